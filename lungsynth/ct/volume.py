@@ -1,0 +1,92 @@
+"""A CT volume in HU with its place in the patient, and how it is read and written (SimpleITK)."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from lungsynth.ct.files import whole
+from lungsynth.study.errors import DataError
+
+IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Volume:
+    """An image on a regular grid.
+
+    Attributes:
+        hu: array [z, y, x]; int16 HU for scans, an unsigned type for masks and labels.
+        spacing_mm: (dz, dy, dx), the order of the array's axes.
+        origin_mm: (x, y, z) of the centre of the first voxel, LPS.
+        direction: ITK's direction cosines, row by row; columns are the axes x, y, z of the array.
+    """
+
+    hu: np.ndarray
+    spacing_mm: tuple[float, float, float]
+    origin_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    direction: tuple[float, ...] = IDENTITY
+
+    def like(self, array: np.ndarray) -> "Volume":
+        """Another array on the same grid."""
+        if array.shape != self.hu.shape:
+            raise ValueError(f"an array of shape {array.shape} is not on the grid {self.hu.shape}")
+        return replace(self, hu=array)
+
+    def _axes(self) -> np.ndarray:
+        return np.asarray(self.direction, float).reshape(3, 3) * np.asarray(self.spacing_mm[::-1])
+
+    def to_mm(self, zyx: np.ndarray) -> np.ndarray:
+        """Array positions [..., 3] (z, y, x; fractions allowed) to LPS mm [..., 3] (x, y, z)."""
+        return np.asarray(zyx, float)[..., ::-1] @ self._axes().T + np.asarray(self.origin_mm)
+
+    def to_index(self, xyz_mm: np.ndarray) -> np.ndarray:
+        """LPS mm [..., 3] (x, y, z) to fractional array positions [..., 3] (z, y, x)."""
+        inverse = np.linalg.inv(self._axes())
+        return ((np.asarray(xyz_mm, float) - np.asarray(self.origin_mm)) @ inverse.T)[..., ::-1]
+
+    def to_sitk(self) -> sitk.Image:
+        """As a SimpleITK image with the same geometry."""
+        image = sitk.GetImageFromArray(self.hu)
+        image.SetSpacing(tuple(map(float, self.spacing_mm[::-1])))
+        image.SetOrigin(tuple(map(float, self.origin_mm)))
+        image.SetDirection(tuple(map(float, self.direction)))
+        return image
+
+
+def from_sitk(image: sitk.Image) -> Volume:
+    """A 3-D SimpleITK image as a Volume; the array is a copy."""
+    return Volume(
+        sitk.GetArrayFromImage(image),
+        tuple(image.GetSpacing()[::-1]),
+        tuple(image.GetOrigin()),
+        tuple(image.GetDirection()),
+    )
+
+
+def read(path: str | Path) -> Volume:
+    """Read a volume (.nii.gz, .mhd).
+
+    Raises:
+        DataError: the file is missing, unreadable or not 3-D.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise DataError(f"{path}: cannot be read as an image ({reason})") from None
+    if image.GetDimension() != 3:
+        raise DataError(f"{path}: has {image.GetDimension()} dimensions, a scan has 3")
+    return from_sitk(image)
+
+
+def write(path: str | Path, volume: Volume, compress: bool | None = None) -> None:
+    """Write a volume whole; the suffix names the format. .nii.gz is always compressed, .mhd on request (.zraw)."""
+    path = Path(path)
+    compress = path.name.endswith(".gz") if compress is None else compress
+    with whole(path) as draft:
+        sitk.WriteImage(volume.to_sitk(), str(draft), useCompression=compress, compressionLevel=1)

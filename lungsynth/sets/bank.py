@@ -1,0 +1,108 @@
+"""Banks and generated sets: images and masks in one .npz, one row an image in the .csv beside it."""
+
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lungsynth.ct.files import whole
+from lungsynth.sets.tables import read_csv, to_csv
+from lungsynth.study.errors import DataError
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images with their masks and rows.
+
+    Attributes:
+        images: int16 HU [n, h, w].
+        masks: uint8 [n, h, w]: a nodule (1), lungs (1 right, 2 left) or lesions (k-th), as the set says.
+        mm_per_px: size of a pixel.
+        table: one row an image, in the same order; `id` is unique.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray
+    mm_per_px: float
+    table: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, rows: np.ndarray) -> "ImageSet":
+        """The images at `rows` (indices or a bool array), in that order."""
+        rows = np.asarray(rows)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(int)
+        return ImageSet(
+            self.images[rows], self.masks[rows], self.mm_per_px, self.table.iloc[rows].reset_index(drop=True)
+        )
+
+
+def concatenate(sets: list[ImageSet]) -> ImageSet:
+    """Several sets of one pixel size as one, in the given order."""
+    sizes = {(one.mm_per_px, *one.images.shape[1:]) for one in sets}
+    if len(sizes) != 1:
+        raise DataError(f"sets of different pixel sizes or shapes cannot be joined: {sorted(sizes)}")
+    return ImageSet(
+        np.concatenate([one.images for one in sets]),
+        np.concatenate([one.masks for one in sets]),
+        sets[0].mm_per_px,
+        pd.concat([one.table for one in sets], ignore_index=True),
+    )
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Write a compressed .npz whose bytes depend on the arrays alone (numpy's own writes the time into the archive)."""
+    with whole(path) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name in sorted(arrays):
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), buffer.getvalue(), zipfile.ZIP_DEFLATED, 1)
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz; nothing pickled is opened.
+
+    Raises:
+        DataError: no such file, or not such an archive.
+    """
+    try:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read as a set of arrays ({error})") from None
+
+
+def write(path: str | Path, one: ImageSet) -> None:
+    """Write NAME.npz and NAME.csv; the same set gives the same bytes."""
+    path = Path(path)
+    if not len(one.images) == len(one.masks) == len(one.table):
+        raise ValueError(f"{len(one.images)} images, {len(one.masks)} masks, {len(one.table)} rows")
+    with whole(path.with_suffix(".csv")) as draft:
+        draft.write_text(to_csv(one.table), encoding="utf-8")
+    write_arrays(
+        path,
+        images=one.images.astype(np.int16, copy=False),
+        masks=one.masks.astype(np.uint8, copy=False),
+        mm_per_px=np.float64(one.mm_per_px),
+    )
+
+
+def read(path: str | Path) -> ImageSet:
+    """Read what `write` wrote.
+
+    Raises:
+        DataError: a file is missing, or rows and images do not match.
+    """
+    path = Path(path)
+    arrays = read_arrays(path)
+    if missing := {"images", "masks", "mm_per_px"} - set(arrays):
+        raise DataError(f"{path}: is no set of images, it lacks {', '.join(sorted(missing))}")
+    table = read_csv(path.with_suffix(".csv"))
+    if len(table) != len(arrays["images"]):
+        raise DataError(f"{path}: {len(arrays['images'])} images but {len(table)} rows in the table beside it")
+    return ImageSet(arrays["images"], arrays["masks"], float(arrays["mm_per_px"].item()), table)

@@ -1,0 +1,288 @@
+"""The settings of every stage: one model a stage, a sentence and a unit for each key. config.yaml shows them all.
+
+Kinds (readers, segmenters, generators, extractors) keep their own settings in their own folders; here their blocks are
+plain mappings, of which the chosen one is validated when the study is loaded.
+"""
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from lungsynth.study.base import Settings
+
+Role = Literal["fit", "tune", "domain", "test"]
+
+
+class WithKinds(Settings):
+    """A block that holds one sub-block for each kind under the kind's name; the chosen kind's is validated later."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str = Field(description="the kind that is used; its settings stand in the sub-block of that name")
+
+    def block(self) -> dict[str, Any]:
+        """The chosen kind's own settings, as they stand in the study."""
+        return dict((self.model_extra or {}).get(self.kind) or {})
+
+
+class Split(Settings):
+    """How many patients each role gets; where the cohort is larger or smaller, shares in this proportion."""
+
+    fit: int = Field(12, ge=0, description="train segmenter, extractors, banks and generators")
+    tune: int = Field(3, ge=0, description="set thresholds, selection and the monitor's choice")
+    domain: int = Field(4, ge=0, description="give the refiner's targets only")
+    test: int = Field(5, ge=0, description="give all reported numbers, references and floors")
+
+
+class Cohort(Settings):
+    """Where scans come from and who may be used for what."""
+
+    sources: list[dict[str, Any]] = Field(description="readers with their settings: {reader, path, role or roles, ...}")
+    batches: int = Field(4, ge=1, description="jobs that share the scans; the number of jobs is known before the data")
+    split: Split = Split()
+    quarantine: Literal["report", "stop"] = Field("report", description="what a bad scan does to the run")
+    min_patients: int = Field(4, ge=2, description="fewer usable patients stop the run")
+    phantom: dict[str, Any] = Field(default_factory=dict, description="the digital chests, where a source reads them")
+
+
+class Image(Settings):
+    """The grid and the grey scale of every whole-slice image."""
+
+    size_px: int = Field(160, ge=32, le=1024, description="rows and columns")
+    fov_mm: float = Field(320, gt=0, description="field of view, width and height")
+    window_hu: tuple[float, float] = Field((-1000, 400), description="HU that reach the networks as -1 and 1")
+
+    @property
+    def mm_per_px(self) -> float:
+        """Size of a pixel."""
+        return self.fov_mm / self.size_px
+
+    @model_validator(mode="after")
+    def _window_opens(self):
+        if self.window_hu[0] >= self.window_hu[1]:
+            raise ValueError(f"window_hu must rise, got {list(self.window_hu)}")
+        return self
+
+
+class Schedule(Settings):
+    """A training's length and how it is cut into cached segments."""
+
+    steps: int = Field(ge=1, description="training steps in all")
+    segments: int = Field(ge=1, description="cached pieces; a killed run loses the running one only")
+    points_every: int = Field(5, ge=1, description="steps averaged into one point of the loss curve (an 'epoch')")
+
+
+class Segment(WithKinds):
+    """Nodule segmentation."""
+
+    kind: str = "dense_unet"
+    slices: Literal[1, 3, 5] = Field(3, description="neighbouring slices the network sees")
+    spacing_mm: float = Field(1.4, gt=0, description="in-plane grid of the network; scans are resampled to it")
+    steps: int = Field(500, ge=1, description="training steps in all")
+    segments: int = Field(3, ge=2, description="cached pieces; hard negatives are mined after the first")
+    points_every: int = Field(5, ge=1, description="steps averaged into one point of the loss curve")
+    context_px: int = Field(
+        96, ge=32, description="patch that is cut round a training slice; windows lie anywhere in it"
+    )
+    windows_per_patient: int = Field(
+        80, ge=1, description="positive contexts cut from a patient at most; as many negatives"
+    )
+    threshold: float | None = Field(None, gt=0, lt=1, description="of the probability; null: chosen on tune patients")
+    max_false_positives: float = Field(4, gt=0, description="a scan, at the operating point")
+    min_diameter_mm: float = Field(3, ge=0, description="smaller components are no candidates")
+    lung_margin_mm: float = Field(3, ge=0, description="candidates lie in the lungs grown by this")
+
+
+class Banks(Settings):
+    """Real nodules and slices, cut from the scans."""
+
+    cut_from: Literal["segmentation", "annotation"] = Field("segmentation", description="whose masks cut the fit bank")
+    nodule_px: int = Field(32, ge=16, description="rows and columns of a nodule image")
+    nodule_fov_mm: float = Field(40, gt=0, description="its width")
+    margin_mm: float = Field(2, ge=0, description="HU are kept in the mask grown by this, -1000 outside")
+    min_cut_px: int = Field(3, ge=1, description="slices that cut a nodule narrower than this are left out")
+    normal_gap_mm: float = Field(10, ge=0, description="distance of a normal slice to any mark")
+    normal_every: int = Field(1, ge=1, description="take every n-th normal slice")
+    min_lung_share: float = Field(0.35, ge=0, le=1, description="lung area of a normal over the scan's largest")
+
+    @property
+    def mm_per_px(self) -> float:
+        """Size of a nodule image's pixel."""
+        return self.nodule_fov_mm / self.nodule_px
+
+
+class Features(WithKinds):
+    """The extractors that the scores and the selection stand on, trained in the workflow."""
+
+    kind: str = "compact"
+    dimensions: int = Field(64, ge=8, description="length of a feature vector")
+    steps: int = Field(300, ge=1, description="training steps of each extractor")
+    batch: int = Field(16, ge=2, description="images a step")
+    inception: dict[str, str] | None = Field(
+        None, description="{path, sha256} of InceptionV3 weights, if there are any"
+    )
+
+
+class Layer(WithKinds):
+    """One of the two generators: nodules, or normal slices."""
+
+    kind: str = "w_capsule"
+    steps: int = Field(500, ge=1, description="generator steps in all")
+    segments: int = Field(2, ge=1, description="cached pieces")
+    points_every: int = Field(5, ge=1, description="generator steps averaged into one point of the loss curve")
+    count: int = Field(400, ge=1, description="images drawn before selection")
+    keep: int = Field(100, ge=1, description="images that selection keeps")
+    ema: float = Field(0.99, ge=0, lt=1, description="decay of the generator's running average; 0: none")
+
+
+class Select(Settings):
+    """Which generated images are kept: close to real ones, no copies (C3)."""
+
+    metric: Literal["cosine"] = Field("cosine", description="likeness to the nearest real image's features")
+    min_distance_quantile: float = Field(0.01, ge=0, lt=1, description="of real-to-real distances; nearer is a copy")
+    match_diameters: bool = Field(True, description="keep nodules in the real bank's proportion of sizes")
+    area_quantiles: tuple[float, float] = Field((0.05, 0.95), description="lung areas a normal may have, of real ones")
+
+
+class Generate(Settings):
+    """The two layers of stage 1."""
+
+    nodules: Layer
+    normals: Layer
+    select: Select = Select()
+
+
+class Monitor(Settings):
+    """The loss monitor (FACTS 5.5): slopes of the losses over a growing window tell when to stop."""
+
+    mode: Literal["auto", "none", "report", "stop"] = Field(
+        "auto", description="auto: stop for BCE, report for the rest"
+    )
+    check: int = Field(10, ge=1, description="points between two looks")
+    start: int = Field(50, ge=5, description="first look")
+    hump: float = Field(1.5, gt=0, description="rise of the generator's loss that counts as a hump")
+    settle: float = Field(0.02, gt=0, description="slope under which the fall after a hump has ended")
+    min_window: int = Field(50, ge=5, description="points a slope needs")
+    eps_g: float = Field(0.0025, gt=0, description="largest stable slope of the generator's loss, a point")
+    eps_d: float = Field(0.0003, gt=0, description="largest stable slope of the discriminator's loss, a point")
+    fail: float = Field(0.03, gt=0, description="slope of the last 50 points that means divergence after a stop")
+
+
+class Groups(Settings):
+    """Groups of nodules that are laid on one lung together (C8)."""
+
+    count: int = Field(400, ge=1, description="groups drawn")
+    size_max: int = Field(3, ge=1, description="members at most")
+    size_mean: float = Field(1.5, gt=0, description="mean of the Poisson law before it is cut to 1..size_max")
+    gap_mm: float = Field(2, ge=0, description="between the edges of two members")
+    tries: int = Field(50, ge=1, description="positions tried for a member")
+    n_generated: int = Field(200, ge=0, description="generated nodules in the pool")
+    n_real: int = Field(40, ge=0, description="real nodules in the pool")
+
+
+class Normals(Settings):
+    """The lungs that groups are laid on."""
+
+    n_generated: int = Field(80, ge=0, description="generated normals in the pool")
+    n_real: int = Field(20, ge=0, description="real normals in the pool")
+
+
+class Presence(Settings):
+    """Where nodules occur (C9)."""
+
+    bins: int = Field(32, ge=4, description="of the map, along each side of the lung's box")
+    sigma: float = Field(0.05, gt=0, description="Gaussian smoothing, as a share of the box")
+    uniform: float = Field(0.1, ge=0, le=1, description="share of a uniform map mixed in")
+
+
+class Plan(Settings):
+    """Which of all combinations are kept (C2)."""
+
+    keep: int = Field(2000, ge=1, description="composites in the plan")
+    score: Literal["min_clearance", "mean_clearance", "min_center", "mean_center"] = "min_clearance"
+    max_per_normal: int | None = Field(50, ge=1, description="composites of one normal; null: no bound")
+    max_per_group: int | None = Field(12, ge=1, description="composites of one group; null: no bound")
+
+
+class Render(Settings):
+    """How much of the plan is rendered, and how."""
+
+    count: int = Field(240, ge=1, description="composites rendered")
+    pick: Literal["best", "spread"] = Field("spread", description="the plan's best, or even steps through all of it")
+    shard_size: int = Field(60, ge=1, description="composites in a shard")
+    feather_mm: float = Field(1.0, ge=0, description="soft edge of a lesion (C10)")
+    texture: float = Field(1.0, ge=0, le=1, description="share of the background's texture kept in a lesion")
+
+    @property
+    def shards(self) -> int:
+        """Number of shards."""
+        return -(-self.count // self.shard_size)
+
+
+class Compose(Settings):
+    """Groups on normals: the plan is an index, rendering is on demand."""
+
+    groups: Groups = Groups()
+    normals: Normals = Normals()
+    presence: Presence = Presence()
+    plan: Plan = Plan()
+    render: Render = Render()
+    min_diameter_px: float = Field(3, ge=1, description="smaller nodules are not laid on images")
+
+    @model_validator(mode="after")
+    def _plan_holds_what_is_rendered(self):
+        if self.render.count > self.plan.keep:
+            raise ValueError(f"render.count {self.render.count} is more than plan.keep {self.plan.keep}")
+        return self
+
+
+class Gate(Settings):
+    """What a refined lesion may not do; what falls under a bound is counted and left out of the release."""
+
+    min_contrast_share: float = Field(0.5, ge=0, le=1, description="contrast after over before; less is erased")
+    move_mm: float = Field(2, ge=0, description="a centroid may move by this, or by move_radius_share, the larger")
+    move_radius_share: float = Field(0.5, ge=0, description="of the lesion's radius")
+    ring_mm: tuple[float, float] = Field((2, 4), description="the ring outside a lesion that its contrast is taken to")
+    invented_mm: float = Field(3, gt=0, description="smallest new component that counts as invented")
+
+
+class Refine(Settings):
+    """CycleGAN of the composites towards real slices (FACTS 4.4)."""
+
+    steps: int = Field(600, ge=1, description="training steps in all")
+    segments: int = Field(2, ge=1, description="cached pieces")
+    points_every: int = Field(5, ge=1, description="steps averaged into one point of the loss curve")
+    crop_px: int = Field(128, ge=32, description="training crop")
+    batch: int = Field(1, ge=1, description="images of each domain a step")
+    filters: int = Field(16, ge=4, description="of the first level")
+    blocks: int = Field(4, ge=1, description="residual blocks")
+    discriminator_filters: int = Field(16, ge=4, description="of the PatchGAN's first level")
+    discriminator_layers: int = Field(3, ge=1, description="strided levels of the PatchGAN; 3 see 70 px")
+    learning_rate: float = Field(2e-4, gt=0, description="Adam, betas (.5, .999); constant, then linear to 0")
+    cycle: float = Field(10, ge=0, description="weight of the cycle term")
+    identity: float = Field(0.5, ge=0, description="weight of the identity term, relative to cycle")
+    pool: int = Field(50, ge=0, description="past fakes shown to the discriminators")
+    protect: bool = Field(True, description="weight identity and cycle terms up in and round the lesions")
+    protect_weight: float = Field(10, ge=1, description="how much")
+    residual: bool = Field(True, description="the generators add a bounded change to their input")
+    max_shift_hu: float = Field(300, gt=0, description="largest change where residual is true")
+    gate: Gate = Gate()
+
+
+class Score(Settings):
+    """Which numbers, and how sure they are."""
+
+    metrics: list[str] = Field(["inception_score", "fid", "kid"], description="names of lungsynth/score/metrics")
+    bootstrap: int = Field(200, ge=20, description="resamples behind an interval")
+    floors: int = Field(10, ge=1, description="random halves behind a floor")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="of every interval")
+
+
+class Release(Settings):
+    """What is handed over."""
+
+    formats: list[str] = Field(["nifti", "png16"], description="names of lungsynth/release/formats")
+    slice_mm: float = Field(2.5, gt=0, description="thickness written into a 2-D image's spacing")
+    title: str = Field("Synthetic chest CT slices with lung nodules", description="of the datasheet and report")
+    licence: str = Field("CC BY 4.0", description="of the released data")
+    source_note: str = Field("", description="a line on the source data for the datasheet: licence, attribution")
