@@ -1,0 +1,109 @@
+"""`make audit`: is every result what the ledger says, made by this code, these settings, these packages?
+
+Exit status 0 when nothing is wrong, 1 with one line for each finding.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lungsynth.sets.tables import read_json
+from lungsynth.study.errors import LungsynthError
+from lungsynth.workflow import provenance
+from lungsynth.workflow.digest import ROOT
+from lungsynth.workflow.provenance import LEDGER
+from lungsynth.workflow.records import sha256
+
+TRIGGERS = {"mtime", "params", "input", "software-env"}
+
+
+def findings(ledger: dict[str, Any], folder: Path) -> list[str]:
+    """What the ledger of `folder` (results/STUDY) does not confirm; one line each."""
+    return [*_files(ledger, folder), *_environment(ledger["environment"])]
+
+
+def _files(ledger: dict[str, Any], folder: Path) -> list[str]:
+    found = []
+    for path, entry in ledger["files"].items():
+        if not Path(path).exists():
+            found.append(f"missing: {path} (made by {entry['rule']})")
+        elif sha256(path) != entry["sha256"]:
+            found.append(f"edited: {path} is not what {entry['rule']} wrote")
+    known = {*ledger["files"], str(folder / LEDGER)}
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not hidden and str(path) not in known:
+            found.append(f"unknown: {path} was made by no step of the workflow")
+    return found
+
+
+def _environment(then: dict[str, Any]) -> list[str]:
+    now, found = provenance.environment(), []
+    if now["tree"] != then["tree"]:
+        found.append("code: lungsynth, the rules or the scripts are not those that made the results")
+    if now["lock"] != then["lock"]:
+        found.append("lock: requirements.txt is not the one that was in force")
+    for name, version in provenance.locked().items():
+        have, had = now["packages"][name], then["packages"].get(name, "")
+        if have != had:
+            found.append(f"package: {name} is {have or 'missing'}, the results were made with {had or 'none'}")
+        elif have != version:
+            found.append(f"package: {name} is {have or 'missing'}, requirements.txt locks {version}")
+    return found
+
+
+def dry_run(arguments: list[str]) -> list[str]:
+    """What Snakemake itself would make again, and whether the default profile is in force."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1", "--quiet", "rules", *arguments]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    text = run.stdout + run.stderr
+    if run.returncode:
+        last = next((line for line in text.splitlines() if line.startswith("lungsynth:")), text.strip()[-300:])
+        return [f"dry run: {last}"]
+    if "Nothing to be done" in text:
+        return []
+    return [f"dry run: {line.strip()}" for line in text.splitlines() if line.strip()][:20]
+
+
+def profile() -> list[str]:
+    """The default profile must be there and set the triggers that make the code digests count."""
+    path = ROOT / "profiles" / "default" / "config.yaml"
+    triggers = set((yaml.safe_load(path.read_text()) or {}).get("rerun-triggers", [])) if path.is_file() else set()
+    if triggers == TRIGGERS and not os.environ.get("SNAKEMAKE_PROFILE"):
+        return []
+    return [f"profile: profiles/default must set rerun-triggers {sorted(TRIGGERS)}, and SNAKEMAKE_PROFILE be unset"]
+
+
+def main(arguments: list[str]) -> int:
+    """Audit the study that the configuration files among `arguments` describe; print one page."""
+    os.chdir(ROOT)
+    folder = Path("results") / _study(arguments)
+    try:
+        ledger = read_json(folder / LEDGER)
+    except LungsynthError as error:
+        print(f"lungsynth audit: {error}; run the study first", file=sys.stderr)
+        return 1
+    found = [*findings(ledger, folder), *dry_run(arguments), *profile()]
+    print(f"study {ledger['study']}: {len(ledger['files'])} files, tree {ledger['environment']['tree'][:12]}")
+    print(
+        "\n".join(found)
+        if found
+        else "every file is what the ledger says; nothing to do; code, lock and packages agree"
+    )
+    return 1 if found else 0
+
+
+def _study(arguments: list[str]) -> str:
+    name = "demo"
+    files = [one for one in arguments if one.endswith((".yaml", ".yml"))] or ["config.yaml"]
+    for path in files:
+        name = (yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}).get("study", name)
+    return name
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,108 @@
+"""Digests of code: what a step's result depends on, and no more."""
+
+import ast
+import hashlib
+from functools import cache
+from importlib.util import resolve_name
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# Their effect reaches a step through the settings view that its rule carries.
+LEFT_OUT = ("lungsynth.study", "lungsynth.workflow")
+TEMPLATES = {".html", ".j2", ".css", ".js", ".md"}
+
+
+def code_digest(script: str, *plugins: str) -> str:
+    """Digest of a script, of the plug-in modules that the study names and of all of lungsynth that they import.
+
+    Imports inside functions count; a package's `__init__` counts with every module of it. Comments, docstrings and
+    formatting do not change it.
+
+    Args:
+        script: path under workflow_scripts/, for example "banks/cut_banks.py".
+        plugins: modules that a registry imports by name, for example "lungsynth.generate.dcgan.network".
+    """
+    names = [(str(path.relative_to(ROOT)), _parsed(path)[0]) for path in code_files(script, *plugins)]
+    return hashlib.sha256(repr(names).encode()).hexdigest()[:16]
+
+
+def code_files(script: str, *plugins: str) -> list[Path]:
+    """The files behind `code_digest`, sorted."""
+    todo = [ROOT / "workflow_scripts" / script, *(path for name in plugins for path in _files(name))]
+    seen: set[Path] = set()
+    while todo:
+        path = todo.pop()
+        if path not in seen:
+            seen.add(path)
+            todo.extend(_parsed(path)[1])
+    return sorted(seen)
+
+
+def tree_digest() -> str:
+    """One digest of everything that could have a say: all of lungsynth, the rules, the scripts and the Snakefile."""
+    files = [ROOT / "Snakefile"]
+    for folder in ("lungsynth", "rules", "workflow_scripts"):
+        files.extend(path for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".smk", *TEMPLATES})
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@cache
+def _parsed(path: Path) -> tuple[str, tuple[Path, ...]]:
+    """The digest of one file's meaning, and the files of lungsynth that it imports."""
+    if path.suffix != ".py":
+        return hashlib.sha256(path.read_bytes()).hexdigest(), ()
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    package = ".".join(path.relative_to(ROOT).with_suffix("").parts[:-1])
+    imported = [file for name in _imports(tree, package) for file in _files(name)]
+    _strip_docstrings(tree)
+    meaning = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return meaning, tuple(dict.fromkeys([*imported, *_templates(path.parent)]))
+
+
+def _templates(folder: Path) -> list[Path]:
+    """Pages and texts that lie beside the modules of a room: they make its output too."""
+    places = [folder, folder / "templates"]
+    return sorted(path for place in places if place.is_dir() for path in place.iterdir() if path.suffix in TEMPLATES)
+
+
+def _imports(tree: ast.AST, package: str) -> list[str]:
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.extend(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), package) if node.level else node.module
+            names.append(base)
+            names.extend(f"{base}.{alias.name}" for alias in node.names)
+    return [name for name in names if name == "lungsynth" or name.startswith("lungsynth.")]
+
+
+@cache
+def _files(name: str) -> tuple[Path, ...]:
+    """The module's file and the `__init__` of every package above it; nothing for a name that is no module."""
+    if any(name == room or name.startswith(f"{room}.") for room in LEFT_OUT):
+        return ()
+    base = ROOT.joinpath(*name.split("."))
+    if base.with_suffix(".py").is_file():
+        own = [base.with_suffix(".py")]
+    elif (base / "__init__.py").is_file():
+        own = [base / "__init__.py"]
+    else:
+        return ()
+    above = [folder / "__init__.py" for folder in base.parents if folder.is_relative_to(ROOT / "lungsynth")]
+    return (*own, *(path for path in above if path.is_file()))
+
+
+def _strip_docstrings(tree: ast.AST) -> None:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:]

@@ -1,0 +1,52 @@
+"""One small record for every job: what it read and wrote, with which settings and code; provenance is made of them."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from lungsynth.ct.files import write_text
+from lungsynth.sets.tables import to_json
+
+FOLDER = ".records"
+
+
+def write(job: Any, inputs: list[str], outputs: list[str]) -> None:
+    """Write the record of a finished job to results/STUDY/.records/RULE-WILDCARDS.json."""
+    if not outputs:
+        return
+    root = study_folder(outputs[0])
+    name = "-".join([job.rule, *(str(value) for value in vars(job.wildcards).values())])
+    record = {
+        "rule": job.rule,
+        "settings": job.view,
+        "code": getattr(job.params, "code", ""),
+        "inputs": sorted(inputs),
+        "outputs": {path: digest for output in sorted(outputs) for path, digest in hashes(output).items()},
+        "facts": job.facts,
+    }
+    write_text(root / FOLDER / f"{name}.json", to_json(record))
+
+
+def study_folder(path: str) -> Path:
+    """results/STUDY of a file in it."""
+    parts = Path(path).parts
+    return Path(*parts[: parts.index("results") + 2])
+
+
+def hashes(path: str | Path) -> dict[str, str]:
+    """sha256 of a file, or of every file under a folder, by path; names in order. Hidden files are no results."""
+    path = Path(path)
+    if path.is_file():
+        return {str(path): sha256(path)}
+    found = {}
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found.update({f"{folder}/{name}": sha256(Path(folder, name)) for name in sorted(files) if name[0] != "."})
+    return found
+
+
+def sha256(path: str | Path) -> str:
+    """sha256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

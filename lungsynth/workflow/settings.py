@@ -1,0 +1,215 @@
+"""From what Snakemake merged out of config.yaml and its overlays to one frozen Study and the views that rules carry."""
+
+import copy
+import difflib
+import json
+from importlib import import_module
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from lungsynth.study.errors import StudyError
+from lungsynth.study.registry import Registry
+from lungsynth.study.stages import WithKinds
+from lungsynth.study.study import Study
+
+# Dotted key of a block with kinds -> the room whose registry names them.
+KINDS = {
+    "segment": ("lungsynth.segment.registry", "SEGMENTERS"),
+    "generate.nodules": ("lungsynth.generate.registry", "GENERATORS"),
+    "generate.normals": ("lungsynth.generate.registry", "GENERATORS"),
+    "features": ("lungsynth.features.registry", "EXTRACTORS"),
+}
+NAMES = {
+    "score.metrics": ("lungsynth.score.registry", "METRICS"),
+    "release.formats": ("lungsynth.release.registry", "EXPORTERS"),
+}
+READERS = ("lungsynth.cohort.registry", "READERS")
+SOURCE_KEYS = {"reader", "role", "roles"}
+
+
+def load(config: dict[str, Any]) -> Study:
+    """Validate the whole study.
+
+    Raises:
+        StudyError: one line with the key's path, the value, what is allowed and, for an unknown key, the nearest one.
+    """
+    study = _validate(Study, config, "")
+    blocks = {path: _with_kind(_at(study, path), path) for path in KINDS}
+    study = _replace(study, blocks)
+    for path, place in NAMES.items():
+        for name in _at(study, path):
+            _known(_registry(place), name, path)
+    _check_sizes(study)
+    return _replace(study, {"cohort.sources": _sources(study), "cohort.phantom": _phantom(study)})
+
+
+def view(study: Study, *paths: str, without: tuple[str, ...] = ()) -> str:
+    """The settings at `paths` (dotted) as one canonical JSON string: what a rule's params carry.
+
+    Args:
+        without: dotted keys inside them that the step does not use, so that a change there reruns nothing.
+    """
+    chosen = {}
+    for path in sorted({"seed", *paths}):
+        value = _plain(_at(study, path))
+        for key in without:
+            if key.startswith(path + "."):
+                _drop(value, key[len(path) + 1 :].split("."))
+        chosen[path] = value
+    return json.dumps(chosen, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def typed(path: str, value: Any) -> Any:
+    """A view's value at `path` as the model it came from; keys that the view left out are no attributes of it."""
+    model = _model_at(path)
+    return value if model is None else _made(model, value)
+
+
+def _made(model: type[BaseModel], value: dict[str, Any]) -> BaseModel:
+    """A model out of a part of its keys. Each is checked; rules between keys were, when the study was loaded."""
+    known = {}
+    for name, field in model.model_fields.items():
+        if name in value:
+            inner, part = _as_model(field.annotation), value[name]
+            known[name] = _made(inner, part) if inner else TypeAdapter(field.annotation).validate_python(part)
+    made = model.model_construct(**{**value, **known})
+    for name in set(model.model_fields) - set(value):
+        made.__dict__.pop(name, None)
+    return made
+
+
+def _as_model(annotation: Any) -> type[BaseModel] | None:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def _model_at(path: str) -> type[BaseModel] | None:
+    model = Study
+    for name in path.split("."):
+        field = model.model_fields.get(name)
+        model = _as_model(field.annotation) if field else None
+        if model is None:
+            return None
+    return model
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else copy.deepcopy(value)
+
+
+def _drop(value: dict, keys: list[str]) -> None:
+    for name in keys[:-1]:
+        value = value[name]
+    del value[keys[-1]]
+
+
+def _at(study: Study, path: str) -> Any:
+    value = study
+    for name in path.split("."):
+        value = value[name] if isinstance(value, dict) else getattr(value, name)
+    return value
+
+
+def _replace(study: Study, changes: dict[str, Any]) -> Study:
+    for path, value in changes.items():
+        *parents, last = path.split(".")
+        made = value
+        for depth in range(len(parents), -1, -1):
+            parent = _at(study, ".".join(parents[:depth])) if depth else study
+            made = parent.model_copy(update={(*parents, last)[depth]: made})
+        study = made
+    return study
+
+
+def _registry(place: tuple[str, str]) -> Registry:
+    return getattr(import_module(place[0]), place[1])
+
+
+def _known(registry: Registry, name: str, path: str) -> None:
+    if name not in registry.names():
+        hint = _nearest(name, registry.names())
+        raise StudyError(f"{path}: no {registry.what} {name!r}{hint}; there are: {', '.join(registry.names())}")
+
+
+def _with_kind(block: Any, path: str) -> Any:
+    """Refuse keys that are neither fields nor kinds; validate the chosen kind's block and drop the others."""
+    registry = _registry(KINDS[path])
+    _known(registry, block.kind, f"{path}.kind")
+    if not isinstance(block, WithKinds):
+        return block
+    for name in block.model_extra or {}:
+        if name not in registry.names():
+            known = [*type(block).model_fields, *registry.names()]
+            raise StudyError(f"{path}.{name}: unknown key{_nearest(name, known)}")
+    own = _validate(registry.settings(block.kind), block.block(), f"{path}.{block.kind}")
+    fields = {name: getattr(block, name) for name in type(block).model_fields}
+    return type(block)(**fields, **{block.kind: own.model_dump(mode="json")})
+
+
+def _sources(study: Study) -> list[dict[str, Any]]:
+    registry = _registry(READERS)
+    if not study.cohort.sources:
+        raise StudyError(
+            "cohort.sources: is empty; name at least one reader, for example {reader: luna16, path: luna16}"
+        )
+    checked = []
+    for index, source in enumerate(study.cohort.sources):
+        path = f"cohort.sources[{index}]"
+        if "reader" not in source:
+            raise StudyError(f"{path}.reader: is missing; there are: {', '.join(registry.names())}")
+        _known(registry, source["reader"], f"{path}.reader")
+        own = {key: value for key, value in source.items() if key not in SOURCE_KEYS}
+        model = _validate(registry.settings(source["reader"]), own, path)
+        kept = {key: source[key] for key in sorted(SOURCE_KEYS & set(source))}
+        checked.append({**model.model_dump(mode="json"), **kept})
+    return checked
+
+
+def _phantom(study: Study) -> dict[str, Any]:
+    from lungsynth.cohort.phantom.settings import PhantomSettings
+
+    return _validate(PhantomSettings, study.cohort.phantom, "cohort.phantom").model_dump(mode="json")
+
+
+def _check_sizes(study: Study) -> None:
+    """An image size that a network cannot take is a setting's fault, and said before any job."""
+    for layer, size in (("nodules", study.banks.nodule_px), ("normals", study.image.size_px)):
+        block = getattr(study.generate, layer)
+        own = _registry(KINDS[f"generate.{layer}"]).settings(block.kind).model_validate(block.block())
+        try:
+            own.check_size(size)
+        except ValueError as error:
+            key = "banks.nodule_px" if layer == "nodules" else "image.size_px"
+            raise StudyError(f"{key}: {size} does not suit generate.{layer}.kind {block.kind}: {error}") from None
+
+
+def _validate(model: type[BaseModel], values: Any, prefix: str) -> Any:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise StudyError(_first_line(model, error, prefix)) from None
+
+
+def _first_line(model: type[BaseModel], error: ValidationError, prefix: str) -> str:
+    first = error.errors()[0]
+    keys = [str(key) for key in first["loc"]]
+    path = ".".join([prefix, *keys] if prefix else keys) or "study"
+    if first["type"] == "extra_forbidden":
+        return f"{path}: unknown key{_nearest(keys[-1], _names_beside(model, keys))}"
+    if first["type"] == "missing":
+        return f"{path}: is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    whole_block = isinstance(first["input"], dict | BaseModel)
+    return f"{path}: {message}" if whole_block else f"{path}: got {first['input']!r}; {message}"
+
+
+def _names_beside(model: type[BaseModel], keys: list[str]) -> list[str]:
+    for name in keys[:-1]:
+        inner = _as_model(model.model_fields[name].annotation) if name in model.model_fields else None
+        model = inner or model
+    return list(model.model_fields)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known keys: {', '.join(known)}"

@@ -1,0 +1,167 @@
+"""What every script of the workflow starts with: `with step(snakemake) as job:`.
+
+It gives the script its settings, inputs and outputs as typed values, its log and bar, its threads and seeds; it writes
+the record that provenance is made of, and turns a person's mistake into one line.
+"""
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from lungsynth.study.errors import LungsynthError
+from lungsynth.workflow import records
+from lungsynth.workflow.settings import typed
+
+PR_SET_PDEATHSIG = 1
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+)
+
+
+class Job:
+    """A running step.
+
+    Attributes:
+        input, output: attributes are Paths, or lists of Paths where the rule names several files.
+        wildcards: attributes are strings.
+        seed: the study's seed; draw from `lungsynth.study.seeds.rng(job.seed, ...)`.
+    """
+
+    def __init__(self, snakemake: Any):
+        self.rule = snakemake.rule
+        self.input = _paths(snakemake.input)
+        self.output = _paths(snakemake.output)
+        self.wildcards = SimpleNamespace(**dict(snakemake.wildcards.items()))
+        self.params = SimpleNamespace(**dict(snakemake.params.items()))
+        self.view: dict[str, Any] = json.loads(snakemake.params.settings)
+        self.seed: int = self.view["seed"]
+        self.facts: dict[str, Any] = {}
+
+    def settings(self, path: str) -> Any:
+        """The settings model at the dotted `path`, which must be in the rule's view."""
+        return typed(path, self.view[path])
+
+    def bar(self, steps: Iterable, total: int | None = None, what: str = "") -> Iterable:
+        """The same iterable with a progress bar in the log."""
+        from tqdm import tqdm
+
+        return tqdm(steps, total=total, desc=what or self.rule, file=sys.stderr, mininterval=2, ascii=True)
+
+    def say(self, line: str) -> None:
+        """A line for the log; the last one is the step's summary."""
+        print(line, file=sys.stderr, flush=True)
+
+    def record(self, **facts: Any) -> None:
+        """Facts for provenance: the device of a training, what a reader found."""
+        self.facts.update(facts)
+
+
+@contextmanager
+def step(snakemake: Any, threads: int = 1) -> Iterator[Job]:
+    """Run a script's body as a step of the workflow.
+
+    Args:
+        snakemake: the object that Snakemake puts into a script.
+        threads: of torch, BLAS and SimpleITK, whatever cores the run has; a training passes the study's number.
+    """
+    _die_with_scheduler()
+    job = Job(snakemake)
+    with _log(snakemake.log[0] if snakemake.log else None) as screen:
+        try:
+            _clear_drafts(snakemake.output)
+            set_threads(job.view.get("threads", threads))
+            yield job
+            records.write(job, [str(path) for path in snakemake.input], [str(path) for path in snakemake.output])
+        except LungsynthError as error:
+            _give_up(f"{job.rule}: {error}", screen)
+        except OSError as error:
+            if error.errno not in (28, 122):  # ENOSPC, EDQUOT: a full disk is no fault of the program
+                raise
+            _give_up(
+                f"{job.rule}: the disk is full ({error.filename or error.strerror}); free some space, run again", screen
+            )
+
+
+def set_threads(threads: int) -> None:
+    """Give torch, BLAS and SimpleITK exactly this many threads; those loaded later read it from the environment."""
+    from threadpoolctl import threadpool_limits
+
+    for name in THREAD_VARIABLES:
+        os.environ[name] = str(threads)
+    threadpool_limits(threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+    if "SimpleITK" in sys.modules:
+        sys.modules["SimpleITK"].ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+
+
+def _die_with_scheduler() -> None:
+    """End with the scheduler: a step that outlives it would write beside the run that takes its place."""
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    scheduler = os.environ.get("LUNGSYNTH_SCHEDULER")
+    if scheduler and not Path(f"/proc/{scheduler}").exists():  # it died before the line above
+        os._exit(1)
+
+
+@contextmanager
+def _log(path: str | None) -> Iterator[Any]:
+    """Send both streams to the step's log, without buffering; yield the screen."""
+    if path is None:
+        yield sys.stderr
+        return
+    out, screen = os.dup(1), os.fdopen(os.dup(2), "w")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        try:
+            yield screen
+        except Exception:
+            traceback.print_exc()
+            raise
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(out, 1)
+            os.dup2(screen.fileno(), 2)
+            os.close(out)
+            screen.close()
+
+
+def _give_up(line: str, screen: Any) -> None:
+    for stream in dict.fromkeys([sys.stderr, screen]):
+        print(f"lungsynth: {line}", file=stream, flush=True)
+    if os.environ.get("LUNGSYNTH_DEBUG") == "1":
+        raise
+    sys.exit(1)
+
+
+def _clear_drafts(outputs: Iterable[str]) -> None:
+    """What a killed run of this step left half-written."""
+    for path in map(Path, outputs):
+        shutil.rmtree(path.parent / f".{path.name}.part", ignore_errors=True)
+
+
+def _paths(files: Any) -> SimpleNamespace:
+    named = {name: _path(value) for name, value in files.items()}
+    return SimpleNamespace(all=[Path(path) for path in files], **named)
+
+
+def _path(value: Any) -> Path | list[Path]:
+    return Path(value) if isinstance(value, str) else [Path(one) for one in value]
