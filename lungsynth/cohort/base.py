@@ -1,0 +1,146 @@
+"""What a reader of scans promises.
+
+Said once, for every reader: arrays are [z, y, x]; spacings are (dz, dy, dx) in mm; positions are (x, y, z) in mm, LPS
+(x to the patient's left, y to the back, z to the head), by the scan's own origin and direction. Pixels are int16 HU in
+[-1024, 3071]; padding outside the scanner's circle is -1024. A slice is a volume with one plane; a patch scan is a
+stack of planes that are no neighbours. Ids are pseudonymous and safe as file names.
+"""
+
+import hashlib
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from lungsynth.ct.volume import Volume
+from lungsynth.study.errors import DataError
+from lungsynth.study.stages import Role
+
+Kind = Literal["volume", "slice", "patch"]
+ROLES: tuple[Role, ...] = ("fit", "tune", "domain", "test")
+HU_RANGE = (-1024, 3071)
+
+
+@dataclass(frozen=True)
+class ScanRef:
+    """A scan that a reader has found and not yet read.
+
+    Attributes:
+        scan, patient: file-safe ids; two scans of one patient share `patient`.
+        kind: volume, slice or patch.
+        source_files: paths relative to the reader's root, in the order in which they are read.
+        uid: what makes the image unique in the world (series or SOP UID), to find one scan in two sources.
+        extra: plain values that the reader wants back at `read`.
+    """
+
+    scan: str
+    patient: str
+    kind: Kind
+    source_files: tuple[Path, ...]
+    uid: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A lesion that somebody marked.
+
+    Attributes:
+        centre_mm: (x, y, z), LPS.
+        diameter_mm: of the equivalent sphere, or as annotated.
+        texture: ground_glass, part_solid, solid, or empty where unknown.
+        readers: how many people marked it; 0: not known.
+        label: its value in `Scan.nodules`; 0: it has no mask.
+        note: how the mask came about (sphere, consensus, box ...).
+    """
+
+    centre_mm: tuple[float, float, float]
+    diameter_mm: float
+    texture: str = ""
+    readers: int = 0
+    label: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A scan that was read.
+
+    Attributes:
+        volume: int16 HU on its grid.
+        lungs: uint8 [z, y, x], 1 right, 2 left; None where the source brings none.
+        nodules: uint8 or uint16 [z, y, x], label k for the mark with `label` k; None where there is none.
+        marks: the lesions.
+        kernel: the reconstruction kernel's name, empty where unknown.
+    """
+
+    volume: Volume
+    lungs: np.ndarray | None = None
+    nodules: np.ndarray | None = None
+    marks: tuple[Mark, ...] = ()
+    kernel: str = ""
+
+
+class Reader(ABC):
+    """A folder of scans. Subclasses register under their name and bring a `Settings` model.
+
+    Args:
+        settings: the reader's own settings.
+        root: the folder; it must exist.
+
+    Attributes:
+        skipped: after `list`, (file, reason) of what looked like a scan and is none.
+    """
+
+    def __init__(self, settings: Any, root: str | Path):
+        self.settings, self.root = settings, Path(root)
+        self.skipped: list[tuple[str, str]] = []
+        if not self.root.is_dir():
+            raise DataError(f"{self.root}: no such folder; set LUNGSYNTH_DATA or the source's path")
+
+    @abstractmethod
+    def list(self) -> list[ScanRef]:
+        """All scans, sorted by id; reads headers at most, gives the same list whatever the order of files.
+
+        Raises:
+            DataError: there is none.
+        """
+
+    @abstractmethod
+    def read(self, ref: ScanRef) -> Scan:
+        """One scan.
+
+        Raises:
+            DataError: one line that says what is wrong with which file.
+        """
+
+    def allowed_roles(self, ref: ScanRef) -> tuple[Role, ...]:
+        """The roles that the data set leaves open to the scan's patient; one alone prescribes it."""
+        return ROLES
+
+
+def safe_id(text: str) -> str:
+    """`text` as part of a file name: letters, digits, dot, dash and underscore."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text.strip()).strip("._") or "unnamed"
+
+
+def short_hash(text: str, digits: int = 10) -> str:
+    """The first digits of the SHA-256 of `text`."""
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+
+
+def to_hu(pixels: np.ndarray, where: str | Path) -> np.ndarray:
+    """Pixels of any type as int16 HU within HU_RANGE.
+
+    Raises:
+        DataError: a pixel is not a number.
+    """
+    if pixels.dtype.kind == "f":
+        bad = int(np.count_nonzero(~np.isfinite(pixels)))
+        if bad:
+            raise DataError(f"{where}: {bad} pixels are not a number; convert the scan again")
+        pixels = np.rint(pixels)
+    return np.clip(pixels, *HU_RANGE).astype(np.int16)

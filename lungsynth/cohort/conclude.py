@@ -1,0 +1,105 @@
+"""The cohort that a study stands on: verdicts of all batches, roles, quarantine, and whether enough is left."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import pandas as pd
+
+from lungsynth.cohort import checks
+from lungsynth.cohort.base import ROLES
+from lungsynth.sets.tables import read_csv
+from lungsynth.study.errors import DataError
+from lungsynth.study.stages import Split
+
+TEXTS = ("scan", "patient", "source", "kernel", "pixels", "reason", "texture", "note")
+
+
+class Cohort(NamedTuple):
+    """Tables: `scans` usable scans with role and batch, `marks` theirs, `quarantine` the rest, `every` all scans."""
+
+    scans: pd.DataFrame
+    marks: pd.DataFrame
+    quarantine: pd.DataFrame
+    every: pd.DataFrame
+
+
+def conclude(
+    listed: pd.DataFrame,
+    unread: pd.DataFrame,
+    folders: Sequence[str | Path],
+    split: Split,
+    min_patients: int,
+    quarantine: Literal["report", "stop"],
+) -> Cohort:
+    """Put the batches together and judge the whole.
+
+    Args:
+        listed, unread: the tables of `listing.list_scans`.
+        folders: of `prepare.prepare_batch`, one a batch.
+        split: roles that need a patient are those with a count above 0.
+        min_patients: usable patients, at least.
+        quarantine: whether a bad scan stops the run.
+
+    Raises:
+        DataError: one image under two patients of different roles; too few patients, or a role without one; a bad
+            scan where these stop the run.
+    """
+    scans, marks = _stacked(folders, "scans.csv"), _stacked(folders, "marks.csv")
+    keys = listed[["scan", "role", "batch"]].astype({"scan": str})
+    every = scans.merge(keys, on="scan", how="left").sort_values("scan", ignore_index=True)
+    every = _without_copies(every)
+    good = every[every.verdict == checks.OK].reset_index(drop=True)
+    bad = _quarantined(every, unread)
+    if quarantine == "stop" and len(bad):
+        raise DataError(
+            f"cohort: {len(bad)} scans are bad, the first is {bad['scan'][0]}: {bad.reason[0]}; mend or remove "
+            "them, or set cohort.quarantine to report"
+        )
+    _check_enough(good, bad, split, min_patients)
+    return Cohort(good, marks[marks.scan.isin(good.scan)].reset_index(drop=True), bad, every)
+
+
+def _stacked(folders: Sequence[str | Path], name: str) -> pd.DataFrame:
+    """The table `name` of all batches; empty text stays text."""
+    tables = [read_csv(Path(folder) / name) for folder in folders]
+    filled = [table for table in tables if len(table)] or tables[:1]
+    stacked = pd.concat(filled, ignore_index=True)
+    texts = [column for column in TEXTS if column in stacked]
+    return stacked.astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, ""))
+
+
+def _without_copies(every: pd.DataFrame) -> pd.DataFrame:
+    """One image twice: an error between roles, else the second is quarantined."""
+    usable = every[every.verdict == checks.OK]
+    for _, same in usable.groupby("pixels", sort=True):
+        if len(same) == 1:
+            continue
+        first = same.iloc[0]
+        for index, other in same.iloc[1:].iterrows():
+            if other.role != first.role:
+                raise DataError(
+                    f"scan {other['scan']} ({other.role}) and scan {first['scan']} ({first.role}) are the same image: "
+                    "one patient would be in two roles; remove one of them"
+                )
+            every.loc[index, ["verdict", "reason"]] = [checks.BAD, f"the same image as scan {first['scan']}"]
+    return every
+
+
+def _quarantined(every: pd.DataFrame, unread: pd.DataFrame) -> pd.DataFrame:
+    """Table scan, patient, source, role, reason: bad scans, then files that never became one."""
+    bad = every[every.verdict != checks.OK][["scan", "patient", "source", "role", "reason"]]
+    files = unread.rename(columns={"file": "scan"}).assign(patient="", role="")[list(bad.columns)]
+    parts = [part for part in (bad, files) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else bad.reset_index(drop=True)
+
+
+def _check_enough(good: pd.DataFrame, bad: pd.DataFrame, split: Split, min_patients: int) -> None:
+    people = good.patient.nunique()
+    lost = f"; {len(bad)} are in quarantine, the first for: {bad.reason[0]}" if len(bad) else ""
+    if people < min_patients:
+        word = "patient" if people == 1 else "patients"
+        raise DataError(f"cohort: {people} usable {word}, cohort.min_patients is {min_patients}{lost}")
+    for role in ROLES:
+        if getattr(split, role) and not (good.role == role).any():
+            raise DataError(f"cohort: no usable patient for the role {role}{lost}")

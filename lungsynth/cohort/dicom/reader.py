@@ -1,0 +1,81 @@
+"""Folders of DICOM CT: whole series, single slices, with boxes where there are any."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash
+from lungsynth.cohort.dicom.boxes import box_marks
+from lungsynth.cohort.dicom.series import Header, candidates, read_header, read_series, refusal
+from lungsynth.cohort.registry import READERS
+from lungsynth.study.errors import DataError
+
+
+@READERS.register("dicom")
+class DicomReader(Reader):
+    """Files are grouped by SeriesInstanceUID whatever folder they lie in; localizers and other modalities are skipped.
+
+    A series of one file is a slice, as is every file with `images: slices`.
+    """
+
+    def list(self) -> list[ScanRef]:
+        """Every series (or slice), from headers alone."""
+        self.skipped = []
+        groups: dict[tuple[str, str], list[Header]] = defaultdict(list)
+        for path in candidates(self.root):
+            header = self._accepted(path)
+            if header is not None:
+                single = self.settings.images == "slices"
+                groups[self._patient(header), header.sop if single else header.series].append(header)
+        refs = [self._ref(patient, uid, headers) for (patient, uid), headers in groups.items()]
+        if not refs:
+            raise DataError(f"{self.root}: no CT image in the folder; check the source's path")
+        return sorted(refs, key=lambda ref: ref.scan)
+
+    def read(self, ref: ScanRef) -> Scan:
+        """The series as a volume (or slice), with a mark for each lesion that has boxes."""
+        volume, headers = read_series([self.root / path for path in ref.source_files], self.settings.max_tilt_deg)
+        marks = box_marks(volume, self._box_files, [header.sop for header in headers])
+        return Scan(volume, marks=marks, kernel=kernel(headers[0]))
+
+    def _accepted(self, path: Path) -> Header | None:
+        """The header of a CT slice of a wanted patient; else None, and a line in `skipped`."""
+        name = str(path.relative_to(self.root))
+        try:
+            header = read_header(path)
+        except DataError:
+            if path.suffix:
+                self.skipped.append((name, "is no DICOM file"))
+            return None
+        reason = refusal(header)
+        if reason:
+            self.skipped.append((name, reason))
+            return None
+        wanted = self.settings.only_patients
+        return header if not wanted or self._patient(header) in wanted else None
+
+    def _patient(self, header: Header) -> str:
+        """The patient's pseudonym: from the mapping, the public id itself, or a hash that names nobody."""
+        known = str(header.tags.get("PatientID", "") or "")
+        if known in self.settings.patients:
+            return safe_id(self.settings.patients[known])
+        if self.settings.keep_patient_ids and known:
+            return safe_id(known)
+        return f"P-{short_hash(known or header.series)}"
+
+    def _ref(self, patient: str, uid: str, headers: Sequence[Header]) -> ScanRef:
+        files = tuple(sorted(header.path.relative_to(self.root) for header in headers))
+        kind = "slice" if len(files) == 1 else "volume"
+        return ScanRef(f"{patient}-{short_hash(uid, 8)}", patient, kind, files, uid)
+
+    @cached_property
+    def _box_files(self) -> dict[str, Path]:
+        """SOP UID -> VOC file."""
+        return {path.stem: path for path in sorted(self.root.rglob("*.xml"))}
+
+
+def kernel(header: Header) -> str:
+    """Name of the reconstruction kernel."""
+    value = header.tags.get("ConvolutionKernel", "") or ""
+    return str(value) if isinstance(value, str) else "/".join(map(str, value))

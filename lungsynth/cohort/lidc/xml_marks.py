@@ -1,0 +1,65 @@
+"""What four readers wrote about a scan: LIDC-IDRI's XML (FACTS 2.2)."""
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree.ElementTree import Element
+
+from lungsynth.cohort.xml import parse
+from lungsynth.study.errors import DataError
+
+Point = tuple[int, int]
+
+
+class Contour(NamedTuple):
+    """An outline in one slice: (row, column) points, 0-based; `inside` False for a hole."""
+
+    sop: str
+    z_mm: float
+    inside: bool
+    points: tuple[Point, ...]
+
+
+class Reading(NamedTuple):
+    """One reader's mark of one nodule of 3 mm or more. `texture` 1 to 5, NaN where not rated."""
+
+    reader: int
+    contours: tuple[Contour, ...]
+    texture: float
+
+
+def series_of(root: Element) -> str:
+    """The SeriesInstanceUid that the file speaks of; empty for another kind of file (radiographs)."""
+    if root.tag != "LidcReadMessage":
+        return ""
+    return (root.findtext("ResponseHeader/SeriesInstanceUid") or "").strip()
+
+
+def read_readings(path: Path) -> list[Reading]:
+    """All marks of nodules of 3 mm or more, reader by reader; smaller ones and non-nodules are points, left out.
+
+    Raises:
+        DataError: no XML of this kind, or a number that is none.
+    """
+    root = parse(path)
+    if root.tag != "LidcReadMessage":
+        raise DataError(f"{path}: root element {root.tag}, a CT reading has LidcReadMessage")
+    readings = []
+    for reader, session in enumerate(root.findall("readingSession")):
+        for nodule in session.findall("unblindedReadNodule"):
+            try:
+                contours = tuple(_contour(roi) for roi in nodule.findall("roi"))
+                texture = float(nodule.findtext("characteristics/texture") or math.nan)
+            except (TypeError, ValueError):
+                name = nodule.findtext("noduleID") or "without a name"
+                raise DataError(f"{path}: nodule {name} has a coordinate or rating that is no number") from None
+            if any(len(contour.points) > 1 for contour in contours):
+                readings.append(Reading(reader, contours, texture))
+    return readings
+
+
+def _contour(roi: Element) -> Contour:
+    points = tuple((int(p.findtext("yCoord")), int(p.findtext("xCoord"))) for p in roi.findall("edgeMap"))
+    inside = (roi.findtext("inclusion") or "TRUE").strip().upper() != "FALSE"
+    z_mm = float(roi.findtext("imageZposition") or math.nan)
+    return Contour((roi.findtext("imageSOP_UID") or "").strip(), z_mm, inside, points)

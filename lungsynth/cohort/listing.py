@@ -1,0 +1,100 @@
+"""The list of all scans with their patients' roles and batches: made from names and headers, before any pixel is read."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lungsynth.cohort.base import Reader, ScanRef
+from lungsynth.cohort.registry import READERS
+from lungsynth.cohort.split import assign, claims
+from lungsynth.study.errors import DataError, StudyError
+from lungsynth.study.stages import Split
+
+COLUMNS = ("scan", "patient", "role", "batch", "source", "reader", "kind", "uid", "files", "extra")
+SOURCE_KEYS = ("reader", "role", "roles")
+
+
+def open_reader(source: Mapping[str, Any], data_root: str | Path, phantom: str | Path | None = None) -> Reader:
+    """The reader of one entry of cohort.sources.
+
+    Args:
+        source: {reader, path, role or roles, and the reader's own settings}.
+        data_root: folder that the source's path is relative to.
+        phantom: folder of the phantom cohort, which the reader `phantom` reads.
+
+    Raises:
+        StudyError: the path leaves the data root. DataError: the folder is missing.
+    """
+    kind = READERS.get(source["reader"])
+    own = {key: value for key, value in source.items() if key not in SOURCE_KEYS}
+    settings = READERS.settings(source["reader"])(**own)
+    if source["reader"] == "phantom" and phantom is not None:
+        return kind(settings, Path(phantom))
+    root = os.path.normpath(Path(data_root) / settings.path)
+    if not Path(root).is_relative_to(os.path.normpath(data_root)):
+        raise StudyError(f"cohort.sources: path {settings.path!r} leaves the data root; set LUNGSYNTH_DATA instead")
+    return kind(settings, Path(root))
+
+
+def list_scans(
+    readers: Sequence[Reader], sources: Sequence[Mapping[str, Any]], split: Split, batches: int, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """All scans with role and batch, and what was skipped.
+
+    Returns:
+        The table of COLUMNS, sorted by scan, batches in turn; and a table source, file, reason.
+
+    Raises:
+        DataError: a patient in two roles, a scan in two sources, too few patients.
+    """
+    rows, found, skipped = [], [], []
+    for index, (reader, source) in enumerate(zip(readers, sources, strict=True)):
+        where = f"cohort.sources[{index}] ({source['reader']})"
+        refs = reader.list()
+        found += claims(refs, [reader.allowed_roles(ref) for ref in refs], source, where)
+        rows += [{**to_row(ref), "source": index, "reader": source["reader"]} for ref in refs]
+        skipped += [{"source": index, "file": file, "reason": reason} for file, reason in reader.skipped]
+    _refuse_doubles(rows)
+    roles = assign(found, split, seed)
+    rows.sort(key=lambda row: row["scan"])
+    for k, row in enumerate(rows):
+        row.update(role=roles[row["patient"]], batch=k % batches)
+    unread = pd.DataFrame(skipped, columns=["source", "file", "reason"])
+    return pd.DataFrame(rows, columns=list(COLUMNS)), unread
+
+
+def to_row(ref: ScanRef) -> dict[str, Any]:
+    """A reference as plain values of a table's row."""
+    return {
+        "scan": ref.scan,
+        "patient": ref.patient,
+        "kind": ref.kind,
+        "uid": ref.uid,
+        "files": json.dumps([str(path) for path in ref.source_files]),
+        "extra": json.dumps(ref.extra, sort_keys=True),
+    }
+
+
+def from_row(row: Mapping[str, Any]) -> ScanRef:
+    """The reference that `to_row` wrote."""
+    files = tuple(Path(path) for path in json.loads(row["files"]))
+    return ScanRef(row["scan"], row["patient"], row["kind"], files, str(row["uid"]), json.loads(row["extra"]))
+
+
+def _refuse_doubles(rows: list[dict[str, Any]]) -> None:
+    """One scan name or one series in two places would put a patient into two roles."""
+    for key in ("scan", "uid"):
+        first: dict[str, dict] = {}
+        for row in rows:
+            if not row[key]:
+                continue
+            other = first.setdefault(row[key], row)
+            if other is not row and (other["kind"] == row["kind"] or other["patient"] != row["patient"]):
+                raise DataError(
+                    f"the scan {row[key]} is there twice: patient {other['patient']} in cohort.sources"
+                    f"[{other['source']}] and patient {row['patient']} in cohort.sources[{row['source']}]"
+                )

@@ -1,0 +1,141 @@
+"""From a scan as a reader gives it to files that every later step reads: HU, lungs, nodules, two tables, pictures."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lungsynth.cohort import checks
+from lungsynth.cohort.base import Mark, Reader, Scan, ScanRef
+from lungsynth.cohort.listing import from_row
+from lungsynth.cohort.preview import preview
+from lungsynth.cohort.shapes import depth_mm
+from lungsynth.ct import lungs as lung_masks
+from lungsynth.ct import volume as volumes
+from lungsynth.ct.files import write_bytes
+from lungsynth.sets.tables import write_csv
+from lungsynth.study.errors import DataError
+
+SCAN_COLUMNS = (
+    "scan", "patient", "source", "kind", "slices", "rows", "columns", "spacing_z_mm", "spacing_mm", "lung_l",
+    "hu_noise", "kernel", "nodules", "pixels", "verdict", "reason",
+)  # fmt: skip
+MARK_COLUMNS = (
+    "scan", "patient", "mark", "x_mm", "y_mm", "z_mm", "diameter_mm", "texture", "readers", "label",
+    "inside_lung_mm", "note",
+)  # fmt: skip
+
+
+def prepare_batch(rows: Iterable[Mapping[str, Any]], readers: Sequence[Reader], folder: str | Path) -> pd.DataFrame:
+    """Prepare scans one after the other.
+
+    For a usable scan: SCAN.nii.gz (int16 HU), SCAN_lungs.nii.gz (uint8, 1 right, 2 left), SCAN_nodules.nii.gz (label k
+    of the mark with label k); for every one that could be read, SCAN.png; in the end scans.csv and marks.csv. A scan
+    that cannot be read or fails a check is a row with verdict `quarantined` and the reason, and no volume.
+
+    Args:
+        rows: of the list of scans (listing.COLUMNS), of this batch.
+        readers: all readers of the study, in the order of cohort.sources.
+        folder: where the files go.
+
+    Returns:
+        The table that went into scans.csv.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    scans, marks = [], []
+    for row in rows:
+        ref, source = from_row(row), int(row["source"])
+        try:
+            scan = readers[source].read(ref)
+        except DataError as error:
+            scans.append(_unreadable(ref, source, str(error)))
+            continue
+        facts, found = prepare_scan(ref, scan, folder)
+        scans.append({**facts, "source": source})
+        marks += found
+    table = pd.DataFrame(scans, columns=list(SCAN_COLUMNS))
+    write_csv(folder / "scans.csv", table)
+    write_csv(folder / "marks.csv", pd.DataFrame(marks, columns=list(MARK_COLUMNS)))
+    return table
+
+
+def prepare_scan(ref: ScanRef, scan: Scan, folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Check one scan, write its files and return its row of scans.csv and its rows of marks.csv."""
+    reason = checks.geometry_fault(scan.volume, ref.kind) or checks.image_fault(scan.volume)
+    lungs = np.zeros(scan.volume.hu.shape, np.uint8) if reason else lungs_of(scan, ref.kind)
+    reason = reason or checks.lung_fault(lungs, scan.volume, ref.kind)
+    marks = [] if reason else [_mark_row(ref, k, mark, scan, lungs) for k, mark in enumerate(scan.marks, 1)]
+    if not reason:
+        _write_volumes(ref, scan, lungs, folder)
+    write_bytes(folder / f"{ref.scan}.png", preview(scan, lungs, ref.kind))
+    return _scan_row(ref, scan, lungs, reason), marks
+
+
+def lungs_of(scan: Scan, kind: str) -> np.ndarray:
+    """The source's lung masks, or our own; nothing for patches, which show too little to tell."""
+    if scan.lungs is not None and scan.lungs.any():
+        return scan.lungs
+    if kind == "patch":
+        return np.zeros(scan.volume.hu.shape, np.uint8)
+    if kind == "slice":
+        hu, mm_per_px = scan.volume.hu, scan.volume.spacing_mm[1]
+        return np.stack([lung_masks.segment_slice(plane, mm_per_px, both=False) for plane in hu])
+    return lung_masks.segment_volume(scan.volume)
+
+
+def _write_volumes(ref: ScanRef, scan: Scan, lungs: np.ndarray, folder: Path) -> None:
+    nodules = np.zeros(scan.volume.hu.shape, np.uint8) if scan.nodules is None else scan.nodules
+    for suffix, array in (("", scan.volume.hu), ("_lungs", lungs), ("_nodules", nodules)):
+        volumes.write(folder / f"{ref.scan}{suffix}.nii.gz", scan.volume.like(array))
+
+
+def _mark_row(ref: ScanRef, number: int, mark: Mark, scan: Scan, lungs: np.ndarray) -> dict[str, Any]:
+    """A mark's row; its depth in the lung is empty where there are no lungs to measure in."""
+    depth = depth_mm(scan.volume, lungs > 0, mark.centre_mm) if lungs.any() else math.nan
+    x, y, z = (round(float(c), 4) for c in mark.centre_mm)
+    return {
+        "scan": ref.scan,
+        "patient": ref.patient,
+        "mark": number,
+        "x_mm": x,
+        "y_mm": y,
+        "z_mm": z,
+        "diameter_mm": round(float(mark.diameter_mm), 4),
+        "texture": mark.texture,
+        "readers": mark.readers,
+        "label": mark.label,
+        "inside_lung_mm": round(depth, 2),
+        "note": mark.note,
+    }
+
+
+def _scan_row(ref: ScanRef, scan: Scan, lungs: np.ndarray, reason: str) -> dict[str, Any]:
+    volume = scan.volume
+    slices, rows, columns = volume.hu.shape
+    return {
+        **_names(ref),
+        "slices": slices,
+        "rows": rows,
+        "columns": columns,
+        "spacing_z_mm": round(float(volume.spacing_mm[0]), 6),
+        "spacing_mm": round(float(volume.spacing_mm[1]), 6),
+        "lung_l": round(checks.lung_litres(lungs, volume), 4) if ref.kind == "volume" else math.nan,
+        "hu_noise": round(checks.noise_hu(volume), 2),
+        "kernel": scan.kernel,
+        "nodules": len(scan.marks),
+        "pixels": checks.pixel_hash(volume),
+        "verdict": checks.BAD if reason else checks.OK,
+        "reason": reason,
+    }
+
+
+def _unreadable(ref: ScanRef, source: int, reason: str) -> dict[str, Any]:
+    return {**_names(ref), "source": source, "verdict": checks.BAD, "reason": reason}
+
+
+def _names(ref: ScanRef) -> dict[str, Any]:
+    return {"scan": ref.scan, "patient": ref.patient, "kind": ref.kind}

@@ -1,0 +1,101 @@
+"""A small picture of a scan: what a person needs to see whether it was read rightly."""
+
+import io
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage as ndi
+from skimage.draw import circle_perimeter
+
+from lungsynth.cohort.base import Kind, Mark, Scan
+from lungsynth.ct.volume import Volume
+
+WINDOW_HU = (-1350, 150)
+SIDE_PX = 176
+PATCH_PX = 88
+GAP_PX = 4
+AROUND = 55
+"""Grey of air in the window: what lies round the cuts looks like what lies round the patient."""
+COLOURS = {"right": (255, 122, 89), "left": (76, 201, 240), "mark": (255, 214, 10)}
+
+
+def preview(scan: Scan, lungs: np.ndarray, kind: Kind) -> bytes:
+    """PNG bytes: an axial and a coronal cut (volume), the slice, or a strip of patches; lungs outlined, marks circled.
+
+    The cuts go through the largest mark, or the middle of the lungs where there is none.
+    """
+    flips = tuple(slice(None, None, -1 if scan.volume.direction[i] < 0 else 1) for i in (8, 4, 0))
+    if kind == "patch":
+        tiles = [_tile(scan, lungs, "axial", k, flips, PATCH_PX) for k in range(min(4, len(scan.volume.hu)))]
+    elif kind == "slice":
+        tiles = [_tile(scan, lungs, "axial", 0, flips)]
+    else:
+        z, y = _cuts(scan, lungs)
+        tiles = [_tile(scan, lungs, "axial", z, flips), _tile(scan, lungs, "coronal", y, flips)]
+    height = max(tile.shape[0] for tile in tiles)
+    gap = np.full((height, GAP_PX, 3), AROUND, np.uint8)
+    short = [height - len(tile) for tile in tiles]
+    padded = [
+        np.pad(t, ((s // 2, s - s // 2), (0, 0), (0, 0)), constant_values=AROUND)
+        for t, s in zip(tiles, short, strict=True)
+    ]
+    strip = np.concatenate([part for tile in padded for part in (tile, gap)][:-1], axis=1)
+    file = io.BytesIO()
+    Image.fromarray(strip).quantize(48, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def _cuts(scan: Scan, lungs: np.ndarray) -> tuple[int, int]:
+    """Slice and row of the two cuts."""
+    shape = scan.volume.hu.shape
+    if scan.marks:
+        largest = max(scan.marks, key=lambda mark: mark.diameter_mm)
+        index = np.rint(scan.volume.to_index(largest.centre_mm)).astype(int)
+        return tuple(int(v) for v in np.clip(index, 0, np.array(shape) - 1)[:2])
+    if lungs.any():
+        areas = np.count_nonzero(lungs, axis=(1, 2))
+        return int(areas.argmax()), int(np.count_nonzero(lungs, axis=(0, 2)).argmax())
+    return shape[0] // 2, shape[1] // 2
+
+
+def _tile(scan: Scan, lungs: np.ndarray, plane: str, at: int, flips: tuple, side_px: int = SIDE_PX) -> np.ndarray:
+    """One cut as [h, side_px, 3]: front or head up, the patient's right at the left."""
+    cut = (at, slice(None), slice(None)) if plane == "axial" else (slice(None), at, slice(None))
+    rows = flips[1] if plane == "axial" else slice(None, None, -flips[0].step)
+    low, high = WINDOW_HU
+    grey = (scan.volume.hu[cut][rows, flips[2]].astype(np.float32) - low) / (high - low)
+    dz, dy, dx = scan.volume.spacing_mm
+    wide = scan.volume.hu.shape[2] * dx
+    step = wide / side_px
+    height = max(1, round(grey.shape[0] * (dy if plane == "axial" else dz) / step))
+    tile = _resized(np.clip(grey, 0, 1) * 255, height, side_px)
+    picture = np.repeat(tile[..., None], 3, axis=2).astype(np.uint8)
+    for label, name in ((1, "right"), (2, "left")):
+        mask = _resized((lungs[cut] == label)[rows, flips[2]].astype(np.float32), height, side_px) > 0.5
+        picture[mask & ~ndi.binary_erosion(mask)] = COLOURS[name]
+    for mark in scan.marks:
+        _circle(picture, scan.volume, mark, plane, at, flips, step)
+    return picture
+
+
+def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    resized = Image.fromarray(image.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(resized)
+
+
+def _circle(picture: np.ndarray, volume: Volume, mark: Mark, plane: str, at: int, flips: tuple, step: float) -> None:
+    """A circle round a mark that the cut passes."""
+    index = volume.to_index(mark.centre_mm)
+    axis = 0 if plane == "axial" else 1
+    spacing = volume.spacing_mm
+    if abs(index[axis] - at) * spacing[axis] > max(mark.diameter_mm / 2, spacing[axis] / 2):
+        return
+    down = 1 if plane == "axial" else 0
+    place = [index[down], index[2]]
+    turned = (flips[1].step < 0, flips[2].step < 0) if plane == "axial" else (flips[0].step > 0, flips[2].step < 0)
+    for i, (turn, size) in enumerate(zip(turned, (volume.hu.shape[down], volume.hu.shape[2]), strict=True)):
+        place[i] = size - 1 - place[i] if turn else place[i]
+    centre = [round((p + 0.5) * s / step) for p, s in zip(place, (spacing[down], spacing[2]), strict=True)]
+    radius = max(4, round(mark.diameter_mm / 2 / step) + 3)
+    rows, columns = circle_perimeter(*centre, radius, shape=picture.shape[:2])
+    picture[rows, columns] = COLOURS["mark"]
