@@ -1,0 +1,5 @@
+"""The extractors: one folder each."""
+
+from lungsynth.study.registry import Registry
+
+EXTRACTORS = Registry("lungsynth.features", what="extractor")

@@ -1,0 +1,105 @@
+"""All metrics of a set with one extractor: each against the reference that it asks for."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+
+from lungsynth.features.apply import Embedding, embed
+from lungsynth.features.extractor import Extractor
+from lungsynth.score.metric import Metric
+from lungsynth.score.record import Effort, Score, Source, measure
+from lungsynth.score.registry import METRICS
+from lungsynth.score.samples import Sample
+from lungsynth.study.seeds import torch_seed
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A set as an extractor sees it: its name, features and logits, and the patient of each image where it is real."""
+
+    name: str
+    embedding: Embedding
+    patients: np.ndarray | None = None
+
+    def sample(self, sees: str) -> Sample:
+        """Features or logits with their units, as a metric's `sees` says."""
+        return Sample.of(getattr(self.embedding, sees), self.patients)
+
+
+def patients_of(table: pd.DataFrame) -> np.ndarray | None:
+    """The patient of each row of a bank; None where an image is generated, so that images are the units."""
+    if "patient" not in table or ("source" in table and (table["source"] != "scan").any()):
+        return None
+    patients = table["patient"].fillna("").astype(str).to_numpy()
+    return None if (patients == "").any() else patients
+
+
+def embedded(
+    name: str,
+    extractor: Extractor,
+    images: np.ndarray,
+    masks: np.ndarray | None = None,
+    patients: np.ndarray | None = None,
+) -> Embedded:
+    """Images int16 HU [n, h, w] through an extractor."""
+    return Embedded(name, embed(extractor, images, masks), patients)
+
+
+def source_of(extractor: Extractor, sha256: str) -> Source:
+    """What a score must say of its extractor."""
+    card = extractor.card
+    return Source(card.name, sha256, card.classes, card.dimensions, card.window_hu, card.resize)
+
+
+def metrics_of(names: list[str], seed: int) -> list[Metric]:
+    """Metrics by name with their default options; those that shuffle get a seed named after them."""
+    found = []
+    for name in names:
+        kind = METRICS.get(name)
+        shuffles = any(field.name == "seed" for field in fields(kind))
+        found.append(kind(seed=torch_seed(seed, "score", name)) if shuffles else kind())
+    return found
+
+
+def score_set(
+    metrics: list[Metric],
+    fake: Embedded,
+    test: Embedded,
+    train: Embedded | None,
+    source: Source,
+    seed: int,
+    effort: Effort,
+    others: Embedded | None = None,
+) -> list[Score]:
+    """All metrics of a set.
+
+    Args:
+        metrics: what to measure; those about copies are left out where there is no `train`.
+        fake: the set; a real set is scored like any other, for comparison.
+        test: real images of test patients, the reference of most metrics and of all floors.
+        train: the real images that the set's generator was trained on.
+        source: the extractor that made all of them.
+        seed: the study's.
+        effort: draws and halves.
+        others: real images of patients outside `test`, for floors at the set's own n; None: halves of `test`.
+    """
+    scores = []
+    for metric in metrics:
+        against = {"held_out": test, "none": test, "train": train, "both": train}[metric.reference]
+        if against is None:
+            continue
+        scores.append(
+            measure(
+                metric,
+                (fake.name, "" if metric.reference == "none" else against.name),
+                source,
+                fake.sample(metric.sees),
+                against.sample(metric.sees),
+                test.sample(metric.sees),
+                seed,
+                effort,
+                None if others is None else others.sample(metric.sees),
+            )
+        )
+    return scores

@@ -1,0 +1,77 @@
+"""Distances between distributions of measures, and the share of plausible lungs."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lungsynth.score import distributions
+from lungsynth.sets.bank import ImageSet
+
+RNG = np.random.default_rng
+
+
+def discs(radii: list[int], hu: list[int]) -> ImageSet:
+    rows, columns = np.ogrid[:32, :32]
+    masks = np.array([(rows - 16) ** 2 + (columns - 16) ** 2 <= r * r for r in radii]).astype(np.uint8)
+    images = np.where(masks > 0, np.array(hu)[:, None, None], -1000).astype(np.int16)
+    table = pd.DataFrame({"id": [str(k) for k in range(len(radii))], "patient": "", "u": 0.5})
+    return ImageSet(images, masks, 1.25, table)
+
+
+def test_measures_of_discs_are_known():
+    table = distributions.measures_of(discs([4, 6], [-50, -600]))
+    np.testing.assert_allclose(table["diameter_mm"], [10, 15], rtol=0.05)
+    assert table["mean_hu"].tolist() == [-50, -600]
+    assert table["eccentricity"].max() < 0.1
+    assert table["u"].tolist() == [0.5, 0.5]
+
+
+def test_a_shift_is_its_own_wasserstein_distance():
+    x = RNG(0).normal(size=200)
+    draws = [np.arange(200)] * 2
+    result = distributions.compare(x, x + 3, draws, draws)
+    assert result["wasserstein"] == pytest.approx(3)
+    assert distributions.compare(x, x + 100, draws, draws)["ks"] == 1
+    assert distributions.compare(x, x, draws, draws)["ks"] == 0
+
+
+def test_rows_name_sets_and_only_measures_that_both_have():
+    g = RNG(1)
+
+    def table(n: int, mean: float, **more) -> pd.DataFrame:
+        patients = [f"p{k % 6}" for k in range(n)]
+        return pd.DataFrame({"patient": patients, "diameter_mm": g.normal(mean, 2, n), **more})
+
+    rows = distributions.rows(
+        {"generated": table(80, 9), "fit": table(90, 7, u=0.5)}, ("test", table(60, 7)), RNG(2), draws=50
+    )
+    assert list(rows.columns) == distributions.COLUMNS
+    assert rows[["set", "measure"]].values.tolist() == [["generated", "diameter_mm"], ["fit", "diameter_mm"]]
+    assert rows["wasserstein"][0] > rows["wasserstein_high"][1]
+    assert (rows["ks_low"] <= rows["ks"]).all()
+    assert (rows["ks"] <= rows["ks_high"]).all()
+
+
+def test_wilson_interval_of_the_textbook():
+    low, high = distributions.wilson(9, 10)
+    assert (low, high) == pytest.approx((0.5958, 0.9821), abs=1e-4)
+    assert distributions.wilson(0, 0) == (0, 1)
+
+
+@given(st.integers(0, 200), st.integers(1, 200))
+def test_wilson_interval_holds_the_share_and_mirrors(successes, n):
+    successes = min(successes, n)
+    low, high = distributions.wilson(successes, n)
+    assert 0 <= low <= successes / n + 1e-12
+    assert successes / n - 1e-12 <= high <= 1
+    assert distributions.wilson(n - successes, n) == pytest.approx((1 - high, 1 - low), abs=1e-12)
+
+
+def test_lungs_count_only_where_two_were_found_and_their_area_is_real():
+    real = np.linspace(10_000, 30_000, 101)
+    areas, valid = np.array([20_000, 20_000, 5_000, 29_900]), np.array([True, False, True, True])
+    row = distributions.lung_shape({"generated": (areas, valid)}, real).iloc[0]
+    assert (row["n"], row["two_lungs"], row["plausible"]) == (4, 3, 1)
+    assert row["low"] < row["share"] == 0.25 < row["high"]
