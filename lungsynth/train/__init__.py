@@ -1,0 +1,1 @@
+"""The one training loop: segments, state, seeds, logs, loss monitor."""

@@ -1,0 +1,69 @@
+"""What a network must bring to be trained by the loop."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from lungsynth.study.errors import TrainingError
+
+LossFamily = Literal["bce", "wasserstein", "hinge", "lsgan", "supervised"]
+
+
+@dataclass
+class Update:
+    """One backward pass that a kind asks for.
+
+    Attributes:
+        optimiser: name of the optimiser that steps; all gradients of its parameters are cleared before.
+        loss: scalar tensor; logged as the column `loss_NAME`, NAME that of the optimiser.
+        logs: more numbers for the loss table, scalars by column name.
+    """
+
+    optimiser: str
+    loss: Any
+    logs: dict[str, Any] = field(default_factory=dict)
+
+
+class Kind(Protocol):
+    """A network, or several that are trained together.
+
+    Attributes:
+        ema: decay of the running average, by module name; modules that are not named have none.
+
+    Optional attributes, with what holds where they are missing:
+        loss_family: a `LossFamily`; the loss's scale decides what the monitor may do ("supervised").
+        monitored: names of the optimisers whose losses are the monitor's g and d (None: not watched).
+        rate(step, steps): factor on all learning rates (1).
+        check(modules, rng): raises TrainingError at a segment's end when the networks are spoilt (nothing).
+    """
+
+    ema: dict[str, float]
+
+    def build(self) -> dict[str, Any]:
+        """Modules by name; weights come from torch's own random numbers, which the loop has seeded by name."""
+
+    def optimisers(self, modules: dict[str, Any]) -> dict[str, Any]:
+        """Optimisers by name."""
+
+    def step(self, modules: dict[str, Any], batches: Iterator[Any], rng: Any, step: int) -> Iterator[Update]:
+        """Yield the updates of one step.
+
+        The loop clears gradients, goes backward and steps for each, then lets the generator go on, so that its next
+        lines see the new weights.
+
+        Args:
+            modules: in train mode, on the training's device.
+            batches: endless; each `next` is a batch on the training's device.
+            rng: torch.Generator on the CPU, fresh for each step: a function of seed and step.
+            step: 0 and up.
+        """
+
+
+def need(found: int, batch: int, what: str) -> None:
+    """Refuse a data set from which no batch can be drawn.
+
+    Raises:
+        TrainingError: fewer images than a batch.
+    """
+    if found < batch:
+        raise TrainingError(f"{what}: {found} images are fewer than a batch of {batch}; add data or lower the batch size")

@@ -1,0 +1,224 @@
+"""The training loop of every network: read the last segment's state, take the segment's steps, write its own."""
+
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from lungsynth.study.errors import TrainingError
+from lungsynth.study.seeds import rng as named_rng
+from lungsynth.study.seeds import torch_seed
+from lungsynth.train.kind import Kind
+from lungsynth.train.segments import SegmentPlan, Verdict, hand_on, write_verdict
+from lungsynth.train.state import Training, load, read_state, write_state
+from lungsynth.train.watch import Watch
+
+__all__ = ["load", "pick_device", "run_segment"]
+
+SPOILT_AFTER = 100
+"""Steps before which networks are not looked at: they had no time to learn anything, let alone to lose it."""
+
+Data = Callable[[np.random.Generator], Any]
+
+
+def run_segment(
+    kind: Kind,
+    data: Data,
+    plan: SegmentPlan,
+    previous: Path | None,
+    out_state: Path,
+    out_verdict: Path,
+    out_log: Path,
+    progress: TextIO | None = None,
+) -> Verdict:
+    """Train one segment. On the CPU its files are a function of kind, data, plan and the state before.
+
+    Args:
+        kind: what is trained, see `Kind`.
+        data: draws a batch (a tensor, or tensors in a dict or tuple) with the given random numbers only.
+        plan: the training and the segment that is meant.
+        previous: state of the segment before, its verdict and losses beside it; None for the first.
+        out_state, out_verdict, out_log: what is written, whole or not at all; the log holds all points so far.
+        progress: where a bar and a summary line go.
+
+    Raises:
+        TrainingError: a loss is not finite, the networks have collapsed, the state before does not fit.
+    """
+    if (previous is None) != (plan.segment == 0):
+        raise ValueError(f"segment {plan.segment} was given the state {previous}")
+    if previous is not None and (verdict := hand_on(previous, out_state, out_verdict, out_log)):
+        _say(progress, f"{plan.name}: stopped at step {verdict.step}; the state is handed on")
+        return verdict
+    device = pick_device(plan.device)
+    with _surroundings(plan, device):
+        training = _start(kind, plan, previous, device)
+        watch = Watch(kind, plan)
+        for point in training.losses.rows:
+            watch.add(point)
+        _take_steps(kind, data, training, watch, device, previous, progress)
+        _check(kind, training)
+        verdict = _verdict(training, watch, device)
+        write_state(out_state, training.state_dict())
+        training.losses.write(out_log)
+        write_verdict(out_verdict, verdict)
+    _say(progress, _summary(training, verdict))
+    return verdict
+
+
+def pick_device(wanted: str) -> torch.device:
+    """The device for "auto" (cuda where there is one), "cpu" or "cuda".
+
+    Raises:
+        TrainingError: cuda is wanted and there is none.
+    """
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise TrainingError("device is cuda, but torch finds no CUDA device; set device to cpu or auto")
+    return torch.device("cuda" if there and wanted != "cpu" else "cpu")
+
+
+@contextmanager
+def _surroundings(plan: SegmentPlan, device: torch.device) -> Iterator[None]:
+    """Threads, determinism and torch's own random numbers; all put back at the end."""
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        warnings.warn("on CUDA a second run may differ in the last bits", stacklevel=3)
+    torch.set_num_threads(plan.threads)
+    torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.set_num_threads(threads)
+
+
+def _start(kind: Kind, plan: SegmentPlan, previous: Path | None, device: torch.device) -> Training:
+    """Fresh networks, with the state of the segment before where there is one."""
+    torch.manual_seed(torch_seed(plan.seed, plan.name, "weights"))
+    training = Training(kind, plan, device)
+    if previous is not None:
+        try:
+            training.load_state_dict(read_state(previous, device))
+        except (RuntimeError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[0]
+            raise TrainingError(f"{previous}: does not fit this training ({reason})") from None
+        if training.step != plan.first:
+            raise TrainingError(f"{previous}: ends at step {training.step}, segment {plan.segment} starts at {plan.first}")
+    return training
+
+
+def _take_steps(
+    kind: Kind,
+    data: Data,
+    training: Training,
+    watch: Watch,
+    device: torch.device,
+    previous: Path | None,
+    progress: TextIO | None,
+) -> None:
+    plan = training.plan
+    steps = range(training.step, plan.end)
+    bar = tqdm(steps, desc=plan.name, file=progress, disable=progress is None, mininterval=2, ascii=True)
+    for step in bar:
+        training.scale_rates(kind.rate(step, plan.steps) if hasattr(kind, "rate") else 1.0)
+        try:
+            _take_step(kind, data, training, device)
+        except FloatingPointError as error:
+            good = f"the last good state is {previous}" if previous else "there is no earlier state"
+            raise TrainingError(f"{plan.name}: {error} at step {step}; {good}; lower the learning rate") from None
+        if point := training.losses.end_step():
+            watch.add(point)
+            bar.set_postfix({name: f"{value:.3g}" for name, value in point.items()}, refresh=False)
+        if watch.stopped:
+            break
+
+
+def _take_step(kind: Kind, data: Data, training: Training, device: torch.device) -> None:
+    """All updates of one step; its random numbers depend on the seed and the step alone."""
+    plan, step = training.plan, training.step
+    torch.manual_seed(torch_seed(plan.seed, plan.name, "torch", step))
+    noise = torch.Generator().manual_seed(torch_seed(plan.seed, plan.name, "noise", step))
+    updates = kind.step(training.modules, _batches(data, plan, step, device), noise, step)
+    while (update := _next(updates, plan, device)) is not None:
+        optimiser, loss = training.optimisers[update.optimiser], float(update.loss.detach())
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the loss of {update.optimiser} is {loss}")
+        optimiser.zero_grad(set_to_none=True)
+        update.loss.backward()
+        optimiser.step()
+        training.losses.add({f"loss_{update.optimiser}": loss})
+        training.losses.add({name: float(value.detach() if hasattr(value, "detach") else value) for name, value in update.logs.items()})
+    for name, average in training.averages.items():
+        average.update(training.modules[name])
+    training.step += 1
+
+
+def _next(updates: Iterator, plan: SegmentPlan, device: torch.device) -> Any:
+    """The next update, its forward pass in the plan's precision; None at the end."""
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=plan.precision == "bfloat16"):
+        return next(updates, None)
+
+
+def _batches(data: Data, plan: SegmentPlan, step: int, device: torch.device) -> Iterator[Any]:
+    """Batches of one step, each from a stream of its own."""
+    number = 0
+    while True:
+        yield _to(data(named_rng(plan.seed, plan.name, "batch", step, number)), device)
+        number += 1
+
+
+def _to(batch: Any, device: torch.device) -> Any:
+    if isinstance(batch, dict):
+        return {name: _to(value, device) for name, value in batch.items()}
+    if isinstance(batch, tuple | list):
+        return type(batch)(_to(value, device) for value in batch)
+    return batch.to(device)
+
+
+def _check(kind: Kind, training: Training) -> None:
+    """Ask the kind whether its networks are still alive, with averages in place of the weights they follow."""
+    if hasattr(kind, "check"):
+        plan = training.plan
+        noise = torch.Generator().manual_seed(torch_seed(plan.seed, plan.name, "check"))
+        averaged = {name: average.module for name, average in training.averages.items()}
+        kind.check(training.modules | averaged, noise)
+
+
+def _verdict(training: Training, watch: Watch, device: torch.device) -> Verdict:
+    plan, monitor = training.plan, watch.monitor
+    finished = training.step == plan.steps or watch.stopped
+    return Verdict(
+        name=plan.name,
+        step=training.step,
+        steps=plan.steps,
+        points=len(training.losses.rows),
+        mode=watch.mode,
+        verdict=watch.verdict(finished),
+        stopped=watch.stopped,
+        stop_step=watch.step_of(monitor.stop),
+        diverged_step=watch.step_of(monitor.diverged),
+        window_point=monitor.e0,
+        device=device.type,
+        bitwise=device.type == "cpu",
+    )
+
+
+def _summary(training: Training, verdict: Verdict) -> str:
+    last = training.losses.rows[-1] if training.losses.rows else {}
+    numbers = ", ".join(f"{name} {value:.4g}" for name, value in last.items())
+    return f"{verdict.name}: step {verdict.step} of {verdict.steps}, {numbers}; monitor: {verdict.verdict}"
+
+
+def _say(progress: TextIO | None, line: str) -> None:
+    if progress is not None:
+        print(line, file=progress, flush=True)

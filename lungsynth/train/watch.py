@@ -1,0 +1,49 @@
+"""The loss monitor at work in one training."""
+
+import math
+
+from lungsynth.train.kind import Kind
+from lungsynth.train.monitor import SHORT_RUN, LossMonitor
+from lungsynth.train.segments import SegmentPlan
+
+
+def watch_mode(kind: Kind, mode: str) -> str:
+    """What the monitor does for this kind: "none", "report" or "stop".
+
+    "auto" stops trainings with BCE losses alone: the scale of the others is arbitrary, and the rule's bounds are not.
+    """
+    if getattr(kind, "monitored", None) is None:
+        return "none"
+    if mode != "auto":
+        return mode
+    return "stop" if getattr(kind, "loss_family", "supervised") == "bce" else "report"
+
+
+class Watch:
+    """Feeds the monitor with a training's points and says when to stop.
+
+    Attributes:
+        stopped: the training is to end here.
+    """
+
+    def __init__(self, kind: Kind, plan: SegmentPlan):
+        self.mode, self.plan, self.stopped = watch_mode(kind, plan.monitor.mode), plan, False
+        self.columns = tuple(f"loss_{name}" for name in getattr(kind, "monitored", None) or ())
+        self.monitor = LossMonitor(plan.monitor)
+
+    def add(self, point: dict[str, float]) -> None:
+        """Take in a point of the loss table."""
+        if self.mode == "none":
+            return
+        self.monitor.add(*(point.get(name, math.nan) for name in self.columns))
+        long_enough = self.plan.points >= SHORT_RUN
+        self.stopped = self.mode == "stop" and long_enough and self.monitor.stop is not None
+
+    def verdict(self, finished: bool) -> str:
+        """In words."""
+        return "not watched" if self.mode == "none" else self.monitor.verdict(self.plan.points, finished)
+
+    def step_of(self, point: int | None) -> int | None:
+        """Steps that were done at the end of a point; None where the point means nothing yet."""
+        judged = point is not None and self.plan.points >= SHORT_RUN
+        return (point + 1) * self.plan.points_every if judged else None
