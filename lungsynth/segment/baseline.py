@@ -1,0 +1,65 @@
+"""What a network has to beat: dense, compact things in the lungs, by threshold and opening; no training at all."""
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from lungsynth.ct.volume import Volume
+from lungsynth.segment import candidates
+
+DENSE_HU = -450.0
+"""Half way between lung (-860) and soft tissue (0)."""
+RADII_MM = (1.4, 2.0, 2.8, 3.5)
+"""Radii of the opening that are tried on the tune scans: it wipes out what is thinner, vessels above all."""
+LARGEST_MM = 35.0
+
+
+def _ball(radius_mm: float, spacing_mm: tuple[float, ...]) -> np.ndarray:
+    reach = [int(np.floor(radius_mm / step)) for step in spacing_mm]
+    axes = np.meshgrid(*[np.arange(-r, r + 1) for r in reach], indexing="ij")
+    return sum((axis * step) ** 2 for axis, step in zip(axes, spacing_mm, strict=True)) <= radius_mm**2 + 1e-6
+
+
+def compactness(labels: np.ndarray, volume: Volume) -> np.ndarray:
+    """[components] volume over that of the ball round the centroid that holds all voxels: a ball has 1, a vessel 0."""
+    voxels = np.argwhere(labels)
+    label = labels[tuple(voxels.T)]
+    mm = voxels * np.asarray(volume.spacing_mm)
+    count = np.bincount(label)[1:]
+    centre = np.stack([np.bincount(label, axis)[1:] / count for axis in mm.T], axis=1)
+    farthest = np.zeros(len(count))
+    np.maximum.at(farthest, label - 1, np.sqrt(((mm - centre[label - 1]) ** 2).sum(1)))
+    # Half a voxel is added: the farthest voxel has an extent of its own.
+    voxel_mm3 = float(np.prod(volume.spacing_mm))
+    radius = farthest + 0.5 * np.cbrt(voxel_mm3)
+    return np.clip(count * voxel_mm3 / candidates.sphere_mm3(1) / (2 * radius) ** 3, 0, 1)
+
+
+def find(
+    scan: str,
+    volume: Volume,
+    lungs: np.ndarray,
+    radius_mm: float,
+    min_diameter_mm: float = 3.0,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Candidates of a scan, as `candidates.find`; their probability is the compactness.
+
+    volume: HU int16; lungs: labels [z, y, x], vessels and nodules included; radius_mm: of the opening.
+    """
+    boxes = ndimage.find_objects((lungs > 0).astype(np.uint8))
+    labels = np.zeros(lungs.shape, np.int32)
+    if not boxes:
+        return candidates.measure(scan, labels, lungs, volume), labels
+    box = boxes[0]
+    dense = (volume.hu[box] > DENSE_HU) & (lungs[box] > 0)
+    opened = np.zeros(lungs.shape, bool)
+    opened[box] = ndimage.binary_opening(dense, _ball(radius_mm, volume.spacing_mm))
+    labels = candidates.components(opened, volume, lungs, 0.0, min_diameter_mm)
+    table = candidates.measure(scan, labels, (labels > 0).astype(np.uint8), volume)
+    if not len(table):
+        return table, labels
+    table["probability"] = compactness(labels, volume)
+    small = (table["diameter_mm"] <= LARGEST_MM).to_numpy()
+    renumber = np.concatenate([[0], np.where(small, np.cumsum(small), 0)]).astype(np.int32)
+    table = table[small].reset_index(drop=True)
+    return table.assign(label=np.arange(1, len(table) + 1)), renumber[labels]

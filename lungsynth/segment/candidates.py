@@ -1,0 +1,121 @@
+"""From a probability volume to candidates: 3-D components with a place in mm, a size and a score (FACTS 3.4)."""
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from lungsynth.ct.volume import Volume
+
+COLUMNS = ["scan", "label", "x_mm", "y_mm", "z_mm", "probability", "diameter_mm", "volume_mm3", "slices"]
+EVERY_NEIGHBOUR = np.ones((3, 3, 3), bool)
+Score = Literal["max", "mean", "mass"]
+
+
+def sphere_mm3(diameter_mm: float) -> float:
+    """Volume of a sphere: pi d^3 / 6."""
+    return float(np.pi * diameter_mm**3 / 6)
+
+
+def sphere_diameter_mm(volume_mm3: np.ndarray) -> np.ndarray:
+    """Diameter of the sphere of that volume: (6 V / pi)^(1/3)."""
+    return np.cbrt(6 * np.asarray(volume_mm3) / np.pi)
+
+
+def near_lungs(voxels: np.ndarray, lungs: np.ndarray, margin_mm: float, spacing_mm: tuple[float, ...]) -> np.ndarray:
+    """Which voxels [n, 3] (z, y, x) have a lung voxel within `margin_mm`, bool [n].
+
+    The voxels above a threshold are few: looking round each is much cheaper than a distance map of the whole scan.
+    """
+    near = lungs[tuple(voxels.T)] > 0
+    reach = [int(np.floor(margin_mm / step)) for step in spacing_mm]
+    offsets = np.stack(np.meshgrid(*[np.arange(-r, r + 1) for r in reach], indexing="ij"), axis=-1).reshape(-1, 3)
+    distance = np.sqrt(((offsets * np.asarray(spacing_mm)) ** 2).sum(1))
+    for offset in offsets[(distance <= margin_mm) & (distance > 0)]:
+        open_ = np.flatnonzero(~near)
+        at = voxels[open_] + offset
+        inside = ((at >= 0) & (at < lungs.shape)).all(axis=1)
+        near[open_[inside]] = lungs[tuple(at[inside].T)] > 0
+    return near
+
+
+def components(
+    mask: np.ndarray, volume: Volume, lungs: np.ndarray, margin_mm: float, min_diameter_mm: float
+) -> np.ndarray:
+    """The components (26 neighbours) of a mask in the grown lungs that have at least the volume of the small sphere.
+
+    mask: bool [z, y, x] on the grid of `volume`; returns int32 labels 1..n without gaps, in the order of the array.
+    """
+    labels = np.zeros(mask.shape, np.int32)
+    voxels = np.argwhere(mask)
+    if not len(voxels):
+        return labels
+    voxels = voxels[near_lungs(voxels, lungs, margin_mm, volume.spacing_mm)]
+    if not len(voxels):
+        return labels
+    low, high = voxels.min(0), voxels.max(0) + 1
+    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    kept = np.zeros(high - low, bool)
+    kept[tuple((voxels - low).T)] = True
+    parts, n = ndimage.label(kept, EVERY_NEIGHBOUR)
+    voxel_mm3 = float(np.prod(volume.spacing_mm))
+    # The smallest ball is compared with half a voxel of tolerance: its own voxels rarely add up to its volume.
+    large = np.bincount(parts.ravel(), minlength=n + 1) * voxel_mm3 >= sphere_mm3(min_diameter_mm) - voxel_mm3 / 2
+    large[0] = False
+    labels[box] = np.where(large, np.cumsum(large), 0)[parts]
+    return labels
+
+
+def measure(
+    scan: str, labels: np.ndarray, probability: np.ndarray, volume: Volume, score: Score = "max"
+) -> pd.DataFrame:
+    """One row a component: centroid in LPS mm, equivalent diameter, number of slices, probability.
+
+    probability: uint8 0..255 [z, y, x]. The score in the column `probability` is the component's maximum (FACTS 3.4),
+    its mean, or its mass: the sum over voxels as a volume in mm3, m / (m + 30), which ranks large sure ones first.
+    """
+    voxels = np.argwhere(labels)
+    if not len(voxels):
+        return pd.DataFrame({name: pd.Series(dtype=str if name == "scan" else float) for name in COLUMNS})
+    label = labels[tuple(voxels.T)]
+    value = probability[tuple(voxels.T)] / 255
+    count = np.bincount(label)[1:]
+    total = np.bincount(label, value)[1:]
+    centre = np.stack([np.bincount(label, axis)[1:] / count for axis in voxels.T], axis=1)
+    best = np.zeros(len(count))
+    np.maximum.at(best, label - 1, value)
+    voxel_mm3 = float(np.prod(volume.spacing_mm))
+    mass = total * voxel_mm3
+    scores = {"max": best, "mean": total / count, "mass": mass / (mass + 30.0)}
+    first, last = (np.full(len(count), edge) for edge in (len(labels), -1))
+    np.minimum.at(first, label - 1, voxels[:, 0])
+    np.maximum.at(last, label - 1, voxels[:, 0])
+    x, y, z = volume.to_mm(centre).T
+    sizes = count * voxel_mm3
+    values = [scan, np.arange(1, len(count) + 1), x, y, z, scores[score], sphere_diameter_mm(sizes), sizes]
+    return pd.DataFrame(dict(zip(COLUMNS, [*values, last - first + 1], strict=True)))
+
+
+def find(
+    scan: str,
+    probability: np.ndarray,
+    volume: Volume,
+    lungs: np.ndarray,
+    threshold: float,
+    min_diameter_mm: float = 3.0,
+    margin_mm: float = 3.0,
+    score: Score = "max",
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """The candidates of a scan and their labels.
+
+    Args:
+        probability: uint8 0..255 [z, y, x] on the grid of `volume` (only its geometry is used).
+        lungs: labels [z, y, x], 0 outside.
+        threshold: probability from which a voxel counts, 0..1.
+
+    Returns:
+        A table with `COLUMNS`, one row a candidate, `label` its number in the second value, int32 [z, y, x].
+    """
+    labels = components(probability >= threshold * 255, volume, lungs, margin_mm, min_diameter_mm)
+    return measure(scan, labels, probability, volume, score), labels

@@ -1,0 +1,1 @@
+"""Chi's segmenter: a U-Net whose decoder levels are dense blocks."""

@@ -1,0 +1,267 @@
+"""Detection scored by LUNA16's official rules (FACTS 3.1), vectorised: marks, hits, FROC, CPM, bootstrap.
+
+Marks and findings are tables with the columns scan, x_mm, y_mm, z_mm (world mm) and `probability` or `diameter_mm`.
+Findings that do not count for or against anybody (the "excluded" list) have the columns of the annotations.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""False positives a scan at which the sensitivity is read; their mean is the CPM."""
+MARKS_PER_SCAN = 100
+UNKNOWN_DIAMETER_MM = 10.0
+MISSED = -1e9
+"""Probability of a nodule without a hit: no threshold finds it."""
+XYZ = ["x_mm", "y_mm", "z_mm"]
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Every nodule and every false positive as one entry.
+
+    Attributes:
+        scans: all scans that were read, with marks or without; the divisor of every rate per scan.
+        scan: [entries] index into `scans`.
+        positive: [entries] True for a nodule, False for a false positive.
+        probability: [entries] of the nodule's best hit, `MISSED` without one; of the false positive.
+        candidates: marks after the cap; ignored: on excluded findings; doubles: second and later hits of a nodule.
+    """
+
+    scans: tuple[str, ...]
+    scan: np.ndarray
+    positive: np.ndarray
+    probability: np.ndarray
+    candidates: int
+    ignored: int
+    doubles: int
+
+    @property
+    def missed(self) -> np.ndarray:
+        """[entries] True for nodules without a hit: in the denominator of the sensitivity, not in the ROC."""
+        return self.positive & (self.probability == MISSED)
+
+    @property
+    def nodules(self) -> int:
+        return int(self.positive.sum())
+
+    @property
+    def true_positives(self) -> int:
+        return int((self.positive & ~self.missed).sum())
+
+    @property
+    def false_positives(self) -> int:
+        return int((~self.positive).sum())
+
+    @property
+    def sensitivity(self) -> float:
+        """True positives over nodules with all marks counted; NaN without nodules."""
+        return self.true_positives / self.nodules if self.nodules else float("nan")
+
+    @property
+    def candidates_per_scan(self) -> float:
+        return self.candidates / len(self.scans)
+
+
+def cap(probability: np.ndarray, most: int = MARKS_PER_SCAN) -> np.ndarray:
+    """Which marks of one scan stay, bool [n]: those strictly above the (most + 1)-th largest probability (rule 2)."""
+    if len(probability) <= most:
+        return np.ones(len(probability), bool)
+    return probability > -np.partition(-probability, most)[most]
+
+
+def _rows_by_scan(table: pd.DataFrame | None, scans: tuple[str, ...]) -> list[np.ndarray]:
+    """Row numbers of the table for each scan, in the table's order; rows of scans that are not listed fall out."""
+    if table is None or not len(table):
+        return [np.empty(0, int)] * len(scans)
+    codes = pd.Index(scans).get_indexer(table["scan"].astype(str))
+    order = np.argsort(codes, kind="stable")
+    bounds = np.searchsorted(codes[order], np.arange(len(scans) + 1))
+    return [order[a:b] for a, b in pairwise(bounds)]
+
+
+def _hits(findings: np.ndarray, marks: np.ndarray) -> np.ndarray:
+    """Bool [findings, marks]: squared distance strictly below the squared radius (rule 4).
+
+    findings: [n, 4] x, y, z, diameter (negative: unknown, 10 mm); marks: [m, 3].
+    """
+    diameter = np.where(findings[:, 3] < 0, UNKNOWN_DIAMETER_MM, findings[:, 3])
+    squared = ((findings[:, None, :3] - marks[None]) ** 2).sum(-1)
+    return squared < ((diameter / 2) ** 2)[:, None]
+
+
+def _columns(table: pd.DataFrame | None, last: str) -> np.ndarray:
+    if table is None or not len(table):
+        return np.empty((0, 4))
+    return table[[*XYZ, last]].to_numpy(float)
+
+
+def match(
+    marks: pd.DataFrame,
+    annotations: pd.DataFrame,
+    scans: list[str],
+    excluded: pd.DataFrame | None = None,
+    most: int = MARKS_PER_SCAN,
+) -> Matched:
+    """Compare marks with the reference, scan by scan (rules 1 to 8).
+
+    Args:
+        marks: scan, x_mm, y_mm, z_mm, probability.
+        annotations: scan, x_mm, y_mm, z_mm, diameter_mm of the nodules to be found.
+        scans: every scan that was read; rows of other scans are left out.
+        excluded: findings that are ignored.
+        most: marks of a scan that count.
+    """
+    scans = tuple(map(str, scans))
+    values, nodules, others = (
+        _columns(marks, "probability"),
+        *(_columns(t, "diameter_mm") for t in (annotations, excluded)),
+    )
+    parts: list[tuple[np.ndarray, np.ndarray, int]] = []
+    candidates = ignored = doubles = 0
+    rows = zip(
+        _rows_by_scan(marks, scans), _rows_by_scan(annotations, scans), _rows_by_scan(excluded, scans), strict=True
+    )
+    for of_marks, of_nodules, of_others in rows:
+        here = values[of_marks]
+        here = here[cap(here[:, 3], most)]
+        hits = _hits(nodules[of_nodules], here[:, :3])
+        best = np.where(hits, here[None, :, 3], MISSED).max(axis=1, initial=MISSED)
+        pool = ~hits.any(axis=0)
+        on_others = pool & _hits(others[of_others], here[:, :3]).any(axis=0)
+        candidates += len(here)
+        ignored += int(on_others.sum())
+        doubles += int(np.maximum(hits.sum(axis=1) - 1, 0).sum())
+        parts.append((best, here[pool & ~on_others, 3], len(parts)))
+    return Matched(
+        scans,
+        np.concatenate([np.full(len(best) + len(false), k) for best, false, k in parts]),
+        np.concatenate([np.repeat([True, False], [len(best), len(false)]) for best, false, _ in parts]),
+        np.concatenate([np.concatenate([best, false]) for best, false, _ in parts]),
+        candidates,
+        ignored,
+        doubles,
+    )
+
+
+class Curve:
+    """The FROC curve of a `Matched`, ready to be drawn again for any weights of its scans (rule 10)."""
+
+    def __init__(self, matched: Matched):
+        entries = np.flatnonzero(~matched.missed)
+        order = entries[np.argsort(-matched.probability[entries], kind="stable")]
+        probability = matched.probability[order]
+        self.n_scans = len(matched.scans)
+        self._scan, self._positive = matched.scan[order], matched.positive[order]
+        # Equal probabilities are one step: the curve has a point at the last of each run only.
+        self._ends = np.flatnonzero(np.r_[np.diff(probability) != 0, True][: len(order)])
+        self._nodules = np.bincount(matched.scan[matched.positive], minlength=self.n_scans)
+        self._entries = np.bincount(matched.scan, minlength=self.n_scans)
+        self.probability = np.concatenate([[np.inf], probability[self._ends]])
+
+    def points(self, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """False positives a scan and sensitivity, from (0, 0) on; `weights` int [scans] is how often a scan was drawn.
+
+        The sensitivity is NaN where the drawn scans hold no nodule.
+        """
+        weights = np.ones(self.n_scans, np.int64) if weights is None else weights
+        drawn = weights[self._scan]
+        found = np.cumsum(drawn * self._positive)
+        false = np.cumsum(drawn) - found
+        nodules = int(weights @ self._nodules)
+        x = np.concatenate([[0.0], false[self._ends] / weights.sum()])
+        y = np.concatenate([[0.0], found[self._ends] / nodules]) if nodules else np.full(len(x), np.nan)
+        return x, y
+
+    def at(self, rates: tuple[float, ...] = RATES, weights: np.ndarray | None = None) -> np.ndarray:
+        """Sensitivity at `rates` false positives a scan, linear between points (rule 11)."""
+        return np.interp(rates, *self.points(weights))
+
+    def usable(self, weights: np.ndarray) -> bool:
+        """Whether a draw of scans has an entry and a nodule at all."""
+        return bool(weights @ self._entries) and bool(weights @ self._nodules)
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Sensitivities [rates] and CPM over the draws that could be scored; `dropped` is how many could not."""
+
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    cpm: float
+    cpm_low: float
+    cpm_high: float
+    dropped: int
+
+
+def draw_weights(groups: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """How often each scan is drawn, int [draws, scans], when its patients are drawn with replacement.
+
+    groups: [scans] the patient of each scan, any hashable; one patient a scan draws scans as the official script does.
+    """
+    codes, names = pd.factorize(np.asarray(groups), sort=True)
+    picks = rng.integers(len(names), size=(draws, len(names)))
+    return picks_to_weights(picks, len(names))[:, codes]
+
+
+def picks_to_weights(picks: np.ndarray, n: int) -> np.ndarray:
+    """Drawn indices [draws, n] to counts [draws, n]."""
+    offset = np.arange(len(picks))[:, None] * n
+    return np.bincount((picks + offset).ravel(), minlength=len(picks) * n).reshape(len(picks), n)
+
+
+def interval(samples: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted samples [draws, ...] at floor(a n) and floor((1 - a) n), a = (1 - confidence) / 2 (rule 12)."""
+    ordered, n = np.sort(samples, axis=0), len(samples)
+    tail = (1 - confidence) / 2
+    return ordered[int(np.floor(tail * n))], ordered[min(n - 1, int(np.floor((1 - tail) * n)))]
+
+
+def bootstrap(
+    curve: Curve, weights: np.ndarray, rates: tuple[float, ...] = RATES, confidence: float = 0.95
+) -> Bootstrap:
+    """The curve at `rates` for every draw of scans (rule 12); draws without an entry or a nodule are dropped.
+
+    weights: int [draws, scans] of `draw_weights`. Everything is NaN where no draw can be scored.
+    """
+    kept = [row for row in weights if curve.usable(row)]
+    if not kept:
+        nothing = np.full(len(rates), np.nan)
+        return Bootstrap(nothing, nothing, nothing, np.nan, np.nan, np.nan, len(weights))
+    samples = np.stack([curve.at(rates, row) for row in kept])
+    (low, high), means = interval(samples, confidence), samples.mean(axis=1)
+    cpm_low, cpm_high = interval(means, confidence)
+    dropped = len(weights) - len(kept)
+    return Bootstrap(samples.mean(axis=0), low, high, float(means.mean()), float(cpm_low), float(cpm_high), dropped)
+
+
+def cpm(curve: Curve) -> float:
+    """Mean sensitivity at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives a scan."""
+    return float(curve.at(RATES).mean())
+
+
+def ratio_interval(
+    found: np.ndarray, of: np.ndarray, weights: np.ndarray, confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """sum(found) / sum(of) over scans with its bootstrap bounds; draws with an empty denominator are dropped.
+
+    found, of: [scans] numerator and denominator of each scan; weights: int [draws, scans].
+    """
+    total = of.sum()
+    if not total:
+        return float("nan"), float("nan"), float("nan")
+    above, below = weights @ found, weights @ of
+    low, high = interval(above[below > 0] / below[below > 0], confidence)
+    return float(found.sum() / total), float(low), float(high)
+
+
+def counts_at(matched: Matched, probability: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Found nodules, nodules and false positives of each scan, int [scans], with marks from `probability` up."""
+    above = matched.probability >= probability
+    kinds = (above & matched.positive, matched.positive, above & ~matched.positive)
+    found, nodules, false = (np.bincount(matched.scan[kind], minlength=len(matched.scans)) for kind in kinds)
+    return found, nodules, false

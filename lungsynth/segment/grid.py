@@ -1,0 +1,61 @@
+"""The network's in-plane grid: slices are brought to one pixel size, probabilities back to the scan's."""
+
+import numpy as np
+
+from lungsynth.ct.resample import resize, resize_mask
+from lungsynth.ct.volume import Volume
+from lungsynth.study.errors import DataError
+
+OUTSIDE_HU = -1000
+SAME = 0.005
+"""Pixel sizes that differ by less than this share are taken as equal: a 256 px slice is then off by half a pixel."""
+
+
+def pixel_mm(volume: Volume) -> float:
+    """The side of a volume's square pixels in mm.
+
+    Raises:
+        DataError: they are not square.
+    """
+    _, dy, dx = volume.spacing_mm
+    if abs(dy - dx) > 1e-3 * dx:
+        raise DataError(f"pixels of {dy} x {dx} mm are not square")
+    return float(dx)
+
+
+def grid_shape(shape: tuple[int, int], mm_from: float, mm_to: float) -> tuple[int, int]:
+    """Rows and columns of slices [rows, columns] on the other grid; the same where the sizes are taken as equal."""
+    if abs(mm_from / mm_to - 1) < SAME:
+        return shape
+    rows, columns = (max(1, round(n * mm_from / mm_to)) for n in shape)
+    return rows, columns
+
+
+def to_grid(images: np.ndarray, mm_from: float, mm_to: float) -> np.ndarray:
+    """HU slices [n, h, w] on the grid of `mm_to`: int16 [n, rows, columns], centres aligned."""
+    shape = grid_shape(images.shape[-2:], mm_from, mm_to)
+    if shape == images.shape[-2:]:
+        return np.asarray(images, np.int16)
+    return np.rint(resize(images, mm_from, mm_to, shape, fill=OUTSIDE_HU)).astype(np.int16)
+
+
+def mask_to_grid(masks: np.ndarray, mm_from: float, mm_to: float) -> np.ndarray:
+    """Masks or lung labels [n, h, w] on the grid of `mm_to`, uint8."""
+    shape = grid_shape(masks.shape[-2:], mm_from, mm_to)
+    if shape == masks.shape[-2:]:
+        return np.asarray(masks, np.uint8)
+    return resize_mask(masks, mm_from, mm_to, shape)
+
+
+def from_grid(values: np.ndarray, mm_grid: float, mm_to: float, shape: tuple[int, int]) -> np.ndarray:
+    """Float values [n, rows, columns] of the grid back on slices of `shape`; 0 outside."""
+    if values.shape[-2:] == tuple(shape):
+        return values
+    return resize(values, mm_grid, mm_to, shape, fill=0)
+
+
+def grid_position(row: np.ndarray, size: int, grid_size: int, scale: float) -> np.ndarray:
+    """Positions on an axis of the slice (`size` px) as positions on the grid; scale: mm of slice over grid."""
+    if size == grid_size:
+        return np.asarray(row, float)
+    return (np.asarray(row, float) - (size - 1) / 2) * scale + (grid_size - 1) / 2

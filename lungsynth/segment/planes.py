@@ -1,0 +1,24 @@
+"""Prepared scans as what windows are cut from: a volume as it is, unrelated slices one by one."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from lungsynth.segment.windows import Scan
+from lungsynth.sets.scans import Prepared
+
+
+def scans_of(one: Prepared) -> Iterator[Scan]:
+    """The volume, or each plane of a stack of patches or slices, whose neighbours are no neighbours in the body.
+
+    A patch shows no whole lung; all of it that is darker than tissue counts as one, so that negatives can be cut.
+    """
+    if one.kind == "volume":
+        yield Scan(one.scan, one.patient, one.volume, one.nodules, one.lungs)
+        return
+    for k in range(len(one.volume.hu)):
+        plane = slice(k, k + 1)
+        hu, lungs = one.volume.hu[plane], one.lungs[plane]
+        lungs = lungs if lungs.any() else (hu < -500).astype(np.uint8)
+        yield Scan(f"{one.scan}-{k}", one.patient, replace(one.volume, hu=hu), one.nodules[plane], lungs)

@@ -1,0 +1,287 @@
+"""Training patches: contexts cut once from the fit scans, from which every step draws its windows.
+
+A context is larger than a window, so that a nodule lies anywhere in the window, cut by its edge too: a network that
+always sees it in the middle learns the place and not the nodule.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from lungsynth.ct.volume import Volume
+from lungsynth.segment.grid import OUTSIDE_HU, grid_position, mask_to_grid, pixel_mm, to_grid
+from lungsynth.sets.bank import read_arrays, write_arrays
+from lungsynth.sets.tables import read_csv, write_csv
+from lungsynth.study.errors import DataError
+
+VESSEL_HU = -550.0
+"""What is denser inside the lungs is vessel, wall or nodule."""
+GAP_MM = 8.0
+"""The centre of a negative keeps this distance to a nodule's pixels."""
+SHARES = {"vessel": 0.4, "wall": 0.3, "lung": 0.3}
+"""Where negatives lie: on dense things as wide as small nodules, along the lungs' outline, anywhere in the lungs."""
+WALL_MM = 3.0
+"""How far the outline's shell reaches to either side."""
+MINED_SHARE = 0.5
+"""Share of the negatives in a batch that are mined false positives, where there are any."""
+EDGE_PX = 2
+"""The centre of a nodule keeps this distance to the window's edge: of what lies outside nothing can be learnt."""
+FLAT_SHARE = 1 / 3
+"""Share of the windows whose neighbouring slices are copies of the middle one (single slices are served too)."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A fit scan on its own grid: HU volume, nodule labels and lungs (uint8 [z, y, x], 0 outside)."""
+
+    name: str
+    patient: str
+    volume: Volume
+    nodules: np.ndarray
+    lungs: np.ndarray
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Contexts with their masks and origins.
+
+    Attributes:
+        images: int16 HU [n, slices, c, c], on the network's grid; the middle slice is the one that is segmented.
+        masks: uint8 0/1 [n, c, c] of all nodules in the middle slice.
+        table: scan, patient, slice, row, column (px of the scan), what: nodule | vessel | wall | lung | mined,
+            and `nodule`, the label of the nodule in the middle, 0 without one.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray
+    table: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def join(parts: list[Windows]) -> Windows:
+    """Several sets of contexts as one, in the given order."""
+    return Windows(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.masks for part in parts]),
+        pd.concat([part.table for part in parts], ignore_index=True),
+    )
+
+
+def write(path: str | Path, windows: Windows) -> None:
+    """Write NAME.npz and NAME.csv; the same contexts give the same bytes."""
+    write_csv(Path(path).with_suffix(".csv"), windows.table)
+    write_arrays(Path(path), images=windows.images, masks=windows.masks)
+
+
+def read(path: str | Path) -> Windows:
+    """Read what `write` wrote.
+
+    Raises:
+        DataError: a file is missing, or rows and images do not match.
+    """
+    arrays, table = read_arrays(path), read_csv(Path(path).with_suffix(".csv"))
+    if len(table) != len(arrays["images"]):
+        raise DataError(f"{path}: {len(arrays['images'])} contexts but {len(table)} rows in the table beside it")
+    return Windows(arrays["images"], arrays["masks"], table)
+
+
+def nodule_centres(nodules: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The centre of every nodule in every slice that it has pixels in: [n, 3] slice, row, column, and its label [n]."""
+    centres, labels = [], []
+    for label, box in enumerate(ndimage.find_objects(nodules), start=1):
+        if box is None:
+            continue
+        here = nodules[box] == label
+        for k in np.flatnonzero(here.any((1, 2))):
+            rows, columns = np.nonzero(here[k])
+            centres.append((box[0].start + k, box[1].start + rows.mean(), box[2].start + columns.mean()))
+            labels.append(label)
+    return np.array(centres, float).reshape(-1, 3), np.array(labels, int)
+
+
+def vessel_pixels(volume: Volume, lungs: np.ndarray) -> np.ndarray:
+    """Dense structures in the lungs that hold a disc of some 4 mm in the slice: what is mistaken for a nodule."""
+    dense = (volume.hu > VESSEL_HU) & (lungs > 0)
+    radius = 2.0 / pixel_mm(volume)
+    reach = int(np.floor(radius + 0.5))
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    disc = (y**2 + x**2 <= (radius + 0.1) ** 2)[None]
+    return ndimage.binary_opening(dense, disc)
+
+
+def _grown(mask: np.ndarray, distance_mm: float, mm_per_px: float, slices: int = 1) -> np.ndarray:
+    """A mask [z, y, x] grown by a square in the plane and over `slices` slices: quick, and near enough to a disc."""
+    reach = int(np.ceil(distance_mm / mm_per_px))
+    return ndimage.maximum_filter(np.asarray(mask, np.uint8), (slices, 2 * reach + 1, 2 * reach + 1)) > 0
+
+
+def background_centres(scan: Scan, count: int, rng: np.random.Generator) -> tuple[np.ndarray, list[str]]:
+    """`count` places away from nodules, [n, 3] slice, row, column, and what each is: vessel, wall or lung."""
+    mm, lungs = pixel_mm(scan.volume), scan.lungs > 0
+    away = ~_grown(scan.nodules, GAP_MM, mm, 3)
+    shell = _grown(lungs, WALL_MM, mm) & _grown(~lungs, WALL_MM, mm)
+    pools = {"vessel": vessel_pixels(scan.volume, scan.lungs), "wall": shell, "lung": lungs}
+    places, words = [], []
+    for what, share in SHARES.items():
+        pool = np.flatnonzero(pools[what] & away)
+        picked = np.sort(rng.choice(pool, size=min(round(count * share), len(pool)), replace=False))
+        places.append(np.stack(np.unravel_index(picked, scan.lungs.shape), axis=1))
+        words += [what] * len(picked)
+    return np.concatenate(places).astype(float), words
+
+
+class Cutter:
+    """Cuts contexts from one scan; slices are resampled once and only where they are needed."""
+
+    def __init__(self, scan: Scan, spacing_mm: float, context_px: int, slices: int):
+        self.scan, self.spacing_mm, self.context_px, self.slices = scan, spacing_mm, context_px, slices
+        self.pixel_mm = pixel_mm(scan.volume)
+        self._grid: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def _slice(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Slice k and its mask on the network's grid, with half a context of air around."""
+        k = int(np.clip(k, 0, len(self.scan.volume.hu) - 1))
+        if k not in self._grid:
+            half = self.context_px // 2
+            hu = to_grid(self.scan.volume.hu[k : k + 1], self.pixel_mm, self.spacing_mm)[0]
+            mask = mask_to_grid((self.scan.nodules[k : k + 1] > 0), self.pixel_mm, self.spacing_mm)[0]
+            self._grid[k] = np.pad(hu, half, constant_values=OUTSIDE_HU), np.pad(mask, half)
+        return self._grid[k]
+
+    def cut(self, centres: np.ndarray, what: list[str]) -> Windows:
+        """The contexts round `centres` ([n, 3] slice, row, column of the scan), which get the words `what`."""
+        c, around = self.context_px, range(-(self.slices // 2), self.slices // 2 + 1)
+        images = np.empty((len(centres), self.slices, c, c), np.int16)
+        masks = np.empty((len(centres), c, c), np.uint8)
+        shape = self.scan.volume.hu.shape[1:]
+        for n, (k, *centre) in enumerate(centres):
+            grid = self._slice(k)[0].shape
+            at = [
+                round(float(grid_position(p, size, padded - c // 2 * 2, self.pixel_mm / self.spacing_mm)))
+                for p, size, padded in zip(centre, shape, grid, strict=True)
+            ]
+            box = tuple(
+                slice(np.clip(p, 0, padded - c), np.clip(p, 0, padded - c) + c)
+                for p, padded in zip(at, grid, strict=True)
+            )
+            images[n] = np.stack([self._slice(k + step)[0][box] for step in around])
+            masks[n] = self._slice(k)[1][box]
+        table = pd.DataFrame(np.round(centres).astype(int), columns=["slice", "row", "column"])
+        table.insert(0, "scan", self.scan.name)
+        table.insert(1, "patient", self.scan.patient)
+        return Windows(images, masks, table.assign(what=what, nodule=0))
+
+
+def cut(scan: Scan, spacing_mm: float, context_px: int, slices: int, most: int, rng: np.random.Generator) -> Windows:
+    """The contexts of one scan: every slice of every nodule (at most `most`, drawn), and `most` without.
+
+    Args:
+        scan: a fit scan with its nodules and lungs.
+        spacing_mm: the network's grid; context_px: side of a context on it; slices: 1, 3 or 5.
+        rng: a stream of its own for each scan, so that the order of scans does not matter.
+    """
+    centres, labels = nodule_centres(scan.nodules)
+    if len(centres) > most:
+        kept = np.sort(rng.choice(len(centres), size=most, replace=False))
+        centres, labels = centres[kept], labels[kept]
+    background, words = background_centres(scan, most, rng)
+    cutter = Cutter(scan, spacing_mm, context_px, slices)
+    nodules, others = cutter.cut(centres, ["nodule"] * len(centres)), cutter.cut(background, words)
+    return join([replace(nodules, table=nodules.table.assign(nodule=labels)), others])
+
+
+def mine(
+    scan: Scan,
+    probability: np.ndarray,
+    spacing_mm: float,
+    context_px: int,
+    slices: int,
+    most: int,
+    threshold: float = 0.3,
+) -> Windows:
+    """Contexts round the surest false positives of a first network on a fit scan ("mined"), at most `most`.
+
+    probability: uint8 0..255 [z, y, x] on the scan's grid (`inference.probability`, some of the slices are enough). A
+    false positive is a 2-D component above `threshold` in the grown lungs, no nearer than some pixels to a nodule.
+    """
+    seen = np.flatnonzero(probability.any((1, 2)))
+    mm = pixel_mm(scan.volume)
+    flat = np.zeros((3, 3, 3), bool)
+    flat[1] = True
+    sure = (probability[seen] >= threshold * 255) & _grown(scan.lungs[seen], WALL_MM, mm)
+    parts, n = ndimage.label(sure, flat)
+    index = np.arange(1, n + 1)
+    near = _grown(scan.nodules, WALL_MM, mm, 3)[seen]
+    index = index[ndimage.maximum(near, parts, index).astype(int) == 0] if n else index
+    weight = ndimage.sum_labels(probability[seen].astype(float), parts, index) if len(index) else np.empty(0)
+    chosen = np.sort(index[np.argsort(-weight, kind="stable")[:most]])
+    centres = np.array(ndimage.center_of_mass(sure, parts, chosen), float).reshape(-1, 3)
+    centres[:, 0] = seen[centres[:, 0].astype(int)]
+    return Cutter(scan, spacing_mm, context_px, slices).cut(centres, ["mined"] * len(centres))
+
+
+def batches(
+    windows: list[Windows], window_px: int, batch: int, shift_hu: float, noise_hu: float
+) -> Callable[[np.random.Generator], dict]:
+    """The loop's data: a function of a numpy Generator to {"hu": float32 [b, slices, w, w], "mask": [b, 1, w, w]}.
+
+    Half of a batch holds a nodule, half was cut without one; of these, up to half are mined. Windows lie anywhere in
+    their contexts, are flipped and turned, shifted by a normal HU offset and made noisy.
+
+    Raises:
+        DataError: no context with a nodule, or none without, or contexts smaller than the windows.
+    """
+    all_of = join(windows)
+    if all_of.images.shape[-1] < window_px:
+        raise DataError(f"contexts of {all_of.images.shape[-1]} px are smaller than windows of {window_px} px")
+    what = all_of.table["what"].to_numpy(str)
+    pools = {word: np.flatnonzero(what == word) for word in ("nodule", "mined")}
+    pools["plain"] = np.flatnonzero((what != "nodule") & (what != "mined"))
+    if not len(pools["nodule"]) or not len(pools["plain"]):
+        counts = ", ".join(f"{len(pool)} {word}" for word, pool in pools.items())
+        raise DataError(f"the training contexts are too few: {counts}; are there nodules in the fit scans?")
+    chances = {word: np.full(len(pool), 1 / max(1, len(pool))) for word, pool in pools.items()}
+    # A nodule is drawn first and then one of its slices: else the large ones, of many slices, rule the training.
+    slices_of = all_of.table.iloc[pools["nodule"]].groupby(["scan", "nodule"])["slice"].transform("size").to_numpy()
+    chances["nodule"] = 1 / slices_of / (1 / slices_of).sum()
+
+    def draw(rng: np.random.Generator) -> dict:
+        import torch
+
+        mined = round((batch - batch // 2) * MINED_SHARE) if len(pools["mined"]) else 0
+        shares = {"nodule": batch // 2, "mined": mined, "plain": batch - batch // 2 - mined}
+        rows = np.concatenate([rng.choice(pools[word], n, p=chances[word]) for word, n in shares.items() if n])
+        pairs = [_window(all_of, row, window_px, shift_hu, noise_hu, rng) for row in rows]
+        hu, mask = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
+        return {"hu": torch.from_numpy(hu), "mask": torch.from_numpy(mask)}
+
+    return draw
+
+
+def _window(
+    windows: Windows, row: int, size: int, shift_hu: float, noise_hu: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """One augmented window: float32 HU [slices, size, size] and float32 mask [1, size, size]."""
+    room = windows.images.shape[-1] - size
+    # The middle of the context, where the nodule is, lies anywhere in the window but on its outermost pixels.
+    reach = min(room // 2, size // 2 - EDGE_PX)
+    top, left = room // 2 + rng.integers(-reach, reach + 1, size=2)
+    box = (slice(top, top + size), slice(left, left + size))
+    hu, mask = windows.images[row][:, *box].astype(np.float32), windows.masks[row][None, *box].astype(np.float32)
+    turns, flip, flat = rng.integers(4), rng.integers(2), rng.random() < FLAT_SHARE
+    if flat:
+        hu = np.repeat(hu[len(hu) // 2][None], len(hu), axis=0)
+    elif rng.integers(2):
+        hu = hu[::-1]  # the order of slices is no more a part of the truth than left and right
+    hu, mask = (np.rot90(array, turns, axes=(1, 2)) for array in (hu, mask))
+    if flip:
+        hu, mask = hu[:, :, ::-1], mask[:, :, ::-1]
+    noise = rng.standard_normal(hu.shape[1:] if flat else hu.shape, dtype=np.float32)
+    hu = hu + np.float32(shift_hu * rng.standard_normal()) + noise * np.float32(noise_hu * rng.random())
+    return hu.astype(np.float32), np.ascontiguousarray(mask)

@@ -1,0 +1,98 @@
+"""Candidates: spheres of known place and size come back, small ones and distant ones do not."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lungsynth.ct.volume import Volume
+from lungsynth.segment import candidates
+
+SPACING = (2.0, 1.0, 1.0)
+SHAPE = (24, 48, 48)
+
+
+def scan(direction=(1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0)):
+    return Volume(np.zeros(SHAPE, np.int16), SPACING, (-10.0, 20.0, -100.0), direction)
+
+
+def ball(volume, centre_zyx, diameter_mm):
+    z, y, x = np.indices(volume.hu.shape)
+    offsets = [(axis - c) * step for axis, c, step in zip((z, y, x), centre_zyx, SPACING, strict=True)]
+    return sum(offset**2 for offset in offsets) < (diameter_mm / 2) ** 2
+
+
+LUNGS = np.zeros(SHAPE, np.uint8)
+LUNGS[2:22, 4:44, 4:44] = 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.tuples(st.floats(8, 15), st.floats(16, 31), st.floats(16, 31)),
+    st.floats(7, 14),
+    st.sampled_from([(1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0), (-1.0, 0, 0, 0, -1.0, 0, 0, 0, 1.0)]),
+)
+def test_a_ball_is_found_at_its_place_with_its_diameter(centre, diameter, direction):
+    volume = scan(direction)
+    probability = np.where(ball(volume, centre, diameter), 200, 10).astype(np.uint8)
+    table, labels = candidates.find("s", probability, volume, LUNGS, 0.5)
+    assert len(table) == 1
+    row = table.iloc[0]
+    np.testing.assert_allclose(row[["x_mm", "y_mm", "z_mm"]].astype(float), volume.to_mm(np.array(centre)), atol=0.7)
+    assert row["diameter_mm"] == pytest.approx(diameter, rel=0.08)
+    assert row["probability"] == pytest.approx(200 / 255)
+    assert row["volume_mm3"] == np.count_nonzero(labels) * 2.0
+
+
+def test_components_meet_at_corners():
+    probability = np.zeros(SHAPE, np.uint8)
+    probability[8:10, 10:13, 10:13] = 255
+    probability[10:12, 13:16, 13:16] = 255
+    assert len(candidates.find("s", probability, scan(), LUNGS, 0.5)[0]) == 1
+
+
+def test_less_than_a_three_millimetre_sphere_is_no_candidate():
+    probability = np.zeros(SHAPE, np.uint8)
+    probability[10, 10:12, 10:13] = 255  # 12 mm3; a sphere of 3 mm has 14.1
+    assert len(candidates.find("s", probability, scan(), LUNGS, 0.5)[0]) == 0
+    probability[10, 12, 10] = 255  # 14 mm3: the sphere within half a voxel
+    assert len(candidates.find("s", probability, scan(), LUNGS, 0.5)[0]) == 1
+
+
+def test_voxels_count_up_to_the_margin_outside_the_lungs():
+    probability = np.zeros(SHAPE, np.uint8)
+    probability[10:13, 20:24, 44:50] = 255  # the lungs end at column 43
+    table, labels = candidates.find("s", probability, scan(), LUNGS, 0.5, margin_mm=3.0)
+    assert set(np.nonzero(labels)[2]) == {44, 45, 46}
+    assert len(candidates.find("s", probability, scan(), LUNGS, 0.5, margin_mm=0.0)[0]) == 0
+    assert table.iloc[0]["slices"] == 3
+
+
+def test_near_lungs_is_the_distance_map():
+    from scipy.ndimage import distance_transform_edt
+
+    rng = np.random.default_rng(0)
+    lungs = (rng.random((9, 12, 12)) < 0.02).astype(np.uint8)
+    spacing = (2.5, 1.4, 1.4)
+    voxels = np.argwhere(np.ones(lungs.shape, bool))
+    expected = distance_transform_edt(lungs == 0, sampling=spacing).ravel() <= 3.0
+    np.testing.assert_array_equal(candidates.near_lungs(voxels, lungs, 3.0, spacing), expected)
+
+
+def test_scores_rank_by_maximum_mean_or_mass():
+    volume, probability = scan(), np.zeros(SHAPE, np.uint8)
+    probability[8:10, 8:12, 8:12] = 150
+    probability[8, 8, 8] = 255
+    probability[14:18, 20:28, 20:28] = 200
+    tables = {s: candidates.find("s", probability, volume, LUNGS, 0.5, score=s)[0] for s in ("max", "mean", "mass")}
+    small, large = (tables["max"]["probability"]).to_numpy()
+    assert (small, large) == (1.0, pytest.approx(200 / 255))
+    assert tables["mean"]["probability"].is_monotonic_increasing
+    mass = 256 * 2 * 200 / 255
+    assert tables["mass"]["probability"].iloc[1] == pytest.approx(mass / (mass + 30))
+
+
+def test_nothing_above_the_threshold_is_an_empty_table_with_columns():
+    table, labels = candidates.find("s", np.zeros(SHAPE, np.uint8), scan(), LUNGS, 0.5)
+    assert list(table.columns) == candidates.COLUMNS
+    assert not labels.any()
