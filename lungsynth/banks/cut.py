@@ -1,0 +1,251 @@
+"""Real nodules, normal slices and slices with lesions, cut from prepared scans.
+
+Scans may be stored with rows or columns running the other way; all that is cut is upright: the patient's right at low
+columns, the front at low rows. Slice, row and column in the tables count in the scan as it is stored.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from lungsynth.ct import shape
+from lungsynth.ct.lungbox import lung_boxes, nearest_side
+from lungsynth.ct.resample import resize, resize_mask
+from lungsynth.sets.bank import ImageSet
+from lungsynth.sets.scans import Prepared
+from lungsynth.study.stages import Banks, Image
+
+HU_RANGE = (-1024, 3071)
+AIR_HU = -1000
+NODULE_COLUMNS = (
+    *("id", "patient", "scan", "nodule", "slice", "row", "column", "x_mm", "y_mm", "z_mm"),
+    *("diameter_mm", "texture", "mean_hu", "side", "u", "v", "annotated", "source"),
+)
+SLICE_COLUMNS = ("id", "patient", "scan", "slice", "z_fraction", "lung_area_mm2", "lesions", "source")
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Nodule cuts of a scan, and how many were left out: larger than the image, or smaller than the bound."""
+
+    images: ImageSet
+    too_large: int = 0
+    too_small: int = 0
+
+
+class _Upright:
+    """A prepared scan as views with rows to the back and columns to the patient's left; slices stay as stored."""
+
+    def __init__(self, scan: Prepared):
+        self.scan = scan
+        self.flips = tuple(scan.volume.direction[i] < 0 for i in (8, 4, 0))
+        turn = (slice(None), *(slice(None, None, -1 if flip else 1) for flip in self.flips[1:]))
+        self.hu, self.lungs, self.nodules = (array[turn] for array in (scan.volume.hu, scan.lungs, scan.nodules))
+        self.mm = _pixel_mm(scan)
+
+    def stored(self, row: float, column: float) -> tuple[float, float]:
+        """A position of the views in the scan as it is stored."""
+        sizes = self.hu.shape[1:]
+        flipped = zip((row, column), sizes, self.flips[1:], strict=True)
+        return tuple(size - 1 - place if flip else place for place, size, flip in flipped)
+
+    def z_fractions(self) -> np.ndarray:
+        """0 at the lowest slice with lung, 1 at the highest, for every slice; .5 where only one slice shows lung."""
+        shown = np.flatnonzero(self.lungs.any((1, 2)))
+        if len(shown) < 2:
+            return np.full(len(self.hu), 0.5)
+        fraction = (np.arange(len(self.hu)) - shown[0]) / (shown[-1] - shown[0])
+        return 1 - fraction if self.flips[0] else fraction
+
+
+def _pixel_mm(scan: Prepared) -> float:
+    """In-plane pixel size; rows and columns differ by less than a thousandth in a CT scanner's images."""
+    return float(np.sqrt(scan.volume.spacing_mm[1] * scan.volume.spacing_mm[2]))
+
+
+def cut_nodules(scan: Prepared, banks: Banks, annotation: np.ndarray | None = None) -> Cuts:
+    """Every axial slice of every labelled nodule, true HU inside its mask grown by `margin_mm`, -1000 outside.
+
+    Args:
+        scan: `nodules` holds the labels to cut by: the annotation, or the segmenter's components.
+        banks: size of the images; cuts narrower than `min_cut_px` of their pixels are left out, and cuts that
+            reach the image's border (masses) too; both are counted.
+        annotation: labels [z, y, x] to compare with; fills the column `annotated` (1 where the nodule overlaps it).
+
+    Returns:
+        Images int16 [n, nodule_px, nodule_px] with masks 0/1 and rows of NODULE_COLUMNS; side 0 where there are no
+        lungs to tell a position in.
+    """
+    view = _Upright(scan)
+    rows, images, masks, too_large, too_small = [], [], [], 0, 0
+    for label, k, where in _sections(view.nodules):
+        image, mask = _cut_out(view.hu[k], where, view.mm, banks)
+        if shape.equivalent_diameter_mm(mask, 1.0) < banks.min_cut_px:
+            too_small += 1
+        elif _touches_border(shape.grow_mm(mask, banks.margin_mm, banks.mm_per_px)):
+            too_large += 1
+        else:
+            annotated = "" if annotation is None else int(bool(annotation[scan.nodules == label].any()))
+            rows.append(_nodule_row(view, label, k, where, image, mask, banks.mm_per_px, annotated))
+            images.append(image)
+            masks.append(mask)
+    return Cuts(_image_set(images, masks, rows, NODULE_COLUMNS, banks.nodule_px, banks.mm_per_px), too_large, too_small)
+
+
+def _sections(nodules: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+    """(label, slice, mask [h, w] of its largest part) for every slice of every nodule, by label, then by slice."""
+    for label, box in enumerate(ndimage.find_objects(nodules.astype(np.int32, copy=False)), start=1):
+        if box is None:
+            continue
+        for k in range(box[0].start, box[0].stop):
+            where = np.zeros(nodules.shape[1:], bool)
+            where[box[1:]] = _largest_part(nodules[k][box[1:]] == label)
+            if where.any():
+                yield label, k, where
+
+
+def _largest_part(mask: np.ndarray) -> np.ndarray:
+    parts, n = ndimage.label(mask, np.ones((3, 3), int))
+    return mask if n < 2 else parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
+
+
+def _cut_out(hu: np.ndarray, where: np.ndarray, mm: float, banks: Banks) -> tuple[np.ndarray, np.ndarray]:
+    """Image and mask on the bank's grid, centred on the mask."""
+    centre = shape.centroid_px(where)
+    mask = resize_mask(where.astype(np.uint8), mm, banks.mm_per_px, banks.nodule_px, centre)
+    patch = resize(np.clip(hu, *HU_RANGE), mm, banks.mm_per_px, banks.nodule_px, centre, fill=AIR_HU)
+    kept = shape.grow_mm(mask, banks.margin_mm, banks.mm_per_px)
+    return np.where(kept, np.rint(patch), AIR_HU).astype(np.int16), mask
+
+
+def _touches_border(mask: np.ndarray) -> bool:
+    return bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
+
+
+def _nodule_row(
+    view: _Upright,
+    label: int,
+    k: int,
+    where: np.ndarray,
+    image: np.ndarray,
+    mask: np.ndarray,
+    mm_per_px: float,
+    annotated: int | str,
+) -> dict:
+    scan = view.scan
+    centre = shape.centroid_px(where)
+    side = nearest_side(view.lungs[k], *centre)
+    u, v = lung_boxes(view.lungs[k])[side].to_uv(*centre) if side else (0.5, 0.5)
+    mean_hu = float(image[mask > 0].mean())
+    place = (k, *view.stored(*centre))
+    return {
+        "id": f"{scan.scan}-n{label}-{k}",
+        "patient": scan.patient,
+        "scan": scan.scan,
+        "nodule": label,
+        **dict(zip(("slice", "row", "column"), place, strict=True)),
+        **dict(zip(("x_mm", "y_mm", "z_mm"), map(float, scan.volume.to_mm(np.array(place))), strict=True)),
+        "diameter_mm": shape.equivalent_diameter_mm(mask, mm_per_px),
+        "texture": shape.texture_class(mean_hu),
+        "mean_hu": mean_hu,
+        "side": side,
+        # A nodule on the wall may have its centre just outside the lung's box.
+        "u": float(np.clip(u, 0, 1)),
+        "v": float(np.clip(v, 0, 1)),
+        "annotated": annotated,
+        "source": "scan",
+    }
+
+
+def normal_slices(scan: Prepared, banks: Banks, image: Image, marks: np.ndarray | None = None) -> ImageSet:
+    """Slices `normal_gap_mm` or more from any mark, with both lungs, on the image's grid; masks are the lungs.
+
+    Args:
+        marks: more labels [z, y, x] that a normal slice keeps away from (the annotation beside candidates).
+
+    A slice counts if its lungs cover `min_lung_share` of the scan's largest section; every `normal_every`-th of
+    these is taken. All are centred on the box round the scan's lungs.
+    """
+    view = _Upright(scan)
+    if scan.kind == "patch" or not scan.lungs.any():
+        return _image_set([], [], [], SLICE_COLUMNS, image.size_px, image.mm_per_px)
+    marked = scan.nodules.any((1, 2)) | (False if marks is None else marks.any((1, 2)))
+    area = np.count_nonzero(view.lungs, axis=(1, 2))
+    both = np.logical_and(*((view.lungs == side).any((1, 2)) for side in (1, 2)))
+    apart = _distance_mm(marked, scan.volume.spacing_mm[0]) >= banks.normal_gap_mm
+    chosen = np.flatnonzero(apart & ~marked & both & (area >= banks.min_lung_share * area.max()))[:: banks.normal_every]
+    return _slices(view, chosen, view.lungs, image, np.zeros(len(chosen), int))
+
+
+def lesion_slices(scan: Prepared, banks: Banks, image: Image) -> ImageSet:
+    """Slices that show a nodule of `min_cut_px` of the image's pixels or more; masks hold k for the k-th lesion.
+
+    Smaller lesions of such a slice are labelled too, in the order of the scan's labels.
+    """
+    view = _Upright(scan)
+    least = np.pi / 4 * (banks.min_cut_px * image.mm_per_px) ** 2
+    shown = [k for label, k, where in _sections(view.nodules) if where.sum() * view.mm**2 >= least]
+    if scan.kind == "patch" or not shown:
+        return _image_set([], [], [], SLICE_COLUMNS, image.size_px, image.mm_per_px)
+    chosen = np.unique(shown)
+    lesions = np.zeros(view.nodules.shape, np.uint8)
+    counts = []
+    for k in chosen:
+        labels = [label for label in np.unique(view.nodules[k]) if label]
+        for number, label in enumerate(labels, start=1):
+            lesions[k][view.nodules[k] == label] = number
+        counts.append(len(labels))
+    return _slices(view, chosen, lesions, image, np.array(counts))
+
+
+def _distance_mm(marked: np.ndarray, dz: float) -> np.ndarray:
+    """Distance in mm of every slice to the nearest marked one; infinite where none is marked."""
+    if not marked.any():
+        return np.full(len(marked), np.inf)
+    return ndimage.distance_transform_edt(~marked, sampling=dz)
+
+
+def _slices(view: _Upright, chosen: np.ndarray, labels: np.ndarray, image: Image, lesions: np.ndarray) -> ImageSet:
+    scan, centre = view.scan, _lung_centre(view)
+    grid = (view.mm, image.mm_per_px, image.size_px, centre)
+    images = [np.rint(resize(np.clip(view.hu[k], *HU_RANGE), *grid, fill=AIR_HU)).astype(np.int16) for k in chosen]
+    masks = [resize_mask(labels[k], *grid) for k in chosen]
+    height = view.z_fractions()
+    rows = [
+        {
+            "id": f"{scan.scan}-{k}",
+            "patient": scan.patient,
+            "scan": scan.scan,
+            "slice": int(k),
+            "z_fraction": float(height[k]),
+            "lung_area_mm2": float(np.count_nonzero(view.lungs[k]) * view.mm**2),
+            "lesions": int(count),
+            "source": "scan",
+        }
+        for k, count in zip(chosen, lesions, strict=True)
+    ]
+    return _image_set(images, masks, rows, SLICE_COLUMNS, image.size_px, image.mm_per_px)
+
+
+def _lung_centre(view: _Upright) -> tuple[float, float]:
+    """(row, column) of the middle of the box round all of the scan's lungs; the image's middle where there are none."""
+    lungs = view.lungs.any(0)
+    if not lungs.any():
+        return (lungs.shape[0] - 1) / 2, (lungs.shape[1] - 1) / 2
+    rows, columns = np.flatnonzero(lungs.any(1)), np.flatnonzero(lungs.any(0))
+    return (rows[0] + rows[-1]) / 2, (columns[0] + columns[-1]) / 2
+
+
+def _image_set(
+    images: list, masks: list, rows: list[dict], columns: tuple[str, ...], size_px: int, mm_per_px: float
+) -> ImageSet:
+    empty = np.zeros((0, size_px, size_px))
+    return ImageSet(
+        np.stack(images) if images else empty.astype(np.int16),
+        np.stack(masks) if masks else empty.astype(np.uint8),
+        mm_per_px,
+        pd.DataFrame(rows, columns=list(columns)),
+    )

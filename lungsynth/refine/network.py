@@ -1,0 +1,174 @@
+"""CycleGAN (Zhu et al. 2017; FACTS 4.4) of composites and real slices, as the training loop takes it.
+
+Sizes, losses and weights are those of the paper unless a setting says otherwise. Ours are: resize-convolutions in place
+of transposed ones (no checkerboard), identity and cycle terms that weigh more in and round lesions, and a generator
+that may add a bounded change only.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lungsynth.nets.residual import ResidualBlock
+from lungsynth.refine.pool import ImagePool
+from lungsynth.refine.protect import weighted_l1
+from lungsynth.study.stages import Refine
+from lungsynth.train.kind import Update
+
+
+class Generator(nn.Module):
+    """Image to image, [n, 1, h, w] in [-1, 1] to the same; h and w multiples of 4.
+
+    Args:
+        filters: of the first level; doubled twice on the way down.
+        blocks: residual blocks at a quarter of the size.
+        max_shift: None: the image is made anew (tanh). Else the output is the input plus a change of at most this,
+            which starts at 0.
+    """
+
+    def __init__(self, filters: int, blocks: int, max_shift: float | None = None):
+        super().__init__()
+        self.max_shift = max_shift
+        down = [_level(filters * k, filters * 2 * k, stride=2) for k in (1, 2)]
+        up = [nn.Sequential(nn.Upsample(scale_factor=2), _level(filters * 2 * k, filters * k)) for k in (2, 1)]
+        last = nn.Conv2d(filters, 1, 7)
+        self.body = nn.Sequential(
+            _level(1, filters, kernel=7),
+            *down,
+            *(ResidualBlock(filters * 4) for _ in range(blocks)),
+            *up,
+            nn.ReflectionPad2d(3),
+            last,
+        )
+        self.apply(_initialise)
+        if max_shift is not None:
+            nn.init.zeros_(last.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        made = torch.tanh(self.body(x))
+        return made if self.max_shift is None else torch.clamp(x + self.max_shift * made, -1, 1)
+
+
+class Discriminator(nn.Module):
+    """PatchGAN: [n, 1, h, w] -> [n, 1, rows, columns], one judgement a patch; three strided levels see 70 px."""
+
+    def __init__(self, filters: int, layers: int):
+        super().__init__()
+        widths = [filters * min(2**k, 8) for k in range(layers + 1)]
+        parts: list[nn.Module] = [nn.Conv2d(1, filters, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
+        for k in range(1, layers + 1):
+            stride = 2 if k < layers else 1
+            parts += [nn.Conv2d(widths[k - 1], widths[k], 4, stride, 1), nn.InstanceNorm2d(widths[k])]
+            parts += [nn.LeakyReLU(0.2, inplace=True)]
+        self.body = nn.Sequential(*parts, nn.Conv2d(widths[-1], 1, 4, 1, 1))
+        self.apply(_initialise)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x)
+
+
+def _level(channels_in: int, channels: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """Reflect pad, convolution, instance norm, ReLU."""
+    return nn.Sequential(
+        nn.ReflectionPad2d(kernel // 2),
+        nn.Conv2d(channels_in, channels, kernel, stride),
+        nn.InstanceNorm2d(channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d):
+        nn.init.normal_(module.weight, 0, 0.02)
+        nn.init.zeros_(module.bias)
+
+
+class CycleGan:
+    """The refiner as a kind. Batches are those of `samples.Samples`: composite, real and the areas to protect.
+
+    Args:
+        settings: sizes and weights.
+        window_hu: HU of -1 and 1, which turn `max_shift_hu` into the network's scale.
+    """
+
+    loss_family = "lsgan"
+    monitored = ("generators", "discriminators")
+
+    def __init__(self, settings: Refine, window_hu: tuple[float, float]):
+        self.settings = settings
+        self.max_shift = 2 * settings.max_shift_hu / (window_hu[1] - window_hu[0]) if settings.residual else None
+        self.ema: dict[str, float] = {}
+
+    def build(self) -> dict[str, nn.Module]:
+        """to_real makes real slices of composites, to_composite the reverse; a discriminator and a pool for each."""
+        chosen = self.settings
+        modules: dict[str, nn.Module] = {}
+        for name in ("real", "composite"):
+            modules[f"to_{name}"] = Generator(chosen.filters, chosen.blocks, self.max_shift)
+            modules[f"judge_{name}"] = Discriminator(chosen.discriminator_filters, chosen.discriminator_layers)
+            modules[f"pool_{name}"] = ImagePool(chosen.pool, chosen.crop_px)
+        return modules
+
+    def optimisers(self, modules: dict[str, nn.Module]) -> dict[str, torch.optim.Optimizer]:
+        """Adam for both generators, Adam for both discriminators."""
+
+        def adam(prefix: str) -> torch.optim.Optimizer:
+            weights = [w for name in ("real", "composite") for w in modules[f"{prefix}_{name}"].parameters()]
+            return torch.optim.Adam(weights, self.settings.learning_rate, betas=(0.5, 0.999))
+
+        return {"generators": adam("to"), "discriminators": adam("judge")}
+
+    def rate(self, step: int, steps: int) -> float:
+        """1 for the first half of the training, then linearly to 0."""
+        return min(1.0, (steps - step) / max(1.0, steps / 2))
+
+    def step(
+        self, modules: dict[str, nn.Module], batches: Iterator[dict[str, Tensor]], rng: Any, step: int
+    ) -> Iterator[Update]:
+        """One update of the generators, then one of the discriminators."""
+        batch = next(batches)
+        for name in ("judge_real", "judge_composite"):
+            modules[name].requires_grad_(False)
+        made, losses = self._generators(modules, batch)
+        yield Update("generators", sum(losses.values()), {name: loss.detach() for name, loss in losses.items()})
+        for name in ("judge_real", "judge_composite"):
+            modules[name].requires_grad_(True)
+        losses = {
+            f"judge_{name}": self._judge(modules, name, batch[name], made[name], rng) for name in ("real", "composite")
+        }
+        yield Update("discriminators", sum(losses.values()), {name: loss.detach() for name, loss in losses.items()})
+
+    def _generators(
+        self, modules: dict[str, nn.Module], batch: dict[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The fakes of both domains, detached, and the terms of the generators' loss, weighted."""
+        made, losses = {}, {}
+        identity = self.settings.cycle * self.settings.identity
+        for target, source in (("real", "composite"), ("composite", "real")):
+            near = {name: batch[f"near_{name}"] for name in (source, target)}
+            # One call for the fake and for the identity: instance norm treats each image alone.
+            shown = [batch[source], batch[target]] if identity else [batch[source]]
+            fake, *same = modules[f"to_{target}"](torch.cat(shown)).split(len(batch[source]))
+            judged = modules[f"judge_{target}"](fake)
+            losses[f"fool_{target}"] = functional.mse_loss(judged, torch.ones_like(judged))
+            back = modules[f"to_{source}"](fake)
+            losses[f"cycle_{source}"] = self.settings.cycle * self._l1(back, batch[source], near[source])
+            for again in same:
+                losses[f"identity_{target}"] = identity * self._l1(again, batch[target], near[target])
+            if self.settings.protect and self.settings.hold:
+                change = (fake - batch[source]).abs() * near[source]
+                losses[f"hold_{source}"] = self.settings.hold * change.mean()
+            made[target] = fake.detach()
+        return made, losses
+
+    def _l1(self, x: Tensor, y: Tensor, near: Tensor) -> Tensor:
+        return weighted_l1(x, y, near, self.settings.protect_weight if self.settings.protect else 1)
+
+    def _judge(self, modules: dict[str, nn.Module], name: str, true: Tensor, fake: Tensor, rng: Any) -> Tensor:
+        """Least squares to 1 for true images and to 0 for fakes of the pool, halved."""
+        shown = modules[f"pool_{name}"].query(fake, rng)
+        on_true, on_fake = modules[f"judge_{name}"](torch.cat([true, shown])).split([len(true), len(shown)])
+        return 0.5 * ((on_true - 1).square().mean() + on_fake.square().mean())

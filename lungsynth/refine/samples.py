@@ -1,0 +1,74 @@
+"""Training crops of both domains, each with a lesion in it, so that neither teaches to add or to remove one."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from lungsynth.ct.window import to_unit
+from lungsynth.refine.protect import near_lesions
+from lungsynth.study.errors import DataError
+from lungsynth.study.stages import Image, Refine
+
+
+class Domain:
+    """Images and lesion masks of one domain, in one array or in many (shards that stay on disk).
+
+    Args:
+        images: int16 HU arrays [n, h, w].
+        masks: lesion masks to match.
+
+    Attributes:
+        lesion_share: share of the images that show a lesion; the two domains should agree.
+        lesions_per_image: mean number of lesions.
+
+    Raises:
+        DataError: no image, or none with a lesion.
+    """
+
+    def __init__(self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray], what: str):
+        self.images, self.masks = images, masks
+        counts = [len(np.unique(mask[mask > 0])) for part in masks for mask in part]
+        if not any(counts):
+            raise DataError(f"the {what} hold {len(counts)} images and no lesion: the refiner needs some")
+        places = [(part, k) for part, stack in enumerate(images) for k in range(len(stack))]
+        self.lesion_share = float(np.mean(np.array(counts) > 0))
+        self.lesions_per_image = float(np.mean(counts))
+        self.with_lesion = [place for place, count in zip(places, counts, strict=True) if count]
+
+    def crop(self, side_px: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """(image, mask) [side, side] at a random place that shows a random pixel of a lesion."""
+        part, k = self.with_lesion[rng.integers(len(self.with_lesion))]
+        mask = self.masks[part][k]
+        rows, columns = np.nonzero(mask)
+        pixel = rng.integers(len(rows))
+        corner = [
+            int(rng.integers(max(0, at - side_px + 1), min(at, size - side_px) + 1))
+            for at, size in zip((rows[pixel], columns[pixel]), mask.shape, strict=True)
+        ]
+        window = tuple(slice(low, low + side_px) for low in corner)
+        return self.images[part][k][window], mask[window]
+
+
+class Samples:
+    """Draws the refiner's batches; callable as the training loop wants it.
+
+    A batch: composite and real float32 [batch, 1, crop, crop] in [-1, 1], near_composite and near_real of the same
+    shape, 1 where a lesion or the ring round it is protected.
+    """
+
+    def __init__(self, composites: Domain, real: Domain, settings: Refine, image: Image):
+        self.domains = {"composite": composites, "real": real}
+        self.settings, self.image = settings, image
+
+    def __call__(self, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        batch = {}
+        for name, domain in self.domains.items():
+            crops = [domain.crop(self.settings.crop_px, rng) for _ in range(self.settings.batch)]
+            batch[name] = _tensor([to_unit(image, self.image.window_hu) for image, _ in crops])
+            batch[f"near_{name}"] = _tensor([near_lesions(mask, self.image.mm_per_px) for _, mask in crops])
+        return batch
+
+
+def _tensor(parts: list[np.ndarray]) -> torch.Tensor:
+    return torch.from_numpy(np.stack(parts)[:, None].astype(np.float32))

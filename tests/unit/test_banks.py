@@ -1,0 +1,127 @@
+"""Cutting: true size and HU, what is left out, which slices are normal; purity."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from compose_cases import disc
+
+from lungsynth.banks.cut import cut_nodules, lesion_slices, normal_slices
+from lungsynth.banks.purity import purity
+from lungsynth.ct.lungbox import lung_boxes, nearest_side
+from lungsynth.ct.volume import Volume
+from lungsynth.sets.proportions import wilson
+from lungsynth.sets.scans import Prepared
+from lungsynth.study.stages import Banks, Image
+
+MM = 1.0
+SIZE = 256
+
+
+def scan(nodules: dict[int, tuple[int, float, tuple[float, float], int]], slices: int = 40, direction=None) -> Prepared:
+    """Two lungs of -850 HU in tissue; nodules {label: (slice, radius_mm, (row, column), HU)} of three slices."""
+    lungs = np.zeros((slices, SIZE, SIZE), np.uint8)
+    lungs[4:36, 60:200, 20:110] = 1
+    lungs[4:36, 60:200, 146:236] = 2
+    hu = np.where(lungs > 0, -850, 40).astype(np.int16)
+    labels = np.zeros(hu.shape, np.uint8)
+    for label, (k, radius, centre, value) in nodules.items():
+        where = disc(SIZE, radius, centre)
+        hu[k - 1 : k + 2, where], labels[k - 1 : k + 2, where] = value, label
+    volume = Volume(hu, (2.5, MM, MM), direction=direction or (1, 0, 0, 0, 1, 0, 0, 0, 1))
+    return Prepared("scan", "patient", "fit", "volume", volume, lungs, labels)
+
+
+def test_a_cut_has_the_nodules_size_its_hu_and_nothing_else():
+    made = cut_nodules(scan({1: (20, 8.0, (120, 60), 30)}), Banks()).images
+    assert len(made) == 3 and made.images.dtype == np.int16
+    for image, mask, row in zip(made.images, made.masks, made.table.itertuples(), strict=True):
+        assert row.diameter_mm == pytest.approx(16, abs=1.25)
+        assert set(np.unique(image[disc(32, 8 / 1.25 - 1.5)])) == {30}
+        assert (image[~disc(32, (8 + 2) / 1.25 + 1.5)] == -1000).all()
+        assert row.mean_hu == pytest.approx(image[mask > 0].mean()) and row.texture == "solid"
+
+
+def test_only_the_margin_shows_the_surroundings():
+    made = cut_nodules(scan({1: (20, 8.0, (120, 60), 30)}), Banks(margin_mm=0)).images
+    assert ((made.images == -1000) == (made.masks == 0)).all()
+
+
+def test_place_in_the_lungs_box_and_in_the_patient():
+    made = cut_nodules(scan({1: (20, 6.0, (130, 65), 30)}), Banks()).images.table.iloc[1]
+    assert (made.side, made.slice, made.row, made.column) == (1, 20, 130, 65)
+    assert made.u == pytest.approx((65 - 20 + 0.5) / 90) and made.v == pytest.approx((130 - 60 + 0.5) / 140)
+    assert (made.x_mm, made.y_mm, made.z_mm) == (65, 130, 50)
+
+
+def test_rows_and_columns_that_run_the_other_way_give_the_same_picture():
+    one = scan({1: (20, 6.0, (130, 65), 30), 2: (20, 4.0, (100, 180), -300)})
+    turn = (slice(None), slice(None, None, -1), slice(None, None, -1))
+    turned_volume = Volume(one.volume.hu[turn], one.volume.spacing_mm, direction=(-1, 0, 0, 0, -1, 0, 0, 0, 1))
+    other = Prepared("scan", "patient", "fit", "volume", turned_volume, one.lungs[turn], one.nodules[turn])
+    for function in (lambda s: cut_nodules(s, Banks()).images, lambda s: lesion_slices(s, Banks(), Image())):
+        upright, turned = function(one), function(other)
+        assert (upright.images == turned.images).all() and (upright.masks == turned.masks).all()
+    rows = cut_nodules(other, Banks()).images.table
+    assert rows["row"].iloc[1] == SIZE - 1 - 130 and rows["u"].iloc[1] == pytest.approx(45.5 / 90)
+
+
+def test_narrow_cuts_and_masses_are_left_out_and_counted():
+    made = cut_nodules(scan({1: (12, 1.5, (120, 60), 30), 2: (24, 22.0, (120, 190), 30)}), Banks())
+    assert (len(made.images), made.too_small, made.too_large) == (0, 3, 3)
+
+
+def test_normal_slices_keep_their_distance_to_marks_and_have_enough_lung():
+    made = normal_slices(scan({1: (20, 6.0, (130, 65), 30)}), Banks(normal_gap_mm=10), Image())
+    # The nodule is in slices 19..21, 2.5 mm apart: slices up to 15 and from 25 are 10 mm away.
+    assert made.table["slice"].tolist() == [*range(4, 16), *range(25, 36)]
+    assert made.images.shape[1:] == (160, 160) and set(np.unique(made.masks)) == {0, 1, 2}
+    assert made.table["z_fraction"].iloc[[0, -1]].tolist() == [0, 1]
+    area = np.count_nonzero(made.masks[0]) * 4
+    assert area == pytest.approx(made.table["lung_area_mm2"].iloc[0], rel=0.03)
+
+
+def test_every_nth_normal_and_other_marks():
+    one = scan({})
+    marks = np.zeros(one.lungs.shape, bool)
+    marks[4:30] = True
+    assert len(normal_slices(one, Banks(normal_every=4), Image())) == 8
+    assert normal_slices(one, Banks(), Image(), marks).table["slice"].tolist() == [33, 34, 35]
+
+
+def test_lesion_slices_number_the_lesions():
+    made = lesion_slices(scan({3: (20, 6.0, (130, 65), 30), 7: (21, 8.0, (130, 190), -600)}), Banks(), Image())
+    assert made.table["lesions"].tolist() == [1, 2, 2, 1]
+    assert [mask.max() for mask in made.masks] == [1, 2, 2, 1]
+    assert np.count_nonzero(made.masks[1] == 2) * 4 == pytest.approx(np.pi * 64, rel=0.1)
+
+
+def test_slices_that_show_only_the_tip_of_a_nodule_are_no_lesion_slices():
+    assert len(lesion_slices(scan({1: (20, 2.5, (130, 65), 30)}), Banks(), Image())) == 0
+
+
+def test_purity_counts_nodules_and_cuts_with_wilsons_interval():
+    rows = [("a", 1, 1)] * 3 + [("a", 2, 0)] * 2 + [("b", 1, 1), ("c", 1, "")]
+    table = purity({"fit": pd.DataFrame(rows, columns=["scan", "nodule", "annotated"])})
+    assert table[["hits", "n"]].to_numpy().tolist() == [[2, 3], [4, 6]]
+    # R: binom::binom.wilson(4, 6)
+    assert (table["low"][1], table["high"][1]) == pytest.approx((0.2999922, 0.9032308), abs=1e-4)
+
+
+def test_an_overlapping_annotation_makes_a_cut_pure():
+    one = scan({1: (20, 6.0, (130, 65), 30), 2: (10, 6.0, (130, 190), 30)})
+    annotation = (one.nodules == 1).astype(np.uint8)
+    made = cut_nodules(one, Banks(), annotation).images.table
+    assert made.groupby("nodule")["annotated"].max().tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(("hits", "n", "expected"), [(0, 0, (0, 1)), (0, 10, (0, 0.2775)), (10, 10, (0.7225, 1))])
+def test_wilson_at_the_ends(hits, n, expected):
+    assert wilson(hits, n) == pytest.approx(expected, abs=1e-4)
+
+
+def test_lung_boxes_and_their_coordinates_are_inverse():
+    labels = scan({}).lungs[10]
+    box = lung_boxes(labels)[2]
+    assert box.to_px(*box.to_uv(77.0, 150.0)) == pytest.approx((77, 150))
+    assert box.to_px(0.5, 0.5) == pytest.approx((129.5, 190.5))
+    assert nearest_side(labels, 130, 115) == 1 and nearest_side(labels * 0, 5, 5) == 0

@@ -1,0 +1,109 @@
+"""The gate's definitions, on discs whose fate is known."""
+
+import numpy as np
+import pytest
+from compose_cases import disc
+
+from lungsynth.refine.gate import judge, summary
+from lungsynth.study.stages import Gate
+
+SIZE, MM, RADIUS_PX = 96, 2.0, 5
+CENTRE = (48.0, 48.0)
+LESION = disc(SIZE, RADIUS_PX, CENTRE)
+
+
+def picture(hu: float = 0, lung: int = -850) -> np.ndarray:
+    return np.where(LESION, hu, lung).astype(np.int16)
+
+
+def fate(after: np.ndarray, found_before: np.ndarray, found_after: np.ndarray, **changes):
+    """(lesion row, image row) of one composite with one lesion."""
+    arrays = [np.asarray(a)[None] for a in (picture(), after, LESION.astype(np.uint8))]
+    probability = [np.where(found, 0.9, 0.1)[None] for found in (found_before, found_after)]
+    lungs = np.full((1, SIZE, SIZE), 1, np.uint8)
+    lesions, images = judge(*arrays, *probability, 0.5, MM, Gate(**changes), lungs)
+    return lesions.iloc[0], images.iloc[0]
+
+
+def test_an_untouched_lesion_is_kept():
+    lesion, image = fate(picture(), LESION, LESION)
+    assert lesion["contrast_before"] == lesion["contrast_after"] == 850
+    assert lesion["shift_mm"] == 0 and lesion["found_after"]
+    assert image["keep"] and image["lung_hu_before"] == image["lung_hu_after"] == -850
+
+
+@pytest.mark.parametrize(("hu", "erased"), [(-424, False), (-426, True)])
+def test_erased_is_less_than_half_of_the_contrast(hu, erased):
+    lesion, image = fate(picture(hu), LESION, LESION)
+    assert lesion["erased"] == erased == (not image["keep"])
+
+
+def test_the_bound_is_a_setting():
+    assert not fate(picture(-426), LESION, LESION, min_contrast_share=0.3)[0]["erased"]
+
+
+@pytest.mark.parametrize(("columns", "moved"), [(2, False), (3, True)])
+def test_moved_is_half_the_radius_or_two_mm(columns, moved):
+    """The disc of radius 10 mm may move by 5 mm: 2 px are 4 mm, 3 px are 6."""
+    lesion, _ = fate(picture(), LESION, np.roll(LESION, columns, axis=1))
+    assert lesion["shift_mm"] == pytest.approx(columns * MM) and lesion["moved"] == moved
+
+
+def test_lost_is_found_before_and_not_after():
+    none = np.zeros_like(LESION)
+    lost, image = fate(picture(), LESION, none)
+    assert lost["lost"] and not lost["moved"] and np.isnan(lost["shift_mm"]) and not image["keep"]
+    never, image = fate(picture(), none, none)
+    assert not never["lost"] and not never["found_before"] and image["keep"]
+
+
+@pytest.mark.parametrize(("radius", "was_there", "invented"), [(2.0, False, 1), (0.5, False, 0), (2.0, True, 0)])
+def test_invented_is_new_large_enough_and_no_lesion_laid(radius, was_there, invented):
+    other = disc(SIZE, radius, (20.0, 20.0))
+    before = LESION | other if was_there else LESION
+    _, image = fate(picture(), before, LESION | other)
+    assert image["invented"] == invented == (not image["keep"])
+
+
+def test_what_is_found_outside_the_lungs_is_no_invention():
+    other = disc(SIZE, 3, (20.0, 20.0))
+    arrays = [a[None] for a in (picture(), picture(), LESION.astype(np.uint8))]
+    found = [np.where(f, 0.9, 0.1)[None] for f in (LESION, LESION | other)]
+    lungs = np.zeros((1, SIZE, SIZE), np.uint8)
+    lungs[:, 40:] = 1
+    assert judge(*arrays, *found, 0.5, MM, Gate(), lungs)[1]["invented"][0] == 0
+    assert judge(*arrays, *found, 0.5, MM, Gate())[1]["invented"][0] == 1
+
+
+def test_a_neighbour_is_not_part_of_the_ring():
+    second = disc(SIZE, 4, (48.0, 58.0)) & ~LESION
+    masks = (LESION + 2 * second).astype(np.uint8)[None]
+    image = np.where(LESION | second, 0, -850).astype(np.int16)[None]
+    nothing = np.zeros((1, SIZE, SIZE))
+    lesions, _ = judge(image, image, masks, nothing, nothing, 0.5, MM, Gate())
+    assert lesions["contrast_before"].tolist() == [850, 850]
+
+
+def test_a_shift_of_the_lungs_is_measured_without_the_lesions():
+    after = np.where(LESION, 500, -840).astype(np.int16)
+    _, image = fate(after, LESION, LESION)
+    assert image["lung_hu_after"] - image["lung_hu_before"] == 10
+
+
+def test_summary_counts_all_lesions_laid():
+    none = np.zeros_like(LESION)
+    cases = [
+        (picture(), LESION, LESION),
+        (picture(-600), LESION, LESION),
+        (picture(), none, none),
+        (picture(), LESION, none),
+    ]
+    stacked = [np.stack(part) for part in zip(*cases, strict=True)]
+    before, masks = np.stack([picture()] * 4), np.stack([LESION.astype(np.uint8)] * 4)
+    lesions, images = judge(before, stacked[0], masks, stacked[1] * 1.0, stacked[2] * 1.0, 0.5, MM, Gate())
+    table = summary(lesions, images).set_index("what")
+    assert table.loc["erased", ["hits", "n"]].tolist() == [1, 4]
+    assert table.loc["lost", ["hits", "n"]].tolist() == [1, 4]
+    assert table.loc["lost, of those found before", ["hits", "n"]].tolist() == [1, 3]
+    assert table.loc["not found before", "hits"] == 1 and table.loc["kept", "hits"] == 2
+    assert (table["low"] <= table["share"]).all() and (table["share"] <= table["high"]).all()
