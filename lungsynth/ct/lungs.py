@@ -279,12 +279,21 @@ def _plausible(grid: Grid, air: np.ndarray, body: np.ndarray) -> np.ndarray:
     return lungs
 
 
-def _closed(mask: np.ndarray, radius_px: float) -> np.ndarray:
-    """Closing of one slice by a disc of any radius, by two distance maps."""
+def _closed(mask: np.ndarray, radius_px: float, slack_px: float = 0.0) -> np.ndarray:
+    """Closing of one slice by a disc of any radius, by two distance maps; with slack it goes over the edge by that."""
     pad = int(np.ceil(radius_px)) + 2
-    # A little slack, or a notch three pixels wide lets the disc sink in by a whole pixel.
-    grown = ndi.distance_transform_edt(~np.pad(mask, pad)) <= radius_px + 0.2
+    grown = ndi.distance_transform_edt(~np.pad(mask, pad)) <= radius_px + slack_px
     return (ndi.distance_transform_edt(grown) > radius_px)[pad:-pad, pad:-pad] | mask
+
+
+def _notches(mask: np.ndarray, radius_px: float) -> np.ndarray:
+    """What a disc that rolls round the mask does not reach, to the full depth.
+
+    Without slack the disc sinks into a narrow notch by a whole pixel; the thin rind that slack leaves is peeled off.
+    """
+    cross = ndi.generate_binary_structure(2, 1)
+    left = _closed(mask, radius_px, 0.5) & ~mask
+    return ndi.binary_dilation(ndi.binary_opening(left, cross), cross) & left
 
 
 def _wrap(lung: np.ndarray, middle: float, step_mm: float) -> np.ndarray:
@@ -296,9 +305,9 @@ def _wrap(lung: np.ndarray, middle: float, step_mm: float) -> np.ndarray:
     rows, columns = np.nonzero(lung)
     box = tuple(slice(max(0, v.min() - 1), v.max() + 2) for v in (rows, columns))
     part = lung[box]
-    closed = _closed(part, WALL_MM / step_mm)
     lateral = np.abs(np.arange(lung.shape[1])[box[1]] - middle) > abs(columns.mean() - middle)
-    closed |= _closed(part, WIDE_WALL_MM / step_mm) & lateral
+    closed = _closed(part, WALL_MM / step_mm) | _notches(part, WALL_MM / step_mm)
+    closed |= _notches(part, WIDE_WALL_MM / step_mm) & lateral
     out = np.zeros_like(lung)
     out[box] = _fill(closed[None], HOLE_MM2 / step_mm**2)[0]
     return out

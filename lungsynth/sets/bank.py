@@ -51,7 +51,8 @@ def concatenate(sets: list[ImageSet]) -> ImageSet:
         np.concatenate([one.images for one in sets]),
         np.concatenate([one.masks for one in sets]),
         sets[0].mm_per_px,
-        pd.concat([one.table for one in sets], ignore_index=True),
+        # A table without rows has no types of its own and would spoil those of the others.
+        pd.concat([one.table for one in sets if len(one)] or [sets[0].table], ignore_index=True),
     )
 
 

@@ -133,6 +133,7 @@ class Layer(WithKinds):
     count: int = Field(400, ge=1, description="images drawn before selection")
     keep: int = Field(100, ge=1, description="images that selection keeps")
     ema: float = Field(0.99, ge=0, lt=1, description="decay of the generator's running average; 0: none")
+    threads: int = Field(1, ge=1, le=64, description="of this training; with 1 each, two layers share two cores")
 
 
 class Select(Settings):
@@ -264,6 +265,7 @@ class Refine(Settings):
     pool: int = Field(50, ge=0, description="past fakes shown to the discriminators")
     protect: bool = Field(True, description="weight identity and cycle terms up in and round the lesions")
     protect_weight: float = Field(10, ge=1, description="how much")
+    hold: float = Field(10, ge=0, description="weight of any change in and round the lesions; 0: off, as published")
     residual: bool = Field(True, description="the generators add a bounded change to their input")
     max_shift_hu: float = Field(300, gt=0, description="largest change where residual is true")
     gate: Gate = Gate()

@@ -9,6 +9,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # Their effect reaches a step through the settings view that its rule carries.
 LEFT_OUT = ("lungsynth.study", "lungsynth.workflow")
+# It stands between a training script and the loop: what it hands on makes the state, and without it nobody would see
+# the loop's own edits.
+COUNTED = "lungsynth.workflow.training"
 TEMPLATES = {".html", ".j2", ".css", ".js", ".md"}
 
 
@@ -59,13 +62,15 @@ def _parsed(path: Path) -> tuple[str, tuple[Path, ...]]:
     imported = [file for name in _imports(tree, package) for file in _files(name)]
     _strip_docstrings(tree)
     meaning = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return meaning, tuple(dict.fromkeys([*imported, *_templates(path.parent)]))
+    return meaning, tuple(dict.fromkeys([*imported, *_templates(path.parent, tree)]))
 
 
-def _templates(folder: Path) -> list[Path]:
-    """Pages and texts that lie beside the modules of a room: they make its output too."""
+def _templates(folder: Path, tree: ast.AST) -> list[Path]:
+    """Pages and texts beside a module that names one of them: they make its output too, with what they include."""
     places = [folder, folder / "templates"]
-    return sorted(path for place in places if place.is_dir() for path in place.iterdir() if path.suffix in TEMPLATES)
+    found = sorted(path for place in places if place.is_dir() for path in place.iterdir() if path.suffix in TEMPLATES)
+    said = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return found if any(path.name in text for path in found for text in said) else []
 
 
 def _imports(tree: ast.AST, package: str) -> list[str]:
@@ -83,7 +88,7 @@ def _imports(tree: ast.AST, package: str) -> list[str]:
 @cache
 def _files(name: str) -> tuple[Path, ...]:
     """The module's file and the `__init__` of every package above it; nothing for a name that is no module."""
-    if any(name == room or name.startswith(f"{room}.") for room in LEFT_OUT):
+    if name != COUNTED and any(name == room or name.startswith(f"{room}.") for room in LEFT_OUT):
         return ()
     base = ROOT.joinpath(*name.split("."))
     if base.with_suffix(".py").is_file():

@@ -178,7 +178,7 @@ def _check_sizes(study: Study) -> None:
         own = _registry(KINDS[f"generate.{layer}"]).settings(block.kind).model_validate(block.block())
         try:
             own.check_size(size)
-        except ValueError as error:
+        except (ValueError, StudyError) as error:
             key = "banks.nodule_px" if layer == "nodules" else "image.size_px"
             raise StudyError(f"{key}: {size} does not suit generate.{layer}.kind {block.kind}: {error}") from None
 

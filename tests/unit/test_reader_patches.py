@@ -1,0 +1,132 @@
+"""Patches: one scan a series, the filters of the table, roles by the patient's hash."""
+
+import hashlib
+import os
+
+import numpy as np
+import pytest
+
+from lungsynth.cohort.listing import list_scans, open_reader
+from lungsynth.cohort.patches.reader import COLUMNS
+from lungsynth.cohort.shapes import texture_of_rating
+from lungsynth.study.errors import DataError
+from lungsynth.study.stages import Split
+
+DATA = os.environ.get("LUNGSYNTH_DATA", "")
+
+
+def table(tmp_path, rows, side=9):
+    """A patch folder; `rows` are (patient, series, readers, texture, duplicate)."""
+    root = tmp_path / "patches"
+    root.mkdir(exist_ok=True)
+    lines = [",".join(COLUMNS)]
+    for k, (patient, series, readers, texture, twin) in enumerate(rows):
+        lines.append(f"{k},{patient},{series},5,6,-10.5,0.7,{readers},{texture},4.5,{twin}")
+    (root / "nodules.csv").write_text("\n".join(lines) + "\n")
+    image = np.full((len(rows), side, side), -850, np.int16)
+    mask = np.zeros((len(rows), side, side), np.uint8)
+    for k in range(len(rows)):
+        image[k, 3:6, 2 : 5 + k % 2] = 40 + k
+        mask[k, 3:6, 2 : 5 + k % 2] = 1
+    image[0, 0, 0] = -3024
+    np.savez_compressed(root / "nodules.npz", image=image, mask=mask)
+    return root
+
+
+def reader(root, **own):
+    return open_reader({"reader": "patches", "path": root.name, **own}, root.parent)
+
+
+ROWS = [
+    ("A", "1.1", 4, 5, 0),
+    ("B", "1.2", 2, 1, 0),
+    ("A", "1.1", 3, 1.5, 0),
+    ("A", "1.3", 3, "", 0),
+    ("C", "1.4", 3, 3, 1),
+]
+
+
+def test_patches_of_a_series_are_one_scan(tmp_path):
+    made = reader(table(tmp_path, ROWS))
+    refs = made.list()
+    assert [(ref.patient, ref.uid, ref.kind) for ref in refs] == [("A", "1.1", "patch"), ("A", "1.3", "patch")]
+    scan = made.read(refs[0])
+    assert scan.volume.hu.shape == (2, 9, 9)
+    assert scan.volume.spacing_mm == (1.0, 0.7, 0.7)
+    assert scan.volume.hu.min() == -1024
+    assert [(m.label, m.readers, m.texture) for m in scan.marks] == [(1, 4, "solid"), (2, 3, "ground_glass")]
+    for mark in scan.marks:
+        where = np.argwhere(scan.nodules == mark.label).mean(0)
+        assert scan.volume.to_index(mark.centre_mm) == pytest.approx(where)
+    assert made.read(refs[1]).marks[0].texture == ""
+
+
+def test_the_filters_open_and_close(tmp_path):
+    root = table(tmp_path, ROWS)
+    assert {ref.patient for ref in reader(root, min_readers=2).list()} == {"A", "B"}
+    assert {ref.patient for ref in reader(root, drop_near_duplicates=False).list()} == {"A", "C"}
+    with pytest.raises(DataError, match="no row passes min_readers 3"):
+        reader(root, exclude_patients=["A"]).list()
+
+
+def test_the_hash_says_who_is_test_and_nobody_else_is(tmp_path):
+    people = [f"LIDC-IDRI-{k:04d}" for k in range(60)]
+    source = {"reader": "patches", "path": "patches"}
+    made = reader(table(tmp_path, [(p, f"1.{k}", 4, 5, 0) for k, p in enumerate(people)]))
+    scans, _ = list_scans([made], [source], Split(fit=5, tune=1, domain=1, test=3), 2, seed=1)
+    expected = {p for p in people if int(hashlib.sha256(p.encode()).hexdigest(), 16) % 5 == 0}
+    assert set(scans[scans.role == "test"].patient) == expected
+    assert set(scans.role) == {"fit", "tune", "domain", "test"}
+    fixed, _ = list_scans([made], [{**source, "role": "fit"}], Split(fit=1, tune=0, domain=0, test=1), 2, seed=1)
+    assert set(fixed.role) == {"fit", "test"}
+
+
+@pytest.mark.parametrize(
+    ("rating", "word"),
+    [(1, "ground_glass"), (2.5, "part_solid"), (4.2, "part_solid"), (4.25, "solid"), (float("nan"), "")],
+)
+def test_ratings_become_words(rating, word):
+    assert texture_of_rating(rating) == word
+
+
+def fails(root, pattern):
+    made = reader(root)
+    with pytest.raises(DataError, match=pattern):
+        made.read(made.list()[0])
+
+
+def test_a_damaged_archive_is_named(tmp_path):
+    root = table(tmp_path, ROWS)
+    path = root / "nodules.npz"
+    path.write_bytes(path.read_bytes()[:200])
+    fails(root, "nodules.npz: cannot be read as patches")
+
+
+def test_pickled_arrays_are_never_opened(tmp_path):
+    root = table(tmp_path, ROWS)
+    np.savez(root / "nodules.npz", image=np.array([{}], object), mask=np.zeros((1, 9, 9)))
+    fails(root, "cannot be read as patches")
+
+
+def test_a_table_that_names_more_than_there_is(tmp_path):
+    root = table(tmp_path, ROWS)
+    np.savez(root / "nodules.npz", image=np.zeros((1, 9, 9), np.int16), mask=np.zeros((1, 9, 9), np.uint8))
+    fails(root, "holds 1 patches, nodules.csv names more")
+
+
+def test_a_missing_column_is_named(tmp_path):
+    root = table(tmp_path, ROWS)
+    path = root / "nodules.csv"
+    path.write_text(path.read_text().replace("eq_diam_mm", "size"))
+    with pytest.raises(DataError, match="column eq_diam_mm is missing"):
+        reader(root).list()
+
+
+@pytest.mark.skipif(not DATA, reason="LUNGSYNTH_DATA is not set: no real patches")
+def test_the_real_table_gives_the_nodules_of_the_literature():
+    made = open_reader({"reader": "patches", "path": "lidc_nodules"}, DATA)
+    refs = made.list()
+    marks = [mark for ref in refs for mark in made.read(ref).marks]
+    assert (len(marks), len({ref.patient for ref in refs})) == (1009, 523)
+    shares = [np.mean([m.texture == word for m in marks]) for word in ("ground_glass", "part_solid", "solid")]
+    assert shares == pytest.approx([0.05, 0.09, 0.85], abs=0.01)

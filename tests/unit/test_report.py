@@ -1,0 +1,254 @@
+"""The report: deterministic, self-contained, complete, and quiet about what is missing."""
+
+import io
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from lungsynth.report import charts, contact, dag, figures
+from lungsynth.report.blocks import card_words, table_of
+from lungsynth.report.data import Card, Copies, Counted, Distribution, Pictures, ReportData, Training
+from lungsynth.report.page import page
+from lungsynth.report.svg import Axes, nice_ticks, number
+from tests.unit.report_data import a_report
+
+
+class Elements(HTMLParser):
+    """Tags with their attributes, and whether every opened tag is closed."""
+
+    VOID = frozenset(["meta", "link", "img", "input", "br", "hr"])
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.found, self.open = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+
+@pytest.fixture(scope="module")
+def full() -> str:
+    return page(a_report())
+
+
+def test_the_same_data_give_the_same_page(full):
+    assert page(a_report()) == full
+
+
+def test_the_page_is_one_file_that_asks_for_nothing(full):
+    assert "default-src 'none'" in full
+    for tag, attributes in Elements(full).found:
+        for name in ("src", "href", "data", "action"):
+            address = attributes.get(name) or ""
+            assert address.startswith(("data:", "#")) or not address, (tag, address[:60])
+    assert not re.search(r"@import|url\((?!data:)", full)
+
+
+def test_every_tag_is_closed_and_every_picture_has_words(full):
+    elements = Elements(full)
+    assert elements.open == []
+    pictures = [attributes for tag, attributes in elements.found if tag == "img"]
+    assert len(pictures) > 20 and all(one.get("alt") for one in pictures)
+    assert all(a.get("aria-label") or a.get("aria-hidden") for tag, a in elements.found if tag == "svg")
+
+
+def test_the_page_says_what_stands_in_the_data(full):
+    for words in ("Synthetic images", "Lesions moved", "stop 60", "KS ", "phantom-019", "render_shard", "3f1c9a0d7b"):
+        assert words in full, words
+    for anchor in ("valid", "alike", "copies", "training", "left-out", "workflow"):
+        assert f'id="{anchor}"' in full
+
+
+def test_text_from_files_cannot_become_markup():
+    reason = "<script>alert(1)</script>"
+    data = ReportData("x", 1, quarantine=pd.DataFrame({"scan": ["a"], "reason": [reason]}), edges=[("a<b", "c")])
+    assert reason not in page(data) and "a&lt;b" in page(data)
+
+
+def test_an_empty_study_names_what_is_missing_in_a_line_each():
+    text = page(ReportData("empty", 1))
+    assert Elements(text).open == []
+    for words in ("No key numbers", "No slices", "No nodules", "No scores", "No loss curves", "No list of rules"):
+        assert words in text
+
+
+def test_sets_without_images_are_left_out():
+    none = Pictures(np.zeros((0, 8, 8), np.int16), 1.0)
+    text = page(ReportData("x", 1, sheet={"real": none}, nodules={"real": none}, distributions=[]))
+    assert "<figure>" not in text
+
+
+def test_a_distribution_with_an_empty_side_is_left_out():
+    one = Distribution("Diameter", "mm", np.array([]), {"generated": np.array([1.0])})
+    assert "No measures" in page(ReportData("x", 1, distributions=[one]))
+
+
+def test_a_card_shows_its_interval_and_a_verdict_in_words_not_in_colour_alone():
+    words = card_words(Card("Lesions moved", 11.3, "%", 8.1, 15, "361 lesions", "≤ 10 %", "bad"))
+    assert words == {"value": "11.3", "unit": "%", "spread": "8.1 to 15 %", "verdict": "missed"}
+    assert card_words(Card("x", None))["value"] == "–"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (-0.51, "−0.51"), (1234.0, "1234"), (40000, "40000"), (0.04812, "0.0481"), (None, "–"), (np.nan, "–")],
+)
+def test_numbers_read_as_a_person_writes_them(value, text):
+    assert number(value) == text
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
+def test_ticks_are_few_round_rising_and_inside(low, span):
+    ticks = nice_ticks(low, low + span, 5)
+    assert 1 <= len(ticks) <= 7
+    assert ticks == sorted(ticks) and ticks[0] >= low - 1e-6 * span and ticks[-1] <= low + span * (1 + 1e-6)
+
+
+def test_axes_put_values_where_they_belong():
+    axes = Axes((0, 10), (0, 1), width=110, height=60, left=5, right=5, top=5, bottom=5)
+    assert axes.px(0) == 5 and axes.px(10) == 105 and axes.px(5) == 55
+    assert axes.py(0) == 55 and axes.py(1) == 5
+    assert axes.px(1e9) < 107  # a wild value stays at the frame
+
+
+def test_losses_carry_the_monitors_lines_and_their_words():
+    training = Training("g", "dcgan", {"generator": np.linspace(3, 1, 80)}, e0=20, stop=60, verdict="stable")
+    text = charts.losses(training)
+    assert "e0 20" in text and "stop 60" in text and "diverged" not in text and 'class="band"' in text
+
+
+def test_losses_that_are_not_numbers_break_nothing():
+    assert "<svg" in charts.losses(Training("g", "x", {"loss": np.array([1.0, np.nan, np.inf, 2.0])}))
+    assert "<svg" in charts.losses(Training("g", "x", {"loss": np.full(3, np.nan)}))
+
+
+def test_distances_match_closed_forms():
+    one = Distribution("x", "mm", np.arange(100.0), {"shifted": np.arange(100.0) + 7, "far": np.arange(100.0) + 500})
+    assert charts.distances(one, "shifted")[1] == pytest.approx(7)
+    assert charts.distances(one, "shifted")[0] == pytest.approx(0.07)
+    assert charts.distances(one, "far")[0] == 1.0
+
+
+def test_a_bar_is_cut_in_the_parts_shares():
+    widths = re.findall(r'width="([\d.]+)" height="26"', charts.shares(Counted("x", [("a", 3, True), ("b", 1, False)])))
+    assert [float(width) for width in widths] == [pytest.approx(675 - 1.5), pytest.approx(225 - 1.5)]
+
+
+@pytest.mark.parametrize(
+    ("name", "css"),
+    [("real", "real"), ("generated, all", "generated"), ("normals_test", "generated"), ("fit", "other")],
+)
+def test_a_sets_colour_follows_its_name(name, css):
+    assert charts.css_of(name) == css
+
+
+class TestPictures:
+    def disc(self) -> np.ndarray:
+        rows, columns = np.mgrid[:64, :64]
+        return ((rows - 20) ** 2 + (columns - 40) ** 2 <= 25).astype(np.uint8)
+
+    def test_an_outline_surrounds_its_pixels(self):
+        points = np.array(
+            [list(map(float, p.split(","))) for p in re.findall(r"[-\d.]+,[-\d.]+", figures.outlines(self.disc()))]
+        )
+        assert points[:, 0].min() == pytest.approx(35, abs=0.01) and points[:, 0].max() == pytest.approx(46, abs=0.01)
+        assert points[:, 1].min() == pytest.approx(15, abs=0.01) and points[:, 1].max() == pytest.approx(26, abs=0.01)
+
+    def test_every_lesion_has_its_own_outline(self):
+        mask = np.zeros((9, 9), np.uint8)
+        mask[2:5, 2:4], mask[2:5, 4:6] = 1, 2  # they touch
+        assert figures.outlines(mask).count("Z") == 2 and figures.outlines(np.zeros((5, 5), np.uint8)) == ""
+
+    def test_the_scale_bar_has_its_length_in_mm(self):
+        x = re.search(r"M([\d.]+),[\d.]+V[\d.]+H([\d.]+)", figures.scale_bar(160, 160, 2.0, 50, 7))
+        assert float(x[2]) - float(x[1]) == pytest.approx(25)
+
+    @given(st.integers(0, 63), st.integers(0, 63), st.floats(0.5, 3))
+    def test_an_inset_holds_the_lesion_and_lies_inside_the_image(self, row, column, mm_per_px):
+        mask = np.zeros((64, 64), np.uint8)
+        mask[row, column] = 1
+        top, left, side = figures.zoom_box(mask, mm_per_px)
+        assert 0 <= top <= row < top + side <= 64 and 0 <= left <= column < left + side <= 64
+
+    def test_an_inset_never_hides_its_lesion_or_the_scale_bar(self):
+        for row in (5, 20, 40, 60):
+            for column in (5, 30, 60):
+                corner = figures.free_corner(row, column, (64, 64))
+                assert corner != "bl"
+                assert (corner[0] == "b") == (row < 32)
+
+    def test_change_is_orange_where_brighter_and_blue_where_darker(self):
+        before = np.zeros((16, 16), np.int16)
+        after = before.copy()
+        after[:8], after[8:] = 200, -200
+        src = figures.change_view(before, after, 1.0, "x", size=16).src
+        import base64
+
+        picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(src.split(",")[1]))).convert("RGB")).astype(int)
+        assert picture[3, 8, 0] > picture[3, 8, 2] and picture[12, 8, 2] > picture[12, 8, 0]
+
+    def test_the_story_is_a_png_with_the_same_bytes_twice(self):
+        sheet = a_report().sheet
+        png = contact.story_sheet(sheet, columns=2, side=120)
+        assert png == contact.story_sheet(sheet, columns=2, side=120)
+        assert Image.open(io.BytesIO(png)).size == (2 * 128 + 8, 4 * 154 + 8)
+
+    def test_the_border_that_is_cut_off_holds_no_nodule(self):
+        masks = np.zeros((2, 32, 32), np.uint8)
+        masks[0, 10:20, 12:18] = 1
+        border = contact.empty_border([Pictures(np.zeros((2, 32, 32), np.int16), 1.0, masks)])
+        assert border == 8 and masks[:, border:-border, border:-border].sum() == masks.sum()
+
+
+class TestDag:
+    def test_an_edge_that_a_longer_path_says_is_not_drawn(self):
+        assert dag.reduce_edges([("a", "b"), ("b", "c"), ("a", "c"), ("a", "a")]) == [("a", "b"), ("b", "c")]
+
+    def test_rules_lie_below_what_they_read(self):
+        edges = [("a", "b"), ("b", "d"), ("c", "d"), ("d", "e")]
+        depth = dag.layers_of(edges)
+        assert all(depth[start] < depth[end] for start, end in edges) and depth["c"] == depth["d"] - 1
+
+    def test_a_circle_is_an_error_that_names_the_rules(self):
+        with pytest.raises(ValueError, match="in a circle: a, b"):
+            dag.rule_graph([("a", "b"), ("b", "a")])
+
+    def test_no_two_boxes_overlap(self):
+        edges = [(f"a{i}", f"b{j}") for i in range(4) for j in range(5)] + [("b0", "c"), ("a0", "d"), ("d", "c")]
+        text = dag.rule_graph(edges)
+        boxes = [tuple(map(float, m)) for m in re.findall(r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"', text)]
+        assert len(boxes) == 4 + 5 + 2
+        for x, y, width in boxes:
+            others = [b for b in boxes if b[1] == y and b[0] > x]
+            assert all(other[0] >= x + width for other in others)
+
+    def test_the_order_of_the_edges_changes_nothing(self):
+        edges = [("a", "b"), ("a", "c"), ("b", "d"), ("c", "d"), ("x", "d")]
+        assert dag.rule_graph(edges) == dag.rule_graph(edges[::-1])
+
+
+def test_a_table_shows_blank_for_what_is_not_known():
+    table = table_of(pd.DataFrame({"n_set": [3, 4], "value": [0.12345, np.nan], "note": ["x", None]}))
+    assert table.columns == ["n set", "value", "note"]
+    assert table.rows == [["3", "0.123", "x"], ["4", "", ""]] and table.numeric == [True, True, False]
+
+
+def test_copies_under_the_bound_are_counted():
+    copies = Copies("nodules", np.array([1.0, 2.0, 3.0]), np.array([0.2, 0.9, 1.5, 2.0]), bound=0.5)
+    assert "1 of 4 released nodules lie under the bound of 0.5." in page(ReportData("x", 1, copies=[copies]))

@@ -1,0 +1,74 @@
+"""Tables: identifiers stay text, numbers come back, equal rows give equal bytes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lungsynth.sets import tables
+from lungsynth.study.errors import DataError
+
+NAMES = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF, exclude_characters="\x7f\x85"), max_size=12)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(NAMES, st.floats(-1e6, 1e6, allow_subnormal=False)), min_size=1, max_size=6))
+def test_identifiers_come_back_letter_by_letter_and_numbers_to_nine_digits(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("tables") / "t.csv"
+    table = pd.DataFrame({"patient": [row[0] for row in rows], "x_mm": [row[1] for row in rows]})
+    tables.write_csv(path, table)
+    back = tables.read_csv(path)
+    assert back["patient"].tolist() == table["patient"].tolist()
+    np.testing.assert_allclose(back["x_mm"], table["x_mm"], rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["007", "1e5", "NA", "null", "nan", "True", ""])
+def test_a_patient_keeps_a_name_that_looks_like_something_else(tmp_path, name):
+    tables.write_csv(tmp_path / "t.csv", pd.DataFrame({"patient": [name, "b"], "x": [1, 2]}))
+    assert tables.read_csv(tmp_path / "t.csv")["patient"].tolist() == [name, "b"]
+
+
+def test_a_mark_of_byte_order_and_windows_line_ends_are_tolerated(tmp_path):
+    (tmp_path / "t.csv").write_bytes("\ufeffid,x\r\n01,2\r\n".encode())
+    assert tables.read_csv(tmp_path / "t.csv").to_dict("records") == [{"id": "01", "x": 2}]
+
+
+def test_lines_end_the_unix_way_and_whole_numbers_stay_whole():
+    assert tables.to_csv(pd.DataFrame({"n": [3], "x": [0.1 + 0.2]})) == "n,x\n3,0.3\n"
+
+
+def test_what_is_no_table_is_one_line(tmp_path):
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "ragged.csv").write_text("a,b\n1,2\n1,2,3,4\n")
+    (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "folder.csv").mkdir()
+    for name in ("empty", "ragged", "bytes", "folder", "absent"):
+        with pytest.raises(DataError, match=rf"{name}\.csv"):
+            tables.read_csv(tmp_path / f"{name}.csv")
+
+
+def test_parquet_comes_back_and_repeats_its_bytes(tmp_path):
+    table = pd.DataFrame({"normal": np.arange(5, dtype=np.uint16), "score": np.linspace(0, 1, 5, dtype=np.float32)})
+    for name in ("a", "b"):
+        tables.write_parquet(tmp_path / f"{name}.parquet", table)
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+    pd.testing.assert_frame_equal(tables.read_parquet(tmp_path / "a.parquet"), table)
+    (tmp_path / "a.parquet").write_bytes(b"no table")
+    for name in ("a", "absent"):
+        with pytest.raises(DataError, match=rf"{name}\.parquet"):
+            tables.read_parquet(tmp_path / f"{name}.parquet")
+
+
+def test_json_is_canonical_and_knows_no_nan(tmp_path):
+    tables.write_json(tmp_path / "a.json", {"b": 1, "a": [1.5, "µ"]})
+    tables.write_json(tmp_path / "b.json", {"a": [1.5, "µ"], "b": 1})
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    assert tables.read_json(tmp_path / "a.json") == {"a": [1.5, "µ"], "b": 1}
+    with pytest.raises(ValueError, match="JSON"):
+        tables.write_json(tmp_path / "a.json", {"a": float("nan")})
+    assert tables.read_json(tmp_path / "a.json")["b"] == 1
+    (tmp_path / "cut.json").write_text('{"a": ')
+    for name in ("cut", "absent"):
+        with pytest.raises(DataError, match=rf"{name}\.json"):
+            tables.read_json(tmp_path / f"{name}.json")
