@@ -1,4 +1,4 @@
-"""The list of all scans with their patients' roles and batches: made from names and headers, before any pixel is read."""
+"""The list of all scans with roles and batches: made from names and headers, before any pixel is read."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from lungsynth.cohort.split import assign, claims
 from lungsynth.study.errors import DataError, StudyError
 from lungsynth.study.stages import Split
 
-COLUMNS = ("scan", "patient", "role", "batch", "source", "reader", "kind", "uid", "files", "extra")
+COLUMNS = ("scan", "patient", "role", "batch", "source", "reader", "kind", "series", "files", "extra")
 SOURCE_KEYS = ("reader", "role", "roles")
 
 
@@ -73,7 +73,7 @@ def to_row(ref: ScanRef) -> dict[str, Any]:
         "scan": ref.scan,
         "patient": ref.patient,
         "kind": ref.kind,
-        "uid": ref.uid,
+        "series": ref.uid,
         "files": json.dumps([str(path) for path in ref.source_files]),
         "extra": json.dumps(ref.extra, sort_keys=True),
     }
@@ -82,12 +82,12 @@ def to_row(ref: ScanRef) -> dict[str, Any]:
 def from_row(row: Mapping[str, Any]) -> ScanRef:
     """The reference that `to_row` wrote."""
     files = tuple(Path(path) for path in json.loads(row["files"]))
-    return ScanRef(row["scan"], row["patient"], row["kind"], files, str(row["uid"]), json.loads(row["extra"]))
+    return ScanRef(row["scan"], row["patient"], row["kind"], files, row["series"], json.loads(row["extra"]))
 
 
 def _refuse_doubles(rows: list[dict[str, Any]]) -> None:
     """One scan name or one series in two places would put a patient into two roles."""
-    for key in ("scan", "uid"):
+    for key in ("scan", "series"):
         first: dict[str, dict] = {}
         for row in rows:
             if not row[key]:

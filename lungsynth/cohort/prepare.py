@@ -52,7 +52,9 @@ def prepare_batch(rows: Iterable[Mapping[str, Any]], readers: Sequence[Reader], 
         try:
             scan = readers[source].read(ref)
         except DataError as error:
-            scans.append(_unreadable(ref, source, str(error)))
+            # A path of this machine does not belong into a table that goes with the data.
+            reason = str(error).replace(f"{readers[source].root}/", "")
+            scans.append(_unreadable(ref, source, reason))
             continue
         facts, found = prepare_scan(ref, scan, folder)
         scans.append({**facts, "source": source})

@@ -49,7 +49,7 @@ def _card(row: Mapping[str, Any], png: bytes | None) -> dict[str, Any]:
         ("nodules", f"{row['nodules']:.0f}" if _known(row["nodules"]) else ""),
         ("kernel", str(row.get("kernel", "")) if _known(row.get("kernel")) else ""),
     ]
-    if row["kind"] == "patch":
+    if row["kind"] != "volume":  # planes that are no neighbours
         facts = [fact for fact in facts if fact[0] not in ("slices apart", "lungs")]
     picture = base64.b64encode(png).decode() if png else ""
     return {**row, "facts": [fact for fact in facts if fact[1]], "picture": picture, "bad": row["verdict"] != "ok"}

@@ -7,7 +7,7 @@ from lungsynth.ct.shape import texture_class
 from lungsynth.ct.volume import Volume
 
 RATING_BOUNDS = (2.5, 4.25)
-"""Mean rating below which a nodule is ground glass, and above which it is solid (FACTS 11.1)."""
+"""Mean rating below which a nodule is ground glass, and from which on it is solid (FACTS 11.1, by its shares)."""
 
 
 def texture_of_rating(rating: float) -> str:
@@ -15,7 +15,7 @@ def texture_of_rating(rating: float) -> str:
     if np.isnan(rating):
         return ""
     low, high = RATING_BOUNDS
-    return "ground_glass" if rating < low else "part_solid" if rating <= high else "solid"
+    return "ground_glass" if rating < low else "part_solid" if rating < high else "solid"
 
 
 def is_inside(volume: Volume, centre_mm: tuple[float, float, float]) -> bool:

@@ -113,7 +113,9 @@ def _slots(n: int, wanted: dict[Role, int], filled: set[Role]) -> list[Role]:
     empty = [role for role in asked if role not in filled]
     if n < len(empty):
         people = "1 patient" if n == 1 else f"{n} patients"
-        raise DataError(f"cohort: {people} for the roles {', '.join(empty)}; add patients or set roles to 0 in the split")
+        raise DataError(
+            f"cohort: {people} for the roles {', '.join(empty)}; add patients or set roles to 0 in the split"
+        )
     if n == 0:
         return []
     if total == 0:

@@ -116,13 +116,13 @@ def test_the_page_shows_every_scan_the_bad_ones_first(cohort):
 
 def test_quarantine_can_stop_the_run(cohort):
     _, _, (listed, unread, folders) = cohort
-    with pytest.raises(DataError, match="1 scans are bad, the first is s4: .*truncated"):
+    with pytest.raises(DataError, match=r"1 scans are bad, the first is s4: .*truncated"):
         conclude(listed, unread, folders, Split(fit=1, tune=0, domain=0, test=0), 2, "stop")
 
 
 def test_too_few_usable_patients_are_one_line(cohort):
     _, _, (listed, unread, folders) = cohort
-    with pytest.raises(DataError, match="4 usable patients, cohort.min_patients is 5; 1 are in quarantine") as caught:
+    with pytest.raises(DataError, match=r"4 usable patients, cohort.min_patients is 5; 1 are in quarantine") as caught:
         conclude(listed, unread, folders, SMALL, 5, "report")
     assert "\n" not in str(caught.value)
 
@@ -130,7 +130,7 @@ def test_too_few_usable_patients_are_one_line(cohort):
 def test_a_role_that_lost_its_patients_is_named(cohort):
     _, _, (listed, unread, folders) = cohort
     moved = listed.assign(role=["fit", "fit", "tune", "domain", "test"])
-    with pytest.raises(DataError, match="no usable patient for the role test; .*truncated"):
+    with pytest.raises(DataError, match=r"no usable patient for the role test; .*truncated"):
         conclude(moved, unread, folders, SMALL, 2, "report")
 
 

@@ -125,6 +125,8 @@ def positions(z):
         ({"positions": [(-100.0, -90.0 + k, 5.0 * k) for k in range(12)]}, "sheared by 11.3 degrees"),
         ({"GantryDetectorTilt": 12.5}, "gantry was tilted by 12.5 degrees"),
         ({"ImageOrientationPatient": [1, 0, 0, 0.5, 0.5, 0]}, "not two unit vectors"),
+        ({"ImageOrientationPatient": None}, "the tag ImageOrientationPatient is missing"),
+        ({"positions": [(0.0, 0.0)] * 12}, "a tag of the series cannot be understood"),
     ],
 )
 def test_untrustworthy_geometry_is_refused(tmp_path, tags, pattern):

@@ -88,7 +88,8 @@ def test_an_excluded_outline_is_a_hole(tmp_path):
 def test_half_of_those_who_marked_it_decide(tmp_path):
     sizes = (2, 4, 6, 8)
     root = archive(
-        tmp_path, *[[nodule(roi(sop(3), square(20, 20, s)), texture=t)] for s, t in zip(sizes, (5, 5, 1, 1))]
+        tmp_path,
+        *[[nodule(roi(sop(3), square(20, 20, s)), texture=t)] for s, t in zip(sizes, (5, 5, 1, 1), strict=True)],
     )
     scan = read(root)
     assert np.count_nonzero(scan.nodules) == 11**2

@@ -52,7 +52,13 @@ def read_header(path: Path) -> Header:
 
 def refusal(header: Header) -> str:
     """Why a file is no CT slice, by its tags; empty if it is one."""
-    tags = header.tags
+    try:
+        return _refusal(header.tags)
+    except (ValueError, TypeError, AttributeError) as error:
+        return f"a tag cannot be understood ({error})"
+
+
+def _refusal(tags: pydicom.Dataset) -> str:
     if tags.get("Modality", "CT") != "CT":
         return f"modality {tags.Modality}, not CT"
     if "LOCALIZER" in [str(word).upper() for word in tags.get("ImageType", None) or []]:
@@ -84,7 +90,14 @@ def read_series(paths: Sequence[Path], max_tilt_deg: float) -> tuple[Volume, lis
     Raises:
         DataError: mixed or oblique slices, a tilted gantry, doubles, gaps, or pixels that cannot be decoded.
     """
-    headers = [read_header(path) for path in paths]
+    try:
+        return _assemble([read_header(path) for path in paths], max_tilt_deg)
+    except (ValueError, TypeError, AttributeError, IndexError) as error:
+        raise DataError(f"{paths[0].parent}: a tag of the series cannot be understood ({error})") from None
+
+
+def _assemble(headers: list[Header], max_tilt_deg: float) -> tuple[Volume, list[Header]]:
+    """The headers in order, once nothing speaks against them, and the volume of their pixels."""
     where = headers[0].path.parent
     if len({header.series for header in headers}) > 1:
         raise DataError(f"{where}: holds slices of more than one series; give each series its own folder")

@@ -117,7 +117,9 @@ def agree(marks: Sequence[Drawn], share: float) -> Lesion:
         own = np.zeros(shape, bool)
         for d in marks:
             if d.reading.reader == reader:
-                own[tuple(slice(s.start - o.start, s.stop - o.start) for s, o in zip(d.box, box, strict=True))] |= d.mask
+                own[tuple(slice(s.start - o.start, s.stop - o.start) for s, o in zip(d.box, box, strict=True))] |= (
+                    d.mask
+                )
         votes += own
     mask = votes >= max(1e-9, share * len(readers))
     ratings = [d.reading.texture for d in marks if np.isfinite(d.reading.texture)]

@@ -111,5 +111,10 @@ def _mark(lesion: Lesion, volume: Volume, labels: np.ndarray, k: int) -> Mark:
     diameter = np.cbrt(6 * lesion.mask.sum() * np.prod(volume.spacing_mm) / np.pi)
     label = k if inside.any() else 0
     return Mark(
-        tuple(map(float, centre)), float(diameter), texture_of_rating(lesion.texture), lesion.readers, label, "consensus"
+        tuple(map(float, centre)),
+        float(diameter),
+        texture_of_rating(lesion.texture),
+        lesion.readers,
+        label,
+        "consensus",
     )

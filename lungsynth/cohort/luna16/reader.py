@@ -83,7 +83,9 @@ class Luna16Reader(Reader):
         lungs = np.isin(mask, list(right)) + np.uint8(2) * np.isin(mask, list(left))
         return _sides_by_position(lungs.astype(np.uint8), volume)
 
-    def _nodules(self, uid: str, volume: Volume, annotations: Sequence[Annotation]) -> tuple[np.ndarray, dict[int, str]]:
+    def _nodules(
+        self, uid: str, volume: Volume, annotations: Sequence[Annotation]
+    ) -> tuple[np.ndarray, dict[int, str]]:
         """Label volume and, for each label, where it comes from ('' where it is empty)."""
         path = self._beside(self.settings.nodules, f"{uid}.nii.gz")
         if path is None:

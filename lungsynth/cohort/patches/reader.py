@@ -11,7 +11,6 @@ from lungsynth.cohort.base import Mark, Reader, Role, Scan, ScanRef, safe_id, sh
 from lungsynth.cohort.registry import READERS
 from lungsynth.cohort.shapes import texture_of_rating
 from lungsynth.ct.volume import Volume
-from lungsynth.sets.tables import read_csv
 from lungsynth.study.errors import DataError
 
 COLUMNS = (
@@ -67,15 +66,17 @@ class PatchesReader(Reader):
     @cached_property
     def _table(self) -> pd.DataFrame:
         """The rows that pass the filters."""
-        table = read_csv(self._csv)
+        try:
+            table = pd.read_csv(self._csv, dtype={"patient_id": str, "series_uid": str}, encoding="utf-8-sig")
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self._csv}: cannot be read as a table ({error})") from None
         missing = [name for name in COLUMNS if name not in table]
         if missing:
             raise DataError(f"{self._csv}: column {missing[0]} is missing")
-        table["texture"] = pd.to_numeric(table["texture"], errors="coerce")
         settings = self.settings
         keep = (table.n_readers_slice >= settings.min_readers) & ~table.patient_id.isin(settings.exclude_patients)
         if settings.drop_near_duplicates:
-            keep &= table.near_duplicate != 1
+            keep &= table.near_duplicate.astype(int) != 1
         table = table[keep]
         if settings.max_patients:
             people = sorted(table.patient_id.unique(), key=patient_hash)[: settings.max_patients]
@@ -103,7 +104,12 @@ class PatchesReader(Reader):
             raise DataError(f"{self._npz}: the mask of patch {row['series_uid']} at {row['z_mm']} mm is empty")
         centre = tuple(float(c) for c in volume.to_mm([k, *where.mean(0)]))
         return Mark(
-            centre, float(row["eq_diam_mm"]), texture_of_rating(row["texture"]), int(row["n_readers_slice"]), k + 1, "patch"
+            centre,
+            float(row["eq_diam_mm"]),
+            texture_of_rating(row["texture"]),
+            int(row["n_readers_slice"]),
+            k + 1,
+            "patch",
         )
 
 

@@ -55,7 +55,7 @@ def draw_physique(rng: np.random.Generator, grid: Grid) -> Physique:
         tilt_mm=rng.uniform(-8, 8),
         # twelve vertebrae from the lowest sulcus to the apex, roughly
         vertebra_mm=(apex - base) * rng.uniform(0.083, 0.090),
-        dome=rng.uniform(0.20, 0.36),
+        dome=rng.uniform(0.225, 0.365),
         septum_mm=rng.uniform(-6, 8),
     )
 
@@ -102,7 +102,7 @@ class Frame:
     @cached_property
     def from_septum(self) -> np.ndarray:
         """mm to the left (negative: to the right) of the plane that separates the lungs, a coarse field."""
-        return self.x - np.float32(self.who.septum_mm) * (self.level < 0.8)
+        return self.x - np.float32(self.who.septum_mm) * np.clip((0.86 - self.level) / 0.08, 0, 1)
 
     @cached_property
     def half_width(self) -> np.ndarray:

@@ -32,6 +32,8 @@ def make_lungs(frame: Frame, rng: np.random.Generator, border: np.ndarray) -> Lu
     lung = common(common(frame.cage, _side(frame), 6), -border, 8)
     lung = common(common(lung, diaphragm, 5), _apex(frame), 8)
     lung += np.float32(0.9) * random_field(rng, frame.grid, 24.0)
+    # the lungs never meet, however thin the septum
+    np.maximum(lung, np.float32(2.4) - np.abs(frame.from_septum), out=lung)
     _close_islands(lung)
     major, minor, lobe = _lobes(frame, rng)
     return Lungs(lung, major, minor, lobe, diaphragm, dome)

@@ -84,11 +84,13 @@ def make_border(frame: Frame, rng: np.random.Generator, heart: Heart) -> np.ndar
 
 
 def _spine_bulge(frame: Frame) -> np.ndarray:
-    """The vertebral body and what widens behind it."""
+    """The vertebral body, what widens behind it, and the thin bridge from it to the heart."""
     y = frame.y - frame.spine_y
     body = ellipse(frame.x, y, np.float32(20), np.float32(19))
     wedge = np.maximum(np.abs(frame.x) - 17 - np.float32(1.15) * np.maximum(y - 4, 0), -y) * np.float32(0.7)
-    return np.minimum(body, wedge)
+    # oesophagus and azygos vein keep the lungs apart before the spine
+    behind_heart = np.maximum(np.abs(frame.x - 2) - 10, np.abs(y + 20) - 20)
+    return np.minimum(np.minimum(body, wedge), behind_heart)
 
 
 def _septum(frame: Frame) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lungsynth.cohort.phantom.frame import Frame
-from lungsynth.cohort.phantom.grid import FAR_MM
+from lungsynth.cohort.phantom.grid import COARSE_PX, FAR_MM
 from lungsynth.cohort.phantom.lungs import Lungs
 from lungsynth.cohort.phantom.mediastinum import Airways
 from lungsynth.cohort.phantom.tubes import add_capsule, add_thin
@@ -119,13 +119,23 @@ def _smooth(points: np.ndarray, parent: np.ndarray, times: int = 3) -> np.ndarra
     return points
 
 
+def _scatter(frame: Frame, rng: np.random.Generator, room: np.ndarray, count: int) -> tuple[np.ndarray, tuple]:
+    """Up to `count` points drawn uniformly from the coarse voxels `room`, and the voxels that hold them.
+
+    They are drawn by rejection, so that a voxel which another machine rounds otherwise moves no other point.
+    """
+    grid = frame.grid
+    draws = rng.uniform(0, 1, (40 * count, 3)) * grid.coarse_shape
+    draws = draws[room[tuple(draws.astype(int).T)]][:count]
+    in_plane = (draws[:, :0:-1] - COARSE_PX / 2) * grid.coarse_mm
+    points = np.column_stack([in_plane, (draws[:, 0] - 0.5) * grid.slice_mm])
+    return points, tuple(draws.astype(int).T)
+
+
 def _grow(frame: Frame, rng, lungs: Lungs, room: np.ndarray, root: np.ndarray, habit: Habit, share: float) -> Tree:
-    """A tree of one lung, to points drawn uniformly from the coarse voxels `room` (flat indices)."""
-    chosen = rng.choice(room, int(habit.points * share), replace=False)
-    z, y, x = np.unravel_index(chosen, frame.grid.coarse_shape)
-    axis = frame.grid.coarse_axis
-    points = np.stack([axis[x], axis[y], frame.grid.levels[z]], 1) + rng.uniform(-1.2, 1.2, (len(chosen), 3))
-    nodes, parent = prim(root, points, lungs.lobe[z, y, x], habit.path_weight)
+    """A tree of one lung, to points drawn uniformly from the coarse voxels `room`."""
+    points, voxels = _scatter(frame, rng, room, int(habit.points * share))
+    nodes, parent = prim(root, points, lungs.lobe[voxels], habit.path_weight)
     radius = tree_radii(parent, habit.leaf_mm, habit.exponent) * rng.uniform(0.95, 1.08)
     return Tree(_smooth(nodes, parent), parent, np.minimum(radius, habit.cap_mm))
 
@@ -141,7 +151,7 @@ def make_vessels(frame: Frame, rng: np.random.Generator, lungs: Lungs, airways: 
     # the number of vessels grows with the lung, their spacing does not
     volume = frame.who.size**3
     for side, hilum, share in ((-1, airways.right_hilum, 1.0), (1, airways.left_hilum, 0.9)):
-        room = np.flatnonzero((lungs.distance < -3.5) & (frame.from_septum * side > 0))
+        room = (lungs.distance < -3.5) & (frame.from_septum * side > 0)
         atrium = np.array([side * 38.0, vein_y, vein_z])
         for habit, root in ((ARTERIES, hilum), (VEINS, atrium)):
             tree = _grow(frame, rng, lungs, room, frame.warp(root[None])[0], habit, share * volume)

@@ -1,0 +1,94 @@
+"""What the generators' kinds share: a generator and a critic, and how they are built, optimised and watched."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from lungsynth.generate.sizes import GeneratorSettings, start_and_doublings
+from lungsynth.nets.blocks import ImageGenerator, start_small
+from lungsynth.study.errors import TrainingError
+from lungsynth.train.kind import LossFamily
+
+COLLAPSED_SD = 1e-3
+"""Mean sd over the images of a batch, of 2 for the whole grey scale, under which a generator draws one image only."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Size of the images a generator makes: side in px; channels 2 (HU, mask) for nodules, 1 for slices."""
+
+    size_px: int
+    channels: int
+
+
+class Gan:
+    """Base of the kinds; a kind adds its critic and its step.
+
+    Args:
+        settings: the kind's.
+        shape: of the images.
+        ema: decay of the generator's running average, 0 for none.
+        mean: mean of the real images in [-1, 1], [channels, size, size]; None where a state will be loaded.
+    """
+
+    loss_family: ClassVar[LossFamily] = "wasserstein"
+    monitored: ClassVar[tuple[str, str]] = ("generator", "critic")
+
+    def __init__(self, settings: GeneratorSettings, shape: Shape, ema: float = 0.0, mean: Tensor | None = None):
+        settings.check_size(shape.size_px)
+        self.settings, self.shape = settings, shape
+        self.mean = mean if settings.start_from_mean else None
+        self.ema = {"generator": ema} if ema else {}
+
+    def critic(self) -> nn.Module:
+        """The kind's critic: images -> [n]."""
+        raise NotImplementedError
+
+    def build(self) -> dict[str, nn.Module]:
+        """The two networks."""
+        settings, shape = self.settings, self.shape
+        generator = ImageGenerator(
+            settings.z,
+            shape.channels,
+            *start_and_doublings(shape.size_px),
+            settings.generator_channels,
+            settings.generator_least,
+            self.mean,
+            settings.smooth_doubling,
+        )
+        start_small(generator)
+        return {"generator": generator, "critic": self.critic()}
+
+    def optimisers(self, modules: dict[str, nn.Module]) -> dict[str, torch.optim.Optimizer]:
+        """Adam for each."""
+        settings = self.settings
+        rates = {"generator": settings.learning_rate}
+        rates["critic"] = settings.critic_learning_rate or settings.learning_rate
+        return {
+            name: torch.optim.Adam(modules[name].parameters(), rate, betas=settings.betas)
+            for name, rate in rates.items()
+        }
+
+    def draw(self, generator: nn.Module, n: int, rng: torch.Generator) -> Tensor:
+        """n images from fresh random vectors."""
+        z = torch.randn(n, self.settings.z, generator=rng)
+        return generator(z.to(next(generator.parameters()).device))
+
+    def check(self, modules: dict[str, nn.Module], rng: torch.Generator) -> None:
+        """Refuse a generator that draws one image only.
+
+        Raises:
+            TrainingError: it has collapsed.
+        """
+        generator = modules["generator"]
+        training = generator.training
+        with torch.no_grad():
+            spread = float(self.draw(generator.eval(), 16, rng).std(0).mean())
+        generator.train(training)
+        if not spread > COLLAPSED_SD:
+            raise TrainingError(
+                f"the generator has collapsed: its images differ by {spread:.1e} of a grey scale of 2; "
+                "lower its learning rate or change the seed"
+            )

@@ -1,0 +1,59 @@
+"""DCGAN (Radford 2016): binary cross entropy, transposed convolutions."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from lungsynth.generate.base import Gan
+from lungsynth.generate.dcgan.settings import Settings
+from lungsynth.generate.registry import GENERATORS
+from lungsynth.generate.sizes import start_and_doublings
+from lungsynth.nets.blocks import ConvCritic, start_small
+from lungsynth.train.kind import LossFamily, Update
+
+
+@GENERATORS.register("dcgan")
+class Dcgan(Gan):
+    """One update of the critic, one of the generator."""
+
+    loss_family: ClassVar[LossFamily] = "bce"
+    settings: Settings
+
+    def critic(self) -> nn.Module:
+        """The convolutional critic; its output is a logit."""
+        settings = self.settings
+        critic = ConvCritic(
+            self.shape.channels,
+            *start_and_doublings(self.shape.size_px),
+            settings.critic_channels,
+            settings.critic_most,
+            settings.critic_norm == "batch",
+            settings.critic_spread,
+        )
+        if settings.critic_norm == "batch":
+            start_small(critic)
+        return critic
+
+    def step(
+        self, modules: dict[str, nn.Module], batches: Iterator[Tensor], rng: torch.Generator, step: int
+    ) -> Iterator[Update]:
+        """L_D = BCE(1 - smooth, D(x)) + BCE(0, D(G(z))); L_G by the settings. The generator runs once for both."""
+        generator, critic, real = modules["generator"], modules["critic"], next(batches)
+        fake = self.draw(generator, len(real), rng)
+        # Real and fake go through the critic apart: batch norm would give the two away together.
+        on_real, on_fake = critic(real), critic(fake.detach())
+        loss = _against(on_real, 1 - self.settings.smooth) + _against(on_fake, 0)
+        yield Update("critic", loss, {"on_real": on_real.sigmoid().mean(), "on_fake": on_fake.sigmoid().mean()})
+        on_fake = critic(fake)
+        if self.settings.generator_loss == "non_saturating":
+            yield Update("generator", _against(on_fake, 1))
+        else:
+            yield Update("generator", -_against(on_fake, 0))
+
+
+def _against(logits: Tensor, target: float) -> Tensor:
+    """Mean binary cross entropy against one target."""
+    return binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))

@@ -1,0 +1,19 @@
+"""Settings of DCGAN."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from lungsynth.generate.sizes import GeneratorSettings
+
+
+class Settings(GeneratorSettings):
+    """DCGAN (Radford 2016; FACTS 4.3). The paper's form: generator_channels 1024, critic_norm batch, betas .5 and .999."""
+
+    critic_norm: Literal["none", "batch"] = Field("none", description="of all but the critic's first convolution")
+    critic_spread: bool = Field(False, description="show the critic the batch's standard deviation")
+    generator_loss: Literal["non_saturating", "saturating"] = Field(
+        "non_saturating", description="-log D(G(z)), or log(1 - D(G(z)))"
+    )
+    smooth: float = Field(0, ge=0, lt=0.5, description="the critic's target for real images is 1 - smooth")
+    betas: tuple[float, float] = Field((0.5, 0.99), description="of Adam")

@@ -1,0 +1,115 @@
+"""Images from a trained generator: image i is a function of the state, the seed and i alone."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from lungsynth.ct import shape
+from lungsynth.ct.lungs import segment_slice
+from lungsynth.ct.window import to_hu
+from lungsynth.generate.base import Gan, Shape
+from lungsynth.generate.registry import GENERATORS
+from lungsynth.sets.bank import ImageSet
+from lungsynth.study.seeds import rng as named_rng
+from lungsynth.train.state import load
+
+CHUNK = 8
+"""Images that are computed together: always so many, since the size of a batch shows in the last bits."""
+AIR_HU = -1000
+
+
+def make_kind(
+    kind: str, block: dict[str, Any], image: Shape, ema: float = 0.0, mean: torch.Tensor | None = None
+) -> Gan:
+    """The kind called `kind` with its settings `block`, as the training loop takes it.
+
+    Raises:
+        StudyError: no such kind, or a size it cannot make.
+    """
+    return GENERATORS.get(kind)(GENERATORS.settings(kind)(**block), image, ema, mean)
+
+
+def load_generator(gan: Gan, state: Path, device: str | torch.device = "cpu") -> nn.Module:
+    """The generator of a training's state, in eval mode; its running average, where there is one."""
+    return load(gan, state, device)["generator"]
+
+
+def draw(generator: nn.Module, n: int, seed: int, name: str) -> np.ndarray:
+    """n images float32 [n, c, h, w] in [-1, 1]; the random vector of image i comes from the stream (name, i).
+
+    Asking for more images leaves the first ones as they are.
+    """
+    device, images = next(generator.parameters()).device, []
+    with torch.no_grad():
+        for start in range(0, n, CHUNK):
+            z = [named_rng(seed, name, "z", k).standard_normal(generator.z) for k in range(start, start + CHUNK)]
+            batch = torch.from_numpy(np.stack(z).astype(np.float32)).to(device)
+            images.append(generator(batch).float().cpu().numpy())
+    return np.ascontiguousarray(np.concatenate(images)[:n])
+
+
+def as_nodules(
+    images: np.ndarray, window_hu: tuple[float, float], mm_per_px: float, margin_mm: float, source: str
+) -> ImageSet:
+    """Cut-out nodules of a drawn batch: the mask's largest part, HU inside it grown by `margin_mm`, -1000 outside.
+
+    Args:
+        images: [n, 2, h, w]: HU, and a mask that is above 0 inside.
+        source: "GENERATOR:SEED", to which each row adds its index.
+
+    Returns:
+        Rows: id, patient, scan (empty), diameter_mm, texture, mean_hu, source. A nodule without a mask stays in, with
+        diameter 0: selection counts it.
+    """
+    hu, masks = to_hu(images[:, 0], window_hu), images[:, 1] > 0
+    out, kept, rows = [], [], []
+    for k, (image, mask) in enumerate(zip(hu, masks, strict=True)):
+        mask = _largest_part(mask)
+        inside = shape.grow_mm(mask, margin_mm, mm_per_px)
+        image = np.where(inside, image, AIR_HU).astype(np.int16)
+        mean_hu = float(image[mask].mean()) if mask.any() else float(AIR_HU)
+        measures = {
+            "diameter_mm": shape.equivalent_diameter_mm(mask, mm_per_px),
+            "texture": shape.texture_class(mean_hu),
+            "mean_hu": mean_hu,
+        }
+        rows.append(_identity(source, k) | measures)
+        out.append(image)
+        kept.append(mask.astype(np.uint8))
+    return ImageSet(np.stack(out), np.stack(kept), mm_per_px, _with_source_last(rows))
+
+
+def as_slices(images: np.ndarray, window_hu: tuple[float, float], mm_per_px: float, source: str) -> ImageSet:
+    """Whole slices of a drawn batch [n, 1, h, w], with their lungs (1 right, 2 left) as masks; no lungs: all 0.
+
+    Returns:
+        Rows: id, patient, scan (empty), lung_area_mm2, lesions (0), source.
+    """
+    hu = to_hu(images[:, 0], window_hu)
+    lungs = np.stack([segment_slice(image, mm_per_px).astype(np.uint8) for image in hu])
+    rows = [
+        _identity(source, k) | {"lung_area_mm2": float(np.count_nonzero(mask) * mm_per_px**2), "lesions": 0}
+        for k, mask in enumerate(lungs)
+    ]
+    return ImageSet(hu, lungs, mm_per_px, _with_source_last(rows))
+
+
+def _identity(source: str, index: int) -> dict[str, str]:
+    return {"id": f"{source.replace(':', '-')}-{index}", "patient": "", "scan": "", "source": f"{source}:{index}"}
+
+
+def _with_source_last(rows: list[dict]) -> pd.DataFrame:
+    table = pd.DataFrame(rows)
+    return table[[*(name for name in table.columns if name != "source"), "source"]]
+
+
+def _largest_part(mask: np.ndarray) -> np.ndarray:
+    """The largest 8-connected part, bool; nothing where there is nothing."""
+    from scipy import ndimage
+
+    parts, n = ndimage.label(mask, np.ones((3, 3), int))
+    return mask if n < 2 else parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])

@@ -1,0 +1,182 @@
+"""Which generated images are kept: valid ones, close to real ones, no copies, in the real proportion of sizes.
+
+"Highest similarity" (Chi 2023) is the cosine between an image's features and those of the nearest real image, among
+images that are no copies (FACTS 8.7). Likeness alone would keep the commonest nodule a hundred times; so nodules are
+ranked within classes of diameter that hold equally many real ones, and each class gives its share.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from lungsynth.ct.window import to_unit
+from lungsynth.sets.bank import ImageSet
+from lungsynth.study.errors import TrainingError
+from lungsynth.study.stages import Select
+
+DIAMETER_QUANTILES = (0.01, 0.99)
+DIAMETER_CLASSES = 10
+LEAST_IN_CLASS = 4
+ROWS_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was kept and why the rest was not.
+
+    Attributes:
+        rows: indices of the kept images, in their own order.
+        similarity: cosine to the nearest real image, float64 [n], for all candidates.
+        counts: candidates, kept, and refused images by reason.
+        moved: images that stand in for a class of diameter which had too few.
+    """
+
+    rows: np.ndarray
+    similarity: np.ndarray
+    counts: dict[str, int]
+    moved: int
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values for selection.json."""
+        kept = self.similarity[self.rows]
+        known = ("candidates", "kept", "wanted")
+        refused = {reason: count for reason, count in self.counts.items() if reason not in known}
+        refused["valid, but less alike than those kept"] = (
+            self.counts["candidates"] - self.counts["kept"] - sum(refused.values())
+        )
+        return {
+            **{name: self.counts[name] for name in known},
+            "refused": refused,
+            "moved": self.moved,
+            "similarity": {"mean": float(kept.mean()), "least": float(kept.min())},
+        }
+
+
+def select(
+    generated: ImageSet,
+    generated_features: np.ndarray,
+    real: ImageSet,
+    real_features: np.ndarray,
+    keep: int,
+    settings: Select,
+    window_hu: tuple[float, float],
+    what: Literal["nodules", "normals"],
+    tune: ImageSet | None = None,
+) -> Selection:
+    """Choose at most `keep` generated images.
+
+    Args:
+        generated, real: candidates, and the images that the generator was trained on.
+        generated_features, real_features: [n, d] and [m, d], by one extractor.
+        keep: images wanted; fewer are kept where fewer pass.
+        window_hu: HU range in which pixels are compared.
+        what: decides the validity checks.
+        tune: more real images, for the ranges and proportions of sizes only.
+
+    Raises:
+        TrainingError: nothing passes.
+    """
+    check = _nodule_faults if what == "nodules" else _slice_faults
+    sizes = _sizes(real, what) if tune is None else np.concatenate([_sizes(real, what), _sizes(tune, what)])
+    reasons = check(generated, sizes, settings)
+    pixels = [to_unit(one.images, window_hu).reshape(len(one), -1) for one in (generated, real)]
+    for name, made, there in (("features", generated_features, real_features), ("pixels", *pixels)):
+        copies = copies_of(made, there, settings.min_distance_quantile)
+        reasons = np.where((reasons == "") & copies, f"copy in {name}", reasons)
+    similarity = cosine_to_nearest(generated_features, real_features)
+    valid = np.flatnonzero(reasons == "")
+    if not len(valid):
+        why = ", ".join(f"{count} {reason}" for reason, count in Counter(reasons.tolist()).items())
+        raise TrainingError(f"none of {len(generated)} generated {what} is of use ({why}); train longer or draw more")
+    if what == "nodules" and settings.match_diameters:
+        rows, moved = _in_proportion(_sizes(generated, what), similarity, valid, sizes, keep)
+    else:
+        rows, moved = best(similarity, valid, keep), 0
+    refused = Counter(reason for reason in reasons.tolist() if reason)
+    counts = {"candidates": len(generated), "kept": len(rows), "wanted": keep, **dict(sorted(refused.items()))}
+    return Selection(np.sort(rows), similarity, counts, moved)
+
+
+def copies_of(generated: np.ndarray, real: np.ndarray, quantile: float) -> np.ndarray:
+    """Whether the nearest real row is as near as the nearest `quantile` of real rows are to each other, bool [n]."""
+    apart = np.quantile(nearest_distance(real, real, same=True), quantile)
+    return nearest_distance(generated, real) <= apart
+
+
+def nearest_distance(rows: np.ndarray, others: np.ndarray, same: bool = False) -> np.ndarray:
+    """Euclidean distance of each row [n, d] to the nearest of `others` [m, d]; `same`: row i is no neighbour of itself."""
+    rows, others = np.asarray(rows, np.float64), np.asarray(others, np.float64)
+    lengths, out = np.square(others).sum(1), np.empty(len(rows))
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = rows[start : start + ROWS_AT_ONCE]
+        square = np.square(part).sum(1)[:, None] + lengths - 2 * part @ others.T
+        if same:
+            own = np.arange(len(part))
+            square[own, start + own] = np.inf
+        out[start : start + len(part)] = np.sqrt(np.maximum(square.min(1), 0))
+    return out
+
+
+def cosine_to_nearest(generated: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Largest cosine of each generated row [n, d] with a real one [m, d], float64 [n]."""
+    unit = [rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12) for rows in (generated, real)]
+    return (unit[0] @ unit[1].T).max(1)
+
+
+def best(similarity: np.ndarray, among: np.ndarray, keep: int) -> np.ndarray:
+    """The `keep` indices of `among` with the largest similarity; the lower index first where they are equal."""
+    return among[np.argsort(-similarity[among], kind="stable")[:keep]]
+
+
+def _sizes(images: ImageSet, what: str) -> np.ndarray:
+    """Diameters of nodules in mm, or lung areas in mm2, by the masks."""
+    area = np.count_nonzero(images.masks, axis=(1, 2)) * images.mm_per_px**2
+    return 2 * np.sqrt(area / np.pi) if what == "nodules" else area
+
+
+def _nodule_faults(nodules: ImageSet, sizes: np.ndarray, settings: Select) -> np.ndarray:
+    """The reason against each nodule, "" where there is none."""
+    diameter, inside = _sizes(nodules, "nodules"), nodules.masks > 0
+    low, high = np.quantile(sizes, DIAMETER_QUANTILES)
+    at_border = inside[:, [0, -1]].any((1, 2)) | inside[:, :, [0, -1]].any((1, 2))
+    return np.select(
+        [diameter == 0, at_border, (diameter < low) | (diameter > high)],
+        ["empty mask", "touches the border", "diameter unlike real ones"],
+        "",
+    ).astype(object)
+
+
+def _slice_faults(slices: ImageSet, sizes: np.ndarray, settings: Select) -> np.ndarray:
+    """The reason against each slice, "" where there is none."""
+    both = np.logical_and(*((slices.masks == side).any((1, 2)) for side in (1, 2)))
+    area = _sizes(slices, "normals")
+    low, high = np.quantile(sizes, settings.area_quantiles)
+    return np.select(
+        [~both, (area < low) | (area > high)], ["not two lungs", "lung area unlike real ones"], ""
+    ).astype(object)
+
+
+def _in_proportion(
+    diameters: np.ndarray, similarity: np.ndarray, valid: np.ndarray, sizes: np.ndarray, keep: int
+) -> tuple[np.ndarray, int]:
+    """The best of each class of diameter, equally many of each; what a class lacks comes from the classes nearest to it.
+
+    The classes' bounds are quantiles of the real `sizes`. Returns (indices, how many stand in for another class).
+    """
+    keep = min(keep, len(valid))
+    classes = int(np.clip(keep // LEAST_IN_CLASS, 1, DIAMETER_CLASSES))
+    bounds = np.quantile(sizes, np.linspace(0, 1, classes + 1)[1:-1])
+    place = np.searchsorted(bounds, diameters[valid], side="right")
+    members = [list(best(similarity, valid[place == k], len(valid))) for k in range(classes)]
+    quotas = [keep * (k + 1) // classes - keep * k // classes for k in range(classes)]
+    chosen = [member[:quota] for member, quota in zip(members, quotas, strict=True)]
+    spare = [member[quota:] for member, quota in zip(members, quotas, strict=True)]
+    moved = 0
+    for k, quota in enumerate(quotas):
+        for other in sorted(range(classes), key=lambda c: (abs(c - k), c)):
+            while len(chosen[k]) < quota and spare[other]:
+                chosen[k].append(spare[other].pop(0))
+                moved += 1
+    return np.array([row for part in chosen for row in part], dtype=int), moved

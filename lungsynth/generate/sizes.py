@@ -1,0 +1,51 @@
+"""Which image sizes the generators can take, and what their kinds' settings share. No torch: read at parse time."""
+
+from pydantic import Field
+
+from lungsynth.study.base import Settings as Base
+from lungsynth.study.errors import StudyError
+
+START_PX = (4, 8)
+
+
+def start_and_doublings(size_px: int) -> tuple[int, int]:
+    """(side of the smallest grid, how often it is doubled) for an image of `size_px`.
+
+    Raises:
+        StudyError: the size is no power of two times 4..8, for example 100.
+    """
+    start, doublings = size_px, 0
+    while start % 2 == 0 and start // 2 >= START_PX[0]:
+        start, doublings = start // 2, doublings + 1
+    if not START_PX[0] <= start <= START_PX[1] or doublings < 2:
+        possible = [k << d for d in range(2, 8) for k in range(START_PX[0], START_PX[1])]
+        nearest = sorted(sorted(possible, key=lambda size: (abs(size - size_px), size))[:3])
+        raise StudyError(f"no generator makes images of {size_px} px; near sizes are {', '.join(map(str, nearest))}")
+    return start, doublings
+
+
+class GeneratorSettings(Base):
+    """What all kinds share."""
+
+    z: int = Field(100, ge=2, description="length of the random vector an image is made from")
+    generator_channels: int = Field(128, ge=8, description="of its smallest grid; halved at every doubling")
+    generator_least: int = Field(12, ge=4, description="channels of its largest grids at least")
+    smooth_doubling: bool = Field(
+        False, description="double grids by interpolation and 3 x 3 convolutions, not by transposed ones"
+    )
+    critic_channels: int = Field(32, ge=4, description="of the critic's first convolution; doubled at every halving")
+    critic_most: int = Field(128, ge=4, description="channels of the critic at most")
+    batch: int = Field(32, ge=2, description="images a step")
+    learning_rate: float = Field(2e-4, gt=0, description="Adam, both networks")
+    critic_learning_rate: float | None = Field(None, gt=0, description="Adam of the critic; null: the same")
+    betas: tuple[float, float] = Field((0.5, 0.999), description="of Adam")
+    start_from_mean: bool = Field(True, description="the untrained generator draws the mean of the real images")
+
+    @staticmethod
+    def check_size(size_px: int) -> None:
+        """Refuse image sizes that this kind cannot make.
+
+        Raises:
+            StudyError: names the nearest sizes that are possible.
+        """
+        start_and_doublings(size_px)

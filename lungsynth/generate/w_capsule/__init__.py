@@ -1,0 +1,1 @@
+"""A capsule network as Wasserstein critic."""
