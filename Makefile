@@ -38,7 +38,7 @@ audit: install ## is every result what the ledger says, made by this code, these
 	@PATH="$(BIN):$$PATH" python -m lungsynth.workflow.audit $(OVERLAY)
 
 test: install ## the whole test suite
-	@PATH="$(BIN):$$PATH" python -m pytest tests -m "not slurm"
+	@PATH="$(BIN):$$PATH" python -m pytest tests -m "not slurm" --durations=8
 
 lint: install ## ruff, snakefmt, snakemake --lint, import-linter
 	@PATH="$(BIN):$$PATH" ruff check . && PATH="$(BIN):$$PATH" ruff format --check .

@@ -79,7 +79,7 @@ def a_report() -> ReportData:
         trainings=[Training("nodule generator", "dcgan", curves, 20, 60, None, "stable", "stop")],
         distributions=measures,
         positions=(rng.uniform(size=(46, 2)), rng.uniform(size=(90, 2))),
-        copies=[Copies("nodules", gamma["real"], gamma["train"], gamma["test"], 0.3, "HU", (nodules(8, 3), nodules(8, 4)))],
+        copies=[Copies("nodules", *gamma.values(), 0.3, "HU", (nodules(8, 3), nodules(8, 4)))],
         detection=pd.DataFrame(system),
         froc=pd.DataFrame(system),
         operating_point=(2.0, 0.9),

@@ -33,8 +33,8 @@ def bank(n=12, size=32, channels=2):
     return to_tensor(images, WINDOW, with_mask=channels == 2)
 
 
-def small(name, shape=Shape(32, 2), ema=0.9, mean=None, **block):
-    return make_kind(name, SMALL | block, shape, ema, mean)
+def small(name, shape=Shape(32, 2), ema=0.9, real=None, **block):
+    return make_kind(name, SMALL | block, shape, ema, real)
 
 
 def paths(folder, segment):
@@ -46,7 +46,7 @@ def train(name, folder, segments=1, steps=2, **block):
     plan = SegmentPlan(f"generate/{name}", seed=5, steps=steps, segments=segments, points_every=1, device="cpu")
     for k in range(segments):
         previous = paths(folder, k - 1)[0] if k else None
-        gan = small(name, mean=bank().mean(0), **block)
+        gan = small(name, real=bank(), **block)
         run_segment(gan, batches(bank(), 4, turn=True), replace(plan, segment=k), previous, *paths(folder, k))
     return paths(folder, segments - 1)[0]
 
@@ -107,7 +107,7 @@ def test_a_drawn_image_depends_on_its_index_alone(name, tmp_path):
 @every_kind
 def test_the_untrained_generator_draws_about_the_mean_of_the_real_images(name):
     mean = bank().mean(0)
-    generator = small(name, mean=mean).build()["generator"].eval()
+    generator = small(name, real=bank()).build()["generator"].eval()
     assert np.abs(draw(generator, 8, 1, "x").mean(0) - mean.numpy()).mean() < 0.1
 
 

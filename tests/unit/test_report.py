@@ -251,4 +251,4 @@ def test_a_table_shows_blank_for_what_is_not_known():
 
 def test_copies_under_the_bound_are_counted():
     copies = Copies("nodules", np.array([1.0, 2.0, 3.0]), np.array([0.2, 0.9, 1.5, 2.0]), bound=0.5)
-    assert "1 of 4 released nodules lie under the bound of 0.5." in page(ReportData("x", 1, copies=[copies]))
+    assert "1 of 4 selected nodules lie under the bound of 0.5." in page(ReportData("x", 1, copies=[copies]))

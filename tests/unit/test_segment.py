@@ -1,5 +1,7 @@
 """The segmenter: network, loss, training windows, whole-scan inference and the public functions."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -49,7 +51,7 @@ def test_paper_size_has_the_layers_of_the_paper():
     widths, count = (32, 64, 128, 256, 512), 0
     for source, width in zip((3, *widths), widths, strict=False):
         count += 9 * width * (source + width) + 4 * width  # two convolutions without bias, two batch norms
-    for high, low in zip(widths, widths[1:], strict=False):
+    for high, low in pairwise(widths):
         count += 4 * low * high + high  # transposed convolution
         channels = [2 * high + 16 * k for k in range(5)]
         count += sum(2 * c + 9 * 16 * c for c in channels[:4])  # batch norm, convolution to 16
@@ -88,25 +90,26 @@ def test_rate_rises_falls_and_ends_at_zero():
     assert rates[-1] < 1e-3
 
 
-def test_dice_of_windows_with_a_nodule_equals_monai():
+def test_dice_equals_monai():
     from monai.losses import DiceLoss
 
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(4, 1, 12, 12, generator=generator)
     masks = (torch.rand(4, 1, 12, 12, generator=generator) < 0.2).float()
-    # monai adds its constant to numerator and denominator of 2 sum p m / (sum p + sum m), as we do.
-    expected = DiceLoss(sigmoid=True, smooth_nr=1, smooth_dr=1)(logits, masks)
-    torch.testing.assert_close(dice_loss(logits, masks), expected)
+    masks[3] = 0
+    torch.testing.assert_close(
+        dice_loss(logits, masks), DiceLoss(sigmoid=True, smooth_nr=1, smooth_dr=1)(logits, masks)
+    )
 
 
-def test_windows_without_a_nodule_do_not_enter_the_dice():
-    logits = torch.tensor([3.0, -2.0]).view(2, 1, 1, 1).expand(2, 1, 4, 4)
-    masks = torch.zeros(2, 1, 4, 4)
-    masks[0, 0, 0, 0] = 1
-    torch.testing.assert_close(dice_loss(logits, masks), dice_loss(logits[:1], masks[:1]))
-    assert dice_loss(logits[1:], masks[1:]) == 0
-    total, terms = dice_and_cross_entropy(logits, masks)
-    torch.testing.assert_close(total, terms["dice"] + terms["cross_entropy"])
+def test_loss_is_the_sum_of_its_terms_and_false_positives_cost():
+    masks = torch.zeros(1, 1, 8, 8)
+    quiet, loud = torch.full((1, 1, 8, 8), -9.0), torch.full((1, 1, 8, 8), -9.0)
+    loud[..., :3, :3] = 9
+    total, terms = dice_and_cross_entropy(loud, masks, dice=2)
+    torch.testing.assert_close(total, 2 * terms["dice"] + terms["cross_entropy"])
+    assert dice_loss(loud, masks) == pytest.approx(0.9, abs=0.01)
+    assert dice_loss(quiet, masks) < 0.01
 
 
 def test_every_slice_of_a_nodule_is_a_positive_context_with_it_in_the_middle(scan):
@@ -165,7 +168,7 @@ def test_a_third_of_the_windows_repeats_the_middle_slice(scan):
     edge_slices = torch.cat(nodule)
     # In two of the nodule's three slices a neighbour differs by the nodule itself.
     flat = (edge_slices[:, 0] == edge_slices[:, 2]).flatten(1).all(1)
-    assert 1 / 3 + (2 / 3) * (1 / 3) == pytest.approx(flat.float().mean().item(), abs=0.12)
+    assert flat.float().mean().item() == pytest.approx(1 / 3 + (2 / 3) * (1 / 3), abs=0.12)
 
 
 def test_batches_are_a_function_of_the_stream_and_jitter_moves_hu(scan):

@@ -1,0 +1,34 @@
+# lungsynth: chest CT -> a labelled, refined, scored synthetic data set. The chain, stage by stage, in the order of the data.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+report: "report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/cohort.smk"
+include: "rules/segment.smk"
+include: "rules/banks.smk"
+include: "rules/features.smk"
+include: "rules/generate.smk"
+include: "rules/compose.smk"
+include: "rules/refine.smk"
+include: "rules/score.smk"
+include: "rules/release.smk"
+include: "rules/report.smk"
+include: "rules/provenance.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{R}/provenance.json",
+        f"{R}/report/report.html",
+        f"{R}/release/manifest.csv",
+        f"{R}/score/scores.csv",
+        f"{R}/cohort/qc.html",

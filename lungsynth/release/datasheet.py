@@ -1,0 +1,103 @@
+"""DATASHEET.md: what the data set is, what it may be used for, what was left out and how good it is."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+from lungsynth.study.errors import DataError
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A table as Markdown: numbers to 3 digits, nothing where a cell is empty; "" for an empty table."""
+    if table.empty:
+        return ""
+
+    def cell(value: object) -> str:
+        if isinstance(value, float):
+            return "" if value != value else f"{value:.3g}"
+        return str(value).replace("|", "\\|")
+
+    lines = [table.columns.tolist(), ["---"] * table.shape[1], *table.itertuples(index=False)]
+    return "\n".join("| " + " | ".join(cell(value) for value in line) + " |" for line in lines)
+
+
+def lesion_summary(lesions: pd.DataFrame) -> pd.DataFrame:
+    """Count and diameters (mm: 5, 50 and 95 %) of each texture and of all lesions."""
+    groups: Iterable = [*lesions.groupby("texture", sort=True), ("all", lesions)]
+    return pd.DataFrame(
+        [
+            {"texture": name, "lesions": len(rows)}
+            | {f"diameter_mm {q:.0%}": float(rows.diameter_mm.quantile(q)) for q in (0.05, 0.5, 0.95)}
+            for name, rows in groups
+            if len(rows)
+        ]
+    )
+
+
+def cohort_summary(scans: pd.DataFrame) -> pd.DataFrame:
+    """Patients and scans of each role, from rows with `patient` and `role`."""
+    roles = [role for role in ("fit", "tune", "domain", "test") if role in set(scans.role)]
+    return pd.DataFrame(
+        [
+            {
+                "role": role,
+                "patients": scans[scans.role == role].patient.nunique(),
+                "scans": int((scans.role == role).sum()),
+            }
+            for role in roles
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What the datasheet says; tables are Markdown, made by `markdown`.
+
+    Attributes:
+        title, study, seed, version, code, licence, source_note: plain words; `code` is the digest of the software.
+        images, lesions, size_px, mm_per_px, window_hu, formats: of the release.
+        values: format -> a sentence on its stored values (`Exporter.image_values`).
+        lesion_table, cohort_table, left_out_table, score_table: Markdown, "" where there is nothing to say.
+        limits: further limits of this study, one sentence each.
+
+    Raises:
+        DataError: there is no image.
+    """
+
+    title: str
+    study: str
+    seed: int
+    version: str
+    licence: str
+    source_note: str
+    images: int
+    lesions: int
+    size_px: int
+    mm_per_px: float
+    window_hu: tuple[float, float]
+    formats: list[str]
+    values: dict[str, str]
+    lesion_table: str
+    cohort_table: str = ""
+    left_out_table: str = ""
+    score_table: str = ""
+    code: str = ""
+    limits: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.images:
+            raise DataError("the release is empty: the gate kept no composite; see refine/gate.csv for the reasons")
+
+
+def datasheet(sheet: Sheet) -> str:
+    """The datasheet as Markdown; a function of its facts alone, without a date."""
+    loader = jinja2.FileSystemLoader(TEMPLATES)
+    page = jinja2.Environment(
+        loader=loader, undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True
+    )
+    return page.get_template("DATASHEET.md.j2").render(sheet=sheet)

@@ -1,0 +1,152 @@
+"""The key numbers of a study and the bounds they are held against, from the tables that the stages wrote."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lungsynth.report.data import Card, Verdict
+from lungsynth.report.svg import number
+
+SENSITIVITY, FALSE_POSITIVES = 0.85, 4.0
+DIAMETER_MM, LUNGS, SELECTED_LUNGS, SHIFT_HU, LOST_SHARE = 2.0, 0.5, 0.9, 15.0, 0.1
+
+
+def verdict_of(value: float, low: float | None, high: float | None, bound: float, at_least: bool) -> Verdict:
+    """Good where the whole interval is on the right side of `bound`, open where only the value is, else bad.
+
+    A value without an interval is good or bad. NaN is none.
+    """
+    if not np.isfinite(value):
+        return "none"
+    worst = low if at_least else high
+    worst = value if worst is None or not np.isfinite(worst) else worst
+    reached, sure = (value >= bound, worst >= bound) if at_least else (value <= bound, worst <= bound)
+    return "good" if sure else "open" if reached else "bad"
+
+
+def _row(table: pd.DataFrame | None, **wanted: str) -> Any:
+    """The first row where the columns have the wanted values, None where there is none."""
+    if table is None or not set(wanted) <= set(table.columns):
+        return None
+    for name, value in wanted.items():
+        table = table[table[name] == value]
+    return table.iloc[0] if len(table) else None
+
+
+def detection_card(detection: pd.DataFrame | None) -> Iterator[Card]:
+    """Sensitivity on test patients at the operating point."""
+    if detection is None or detection.empty:
+        return
+    row = detection.iloc[0]
+    verdict = verdict_of(row.sensitivity, row.sensitivity_low, row.sensitivity_high, SENSITIVITY, True)
+    verdict = verdict if row.false_positives_per_scan <= FALSE_POSITIVES else "bad"
+    counts = number(row.false_positives_per_scan, 2), number(row.candidates_per_scan, 2)
+    note = f"{counts[0]} false positives and {counts[1]} candidates a scan"
+    yield Card(
+        "Nodules found by the segmenter",
+        row.sensitivity,
+        "",
+        row.sensitivity_low,
+        row.sensitivity_high,
+        f"{row.nodules} nodules, {row.scans} test scans",
+        f"≥ {SENSITIVITY:g} at ≤ {FALSE_POSITIVES:g} false positives",
+        verdict,
+        note,
+    )
+
+
+def diameter_card(distributions: pd.DataFrame | None, to_fit_mm: float | None) -> Iterator[Card]:
+    """Wasserstein distance of the selected nodules' diameters to those of test patients."""
+    row = _row(distributions, set="selected", measure="diameter_mm")
+    if row is None:
+        return
+    before = _row(distributions, set="generated", measure="diameter_mm")
+    notes = [] if to_fit_mm is None else [f"{number(to_fit_mm, 2)} mm to the fit bank"]
+    notes += [] if before is None else [f"{number(before.wasserstein, 2)} mm before selection"]
+    yield Card(
+        "Diameters, generated to real",
+        row.wasserstein,
+        "mm",
+        row.wasserstein_low,
+        row.wasserstein_high,
+        f"{row.n_set} selected, {row.n_reference} real",
+        f"≤ {DIAMETER_MM:g} mm",
+        verdict_of(row.wasserstein, row.wasserstein_low, row.wasserstein_high, DIAMETER_MM, False),
+        "Wasserstein distance" + (f"; {', '.join(notes)}" if notes else ""),
+    )
+
+
+def lungs_card(lungs: pd.DataFrame | None) -> Iterator[Card]:
+    """Share of generated normals that show two lungs of a real size, before selection."""
+    row, selected = _row(lungs, set="generated"), _row(lungs, set="selected")
+    if row is None:
+        return
+    verdict, note = verdict_of(row["share"], row.low, row.high, LUNGS, True), ""
+    if selected is not None:
+        note = f"{number(100 * selected['share'])} % of the {selected.n} selected, aim ≥ {100 * SELECTED_LUNGS:g} %"
+        verdict = verdict if selected["share"] >= SELECTED_LUNGS else "bad"
+    percent = [100 * float(value) for value in (row["share"], row.low, row.high)]
+    n = f"{row.n} images, before selection"
+    yield Card(
+        "Generated lungs of a real size", percent[0], "%", *percent[1:], n, f"≥ {100 * LUNGS:g} %", verdict, note
+    )
+
+
+def kid_card(differences: pd.DataFrame | None) -> Iterator[Card]:
+    """Paired KID difference of refined and unrefined composites."""
+    row = _row(differences, first="refined", second="composite")
+    if row is None:
+        return
+    verdict = "bad" if row.kid_difference >= 0 else "good" if row.high < 0 else "open"
+    words = "slice extractor, the same composites before and after"
+    yield Card("KID, refined minus composite", row.kid_difference, "", row.low, row.high, words, "below 0", verdict)
+
+
+def gate_cards(gate: pd.DataFrame | None, images: pd.DataFrame | None) -> Iterator[Card]:
+    """Lesions erased and moved, images with an invented one, shift of lung density: over all composites."""
+    for what, label, bound in (
+        ("erased", "Lesions erased", LOST_SHARE),
+        ("moved", "Lesions moved", LOST_SHARE),
+        ("with an invented lesion", "Images with an invented lesion", None),
+    ):
+        row = _row(gate, what=what)
+        if row is None or pd.isna(row["share"]):
+            continue
+        verdict = "none" if bound is None else verdict_of(row["share"], row.low, row.high, bound, False)
+        aim = "" if bound is None else f"≤ {100 * bound:g} %"
+        percent = [100 * float(value) for value in (row["share"], row.low, row.high)]
+        yield Card(
+            label, percent[0], "%", *percent[1:], f"{row.hits} of {row.n} {row.of}, before the gate", aim, verdict
+        )
+    if images is None:
+        return
+    change = (images.lung_hu_after - images.lung_hu_before).dropna().to_numpy(float)
+    if len(change) > 1:
+        mean, reach = change.mean(), 1.96 * change.std(ddof=1) / np.sqrt(len(change))
+        worst = max(abs(mean - reach), abs(mean + reach))
+        verdict = verdict_of(abs(mean), None, worst, SHIFT_HU, False)
+        n = f"{len(change)} composites"
+        yield Card(
+            "Lung density after refinement",
+            mean,
+            "HU",
+            mean - reach,
+            mean + reach,
+            n,
+            f"within ±{SHIFT_HU:g} HU",
+            verdict,
+        )
+
+
+def copies_card(scores: pd.DataFrame | None) -> Iterator[Card]:
+    """Membership inference on the selected nodules: .5 tells nothing about who was trained on."""
+    row = _row(scores, metric="membership", set="selected", reference="nodules_test")
+    if row is None or pd.isna(row.value):
+        return
+    n = f"{row.n_set} nodules"
+    note = "how well they tell who was trained on; .5 is not at all"
+    inside = row.low <= 0.5 <= row.high if pd.notna(row.low) else abs(row.value - 0.5) < 0.1
+    verdict = "good" if inside or row.value < 0.5 else "open" if row.value < 0.6 else "bad"
+    yield Card("Membership, selected nodules", row.value, "", row.low, row.high, n, "near .5", verdict, note)

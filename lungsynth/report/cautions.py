@@ -1,0 +1,86 @@
+"""What a reader must know before any number: digital chests, one patient, few nodules, unmarked targets, few images."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lungsynth.report.scores import METRIC_WORDS, REFERENCES
+from lungsynth.sets.tables import read_csv, read_json
+
+ENOUGH_NODULES = 40
+
+Files = Mapping[str, Path | list[Path]]
+
+
+def cautions(files: Files, sources: Sequence[Mapping[str, Any]] = ()) -> list[str]:
+    """One line each, in the order of their weight; files that are not named say nothing.
+
+    Args:
+        files: by name: nodules_test, normals_test, lesions_test, lesions_domain (banks, of which the tables are read),
+            detection, quarantine and score_facts (a list).
+        sources: the study's, each with its `reader`.
+    """
+    lines = [*_phantoms(sources), *_patients(files)]
+    if "detection" in files:
+        lines += _few_nodules(read_csv(files["detection"]))
+    if "lesions_domain" in files:
+        lines += _unmarked(_table(files["lesions_domain"]))
+    lines += _doubtful([score for path in files.get("score_facts", ()) for score in read_json(path)])
+    if "quarantine" in files and (count := len(read_csv(files["quarantine"]))):
+        lines.append(f"{count} scan{'s were' if count > 1 else ' was'} left out; the reasons stand at the end.")
+    return lines
+
+
+def _table(bank: Path) -> pd.DataFrame:
+    """The rows of a bank; its images are not needed here."""
+    return read_csv(Path(bank).with_suffix(".csv"))
+
+
+def _phantoms(sources: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    readers = [source.get("reader") for source in sources]
+    if "phantom" in readers:
+        which = "All" if set(readers) == {"phantom"} else "Some"
+        yield f"{which} scans are digital chests made by this software: its numbers tell nothing about patients."
+
+
+def _patients(files: Files) -> Iterator[str]:
+    """References that stand on one patient."""
+    for name, words in REFERENCES.items():
+        if name in files and _table(files[name])["patient"].nunique() == 1:
+            yield (
+                f"{words}: the reference holds one patient. Intervals are over his images and tell nothing about other "
+                "patients."
+            )
+
+
+def _few_nodules(detection: pd.DataFrame) -> Iterator[str]:
+    fewest = int(detection["nodules"].min()) if len(detection) else ENOUGH_NODULES
+    if fewest < ENOUGH_NODULES:
+        yield f"The segmenter was tested on {fewest} nodules; its sensitivity wants {ENOUGH_NODULES} or more."
+
+
+def _unmarked(domain: pd.DataFrame) -> Iterator[str]:
+    """Targets without marks: nobody knows the share that shows a lesion, which should equal the composites'."""
+    lesions = pd.to_numeric(domain["lesions"], errors="coerce").fillna(0)
+    if domain.empty:
+        yield "There is no slice of domain patients: the refiner had no targets."
+    elif not lesions.any():
+        yield (
+            "The domain patients' slices carry no marks: the share of lesions among the refiner's targets is unknown, "
+            "and may differ from the composites'."
+        )
+
+
+def _doubtful(scores: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Metrics that warn of few images. What they say of few patients is in their intervals, and in the notes."""
+    found = {
+        score["metric"]
+        for score in scores
+        if any(not warning.startswith("the reference has") for warning in score["warnings"])
+    }
+    names = [words for metric, (words, _) in METRIC_WORDS.items() if metric in found]
+    names += sorted(found - set(METRIC_WORDS))
+    if names:
+        yield f"Fewer images than wanted for {', '.join(names)}: the notes in the table of scores say where."

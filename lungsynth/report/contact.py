@@ -1,0 +1,160 @@
+"""Contact sheets: rows of slices, pairs before and after refinement, and the story as one PNG for the README."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from lungsynth.ct.window import to_grey
+from lungsynth.report.data import Pictures
+from lungsynth.report.figures import (
+    LUNG_WINDOW,
+    View,
+    change_view,
+    free_corner,
+    inset_of,
+    slice_view,
+    tile_view,
+    zoom_box,
+)
+
+ROWS = {
+    "real": ("Real", "slices of test patients, with their marked nodules"),
+    "normal": ("Generated", "normal lungs from the generator, before any nodule"),
+    "composite": ("Composite", "nodules laid on lungs at true size"),
+    "refined": ("Refined", "the same composites, made to look like real slices"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the contact sheet: its set's name (also its colour), title, sentence, count and views."""
+
+    name: str
+    title: str
+    words: str
+    total: int
+    views: list[View]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A composite before and after refinement, what changed, and its largest lesion enlarged, before and after."""
+
+    before: View
+    after: View
+    change: View
+    zooms: list[View]
+
+
+def contact_rows(sheet: dict[str, Pictures], count: int = 5) -> list[Row]:
+    """The sheet's rows in the order in which data flow; sets that are missing are left out."""
+    rows = []
+    for name, (title, words) in ROWS.items():
+        if name not in sheet or not len(sheet[name].images):
+            continue
+        pictures = sheet[name]
+        views = [_view(pictures, index, title) for index in range(min(count, len(pictures.images)))]
+        rows.append(Row(name, title, words, pictures.total or len(pictures.images), views))
+    return rows
+
+
+def _view(pictures: Pictures, index: int, title: str, size: int = 360, zoom: bool = True) -> View:
+    mask = None if pictures.masks is None else np.asarray(pictures.masks[index])
+    lesions = 0 if mask is None else len(np.unique(mask[mask > 0]))
+    alt = f"{title} chest CT slice {index + 1}, {lesions} lesion{'' if lesions == 1 else 's'}"
+    caption = pictures.captions[index] if index < len(pictures.captions) else ""
+    return slice_view(np.asarray(pictures.images[index]), pictures.mm_per_px, alt, mask, caption, size, zoom)
+
+
+def pairs(sheet: dict[str, Pictures], count: int = 4) -> list[Pair]:
+    """Composite and refined image of the same items, with a map of the change; [] where one of them is missing."""
+    if "composite" not in sheet or "refined" not in sheet:
+        return []
+    before, after = sheet["composite"], sheet["refined"]
+    number = min(count, len(before.images), len(after.images))
+    return [_pair(before, after, index) for index in range(number)]
+
+
+def _pair(before: Pictures, after: Pictures, index: int) -> Pair:
+    images = [np.asarray(side.images[index]) for side in (before, after)]
+    change = change_view(*images, before.mm_per_px, f"Change by refinement in slice {index + 1}")
+    zooms = []
+    if before.masks is not None and np.any(before.masks[index]):
+        for image, word in zip(images, ("composite", "refined"), strict=True):
+            zooms.append(inset_of(image, np.asarray(before.masks[index]), before.mm_per_px, word, 300)[0])
+    views = (_view(side, index, word, 480, False) for side, word in ((before, "Composite"), (after, "Refined")))
+    return Pair(*views, change, zooms)
+
+
+def empty_border(sets: list[Pictures]) -> int:
+    """Width in px of the border that no lesion of any set reaches (2 px kept), so that sheets show nodules large."""
+    masks = [np.asarray(one.masks) for one in sets if one.masks is not None and len(one.images)]
+    if len(masks) < len(sets) or not masks or len({mask.shape[1:] for mask in masks}) > 1:
+        return 0
+    used = np.any([mask.any(0) for mask in masks], axis=0)
+    if not used.any():
+        return 0
+    rows, columns = np.nonzero(used)
+    height, width = used.shape
+    return max(0, int(min(rows.min(), columns.min(), height - 1 - rows.max(), width - 1 - columns.max())) - 2)
+
+
+def nodule_sheet(pictures: Pictures, title: str, columns: int = 8, rows: int = 5, border: int = 0) -> View:
+    """Small images as one picture of at most `columns` x `rows`, each without its outer `border` px."""
+    count = min(len(pictures.images), columns * rows)
+    height, width = pictures.images.shape[1:]
+    inner = np.s_[:count, border : height - border, border : width - border]
+    masks = None if pictures.masks is None else np.asarray(pictures.masks)[inner]
+    return tile_view(np.asarray(pictures.images)[inner], masks, pictures.mm_per_px, columns, f"{count} {title}")
+
+
+def _paste(
+    sheet: Image.Image, image: np.ndarray, mask: np.ndarray | None, mm_per_px: float, at: tuple, side: int
+) -> None:
+    """One slice with the outline of its lesions and an inset, drawn at `at` with `side` px."""
+    grey = Image.fromarray(to_grey(image, LUNG_WINDOW)).resize((side, side), Image.Resampling.BICUBIC)
+    sheet.paste(grey.convert("RGB"), at)
+    draw = ImageDraw.Draw(sheet)
+    bar = round(50 / mm_per_px * side / image.shape[1])
+    y = at[1] + side - 10
+    draw.line([(at[0] + 10, y), (at[0] + 10 + bar, y)], fill=(235, 235, 235), width=2)
+    draw.text((at[0] + 10, y - 17), "50 mm", fill=(235, 235, 235), font=ImageFont.load_default(12))
+    if mask is None or not mask.any():
+        return
+    row, column, size = zoom_box(mask, mm_per_px)
+    scale, zoom = side / image.shape[1], round(0.36 * side)
+    corner = free_corner(row + size / 2, column + size / 2, image.shape)
+    left = at[0] + (side - zoom if corner[1] == "r" else 0)
+    top = at[1] + (side - zoom if corner[0] == "b" else 0)
+    part = Image.fromarray(to_grey(image[row : row + size, column : column + size], LUNG_WINDOW))
+    sheet.paste(part.resize((zoom, zoom), Image.Resampling.BICUBIC).convert("RGB"), (left, top))
+    colour = (255, 196, 84)
+    draw.rectangle([left, top, left + zoom - 1, top + zoom - 1], outline=colour)
+    x, y = at[0] + column * scale, at[1] + row * scale
+    draw.rectangle([x, y, x + size * scale, y + size * scale], outline=colour)
+
+
+def story_sheet(sheet: dict[str, Pictures], columns: int = 4, side: int = 300) -> bytes:
+    """The story in one PNG: a row each of real, generated, composite and refined slices, lesions enlarged, 50 mm bars.
+
+    The same images give the same bytes.
+    """
+    rows = [(name, sheet[name]) for name in ROWS if name in sheet and len(sheet[name].images)]
+    gap, head = 8, 34
+    size = (columns * (side + gap) + gap, len(rows) * (side + head) + gap)
+    page = Image.new("RGB", size, (11, 13, 17))
+    draw = ImageDraw.Draw(page)
+    for index, (name, pictures) in enumerate(rows):
+        top = index * (side + head)
+        title, words = ROWS[name]
+        draw.text((gap, top + 8), title, fill=(245, 245, 245), font=ImageFont.load_default(17))
+        draw.text((gap + 104, top + 11), words, fill=(150, 158, 170), font=ImageFont.load_default(14))
+        for column in range(min(columns, len(pictures.images))):
+            mask = None if pictures.masks is None else np.asarray(pictures.masks[column])
+            at = (gap + column * (side + gap), top + head)
+            _paste(page, np.asarray(pictures.images[column]), mask, pictures.mm_per_px, at, side)
+    buffer = io.BytesIO()
+    page.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,168 @@
+"""report.html: one self-contained page, from plain inputs to text. Nothing on it asks the network for anything."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import markupsafe
+import numpy as np
+
+from lungsynth.report import charts, contact, dag
+from lungsynth.report.blocks import Chart, card_words, table_of
+from lungsynth.report.data import Copies, Counted, Distribution, Pictures, ReportData
+from lungsynth.report.figures import View
+from lungsynth.report.scores import copy_scores, score_groups, scores_table
+from lungsynth.report.svg import number
+
+TEMPLATES = Path(__file__).parent / "templates"
+NARROW = "\N{NO-BREAK SPACE}"
+POSITION_WORDS = (
+    "Both lungs in one box, left to right as on the image, front on top. "
+    "A good pair is dense and empty in the same places."
+)
+LUNG_WORDS = "Shaded: what counts as lungs, the 5 to 95 % range of real test slices. A good line fills it."
+
+
+def loss_charts(data: ReportData) -> list[Chart]:
+    """A chart a network, with the monitor's verdict as its caption."""
+    return [
+        Chart(
+            markupsafe.Markup(charts.losses(training)),
+            training.name,
+            f"{training.kind}, {max(map(len, training.curves.values()))} points, monitor: {training.mode}",
+            [],
+            training.verdict,
+        )
+        for training in data.trainings
+        if training.curves
+    ]
+
+
+def distribution_chart(one: Distribution, lead: str = "") -> Chart | None:
+    """Real against generated with the two distances of every set; None where a side is empty."""
+    if not len(one.real) or not any(len(values) for values in one.others.values()):
+        return None
+    others = {name: values for name, values in one.others.items() if len(values)}
+    one = replace(one, others=others)
+    legend = [("real", "real, test", f"n {len(one.real)}")]
+    for css, (name, values) in zip(charts.set_classes(list(others)), others.items(), strict=True):
+        ks, apart = charts.distances(one, name)
+        words = f"n {len(values)}, KS {ks:.2f}, W{NARROW}{number(apart, 2)}{NARROW}{one.unit}"
+        legend.append((css, name, words.rstrip()))
+    return Chart(markupsafe.Markup(charts.histograms(one)), one.name, lead, legend)
+
+
+def position_legend(real: np.ndarray, placed: np.ndarray) -> list[tuple[str, str, str]]:
+    """The distances between real and placed nodules along both sides of the lung's box, in shares of the box."""
+    entries = []
+    for axis, name in enumerate(("left to right", "front to back")):
+        one = Distribution(name, "", np.asarray(real)[:, axis], {"placed": np.asarray(placed)[:, axis]})
+        ks, apart = charts.distances(one, "placed")
+        entries.append(("generated", name, f"KS {ks:.2f}, W{NARROW}{number(apart, 2)} of the box"))
+    return entries
+
+
+def counted_bar(counted: Counted) -> dict[str, Any]:
+    """A bar with its legend: what stayed and what fell out, in numbers and percent."""
+    legend = [
+        (css, reason, f"{count} ({100 * count / max(counted.total, 1):.1f} %)")
+        for css, (reason, count, _) in zip(charts.part_classes(counted), counted.parts, strict=True)
+    ]
+    return {"counted": counted, "svg": markupsafe.Markup(charts.shares(counted)), "legend": legend}
+
+
+def copies_block(copies: Copies) -> dict[str, Any]:
+    """Distances to the training images as a chart, words on the bound, and the closest pairs to look at."""
+    chart, words = None, []
+    if copies.real_to_real is not None and copies.to_train is not None and len(copies.to_train):
+        others = {"generated to train": copies.to_train}
+        if copies.to_test is not None and len(copies.to_test):
+            others["generated to test"] = copies.to_test
+        lines = {} if copies.bound is None else {"bound": copies.bound}
+        real = np.asarray(copies.real_to_real)
+        both = Distribution(f"Distance to the nearest {copies.what[:-1]}", copies.unit, real, others, lines=lines)
+        chart = distribution_chart(both)
+        real = chart.legend[0]
+        chart.legend[0] = (real[0], "train to nearest other train", real[2])
+        if copies.bound is not None:
+            under = int((np.asarray(copies.to_train) < copies.bound).sum())
+            count, least = len(copies.to_train), number(copies.bound)
+            words.append(f"{under} of {count} selected {copies.what} lie under the bound of {least}.")
+    shape = (8, 2) if copies.what == "nodules" else (4, 1)
+    views = [contact.nodule_sheet(part, f"{name} {copies.what}", *shape) for name, part in _closest(copies)]
+    return {"copies": copies, "chart": chart, "words": words, "pairs": views}
+
+
+def _closest(copies: Copies) -> list[tuple[str, Pictures]]:
+    if copies.closest is None or not len(copies.closest[0].images):
+        return []
+    return [("generated", copies.closest[0]), ("nearest training", copies.closest[1])]
+
+
+def nodule_views(nodules: dict[str, Pictures]) -> dict[str, View]:
+    """A sheet of real and one of generated nodules, at one scale."""
+    filled = {name: part for name, part in nodules.items() if len(part.images)}
+    border = contact.empty_border(list(filled.values()))
+    return {
+        name: contact.nodule_sheet(part, f"{name} nodules, cut out", border=border) for name, part in filled.items()
+    }
+
+
+def views_of(data: ReportData) -> dict[str, Any]:
+    """Everything that the template prints, ready made."""
+    froc = None
+    if data.froc is not None and len(data.froc):
+        svg = markupsafe.Markup(charts.froc(data.froc, data.operating_point))
+        froc = Chart(svg, "Finding nodules", "Test patients. A good line is high at the left.", [])
+    positions = None
+    if data.positions is not None and all(len(side) for side in data.positions):
+        svg = markupsafe.Markup(charts.position(*data.positions))
+        positions = Chart(svg, "Position in the lung's box", POSITION_WORDS, position_legend(*data.positions))
+    lungs = distribution_chart(data.lung_area, LUNG_WORDS) if data.lung_area else None
+    distributions = [chart for one in data.distributions if (chart := distribution_chart(one))]
+    return {
+        "rows": contact.contact_rows(data.sheet),
+        "pairs": contact.pairs(data.sheet),
+        "nodules": nodule_views(data.nodules),
+        "cards": [(card, card_words(card)) for card in data.cards],
+        "losses": loss_charts(data),
+        "distributions": distributions,
+        "positions": positions,
+        "lungs": lungs,
+        "froc": froc,
+        "detection": None if data.detection is None or data.detection.empty else table_of(data.detection),
+        "score_groups": score_groups(data.scores),
+        "copy_scores": copy_scores(data.scores),
+        "scores": scores_table(data.scores),
+        "bars": [counted_bar(counted) for counted in data.gates if counted.total],
+        "copies": [copies_block(copies) for copies in data.copies],
+        "quarantine": None if data.quarantine is None else table_of(data.quarantine),
+        "dag": markupsafe.Markup(dag.rule_graph(data.edges, data.stages)) if data.edges else None,
+        "stages": list(dict.fromkeys(_stages_in_order(data))),
+    }
+
+
+def _stages_in_order(data: ReportData) -> list[str]:
+    """The stages as the drawing numbers their colours."""
+    if not data.edges:
+        return []
+    depth = dag.layers_of(dag.reduce_edges(data.edges))
+    return [data.stages.get(rule, "") for rule in sorted(depth, key=lambda rule: (depth[rule], rule))]
+
+
+def page(data: ReportData) -> str:
+    """The whole report as one HTML text; the same data give the same text.
+
+    Parts that `data` lacks are named in a line where they would stand.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style, script = (markupsafe.Markup((TEMPLATES / name).read_text("utf-8")) for name in ("style.css", "script.js"))
+    template = environment.get_template("report.html.j2")
+    return template.render(data=data, style=style, script=script, number=number, **views_of(data))

@@ -1,0 +1,30 @@
+# Real nodules and real slices, cut from the scans once for all that comes.
+
+
+rule cut_banks:
+    input:
+        cohort=f"{R}/cohort/cohort.csv",
+        marks=f"{R}/cohort/marks.csv",
+        folders=SCAN_FOLDERS,
+        masks=MASK_FOLDERS,
+        candidates=CANDIDATES,
+    output:
+        images=banks(*BANKS),
+        tables=[f"{R}/banks/{name}.csv" for name in BANKS],
+        purity=f"{R}/banks/purity.csv",
+    log:
+        f"logs/{study.study}/cut_banks.log",
+    benchmark:
+        f"logs/{study.study}/cut_banks.tsv"
+    conda:
+        LIBRARY
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=settings("banks", "image"),
+        code=code("banks/cut_banks.py"),
+    message:
+        "banks of real nodules, normal slices and slices with a nodule"
+    script:
+        f"{SCRIPTS}/banks/cut_banks.py"

@@ -1,0 +1,183 @@
+# What every rule needs: the validated study, the folder of its results, views of its settings and digests of code.
+import os
+import sys
+
+sys.path.insert(0, workflow.basedir)
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")])
+)
+os.environ["LUNGSYNTH_SCHEDULER"] = str(os.getpid())
+
+from lungsynth.score.plan import SUBJECTS
+from lungsynth.study.errors import LungsynthError
+from lungsynth.workflow.digest import code_digest
+from lungsynth.workflow.settings import load, view
+
+try:
+    study = load(config)
+except LungsynthError as error:
+    print(f"lungsynth: {error}", file=sys.stderr)
+    sys.exit(1)
+
+R = f"results/{study.study}"
+SCRIPTS = "../workflow_scripts"
+LIBRARY = "../envs/library.yaml"
+TORCH = "../envs/torch.yaml"
+GPU = 0 if study.device == "cpu" else 1
+BATCHES = range(study.cohort.batches)
+SHARDS = range(study.compose.render.shards)
+EXTRACTORS = ["slices", "nodules"]
+LAYERS = ["nodules", "normals"]
+SCAN_FOLDERS = expand(f"{R}/cohort/scans/{{batch}}", batch=BATCHES)
+READER_MODULES = sorted(
+    {f"lungsynth.cohort.{source['reader']}.reader" for source in study.cohort.sources}
+)
+
+PROBABILITY_FOLDERS = expand(f"{R}/segment/probability/{{batch}}", batch=BATCHES)
+MASK_FOLDERS = expand(f"{R}/segment/masks/{{batch}}", batch=BATCHES)
+CANDIDATES = expand(f"{R}/segment/candidates/{{batch}}.csv", batch=BATCHES)
+BANKS = [
+    *(
+        f"{what}_{role}"
+        for what in ("nodules", "normals")
+        for role in ("fit", "tune", "test")
+    ),
+    *(f"lesions_{role}" for role in ("fit", "domain", "test")),
+]
+# What a segmenter's training and its probabilities do not depend on.
+SEGMENT_LATER = tuple(
+    f"segment.{key}"
+    for key in ("threshold", "max_false_positives", "min_diameter_mm", "lung_margin_mm")
+)
+SEGMENTER = f"lungsynth.segment.{study.segment.kind}.network"
+EXTRACTOR = f"lungsynth.features.{study.features.kind}.network"
+METRIC_MODULES = [f"lungsynth.score.metrics.{name}" for name in study.score.metrics]
+EXPORTER_MODULES = [
+    f"lungsynth.release.formats.{name}" for name in study.release.formats
+]
+
+
+wildcard_constraints:
+    batch=r"\d+",
+    shard=r"\d+",
+    segment=r"\d+",
+    layer="|".join(LAYERS),
+    extractor="|".join(EXTRACTORS),
+
+
+def settings(*paths, without=()):
+    """The view of the study that a rule's params carry: one canonical JSON string."""
+    return view(study, *paths, without=without)
+
+
+def code(script, *plugins):
+    """Digest of the code that makes a rule's output: its script, what that imports, and the named plug-ins."""
+    return code_digest(script, *plugins)
+
+
+def phantom_folder(wildcards):
+    """Input function: the phantom cohort's files where a source reads them, nothing where none does."""
+    if not any(source["reader"] == "phantom" for source in study.cohort.sources):
+        return []
+    parts = ["subset{batch}", "seg-lungs-LUNA16/subset{batch}", "nodules/subset{batch}"]
+    made = expand([f"{R}/cohort/phantom/{part}" for part in parts], batch=BATCHES)
+    return [f"{R}/cohort/phantom/annotations.csv", *made]
+
+
+def state_before(folder):
+    """Input function of a training segment: the state that the segment before it wrote, none for the first."""
+
+    def previous(wildcards):
+        k = int(wildcards.segment)
+        place = f"{R}/{folder.format(**dict(wildcards.items()))}"
+        return [f"{place}/state-{k - 1}.pt", f"{place}/state-{k - 1}.json"] if k else []
+
+    return previous
+
+
+def last_state(folder, segments):
+    """The state at a training's end."""
+    return f"{R}/{folder}/state-{segments - 1}.pt"
+
+
+def banks(*names):
+    """Banks by name: their images; the table lies beside each."""
+    return [f"{R}/banks/{name}.npz" for name in names]
+
+
+def stems(folder):
+    """All shards of a stage."""
+    return expand(f"{R}/{folder}/{{shard}}.npy", shard=SHARDS)
+
+
+def segmenter_windows(wildcards):
+    """Input function: the windows of a training segment; hard negatives from the second on."""
+    names = ["windows", "hard_windows"] if int(wildcards.segment) else ["windows"]
+    return [f"{R}/segment/{name}.npz" for name in names]
+
+
+def layer_settings(*paths, without=(), only=None):
+    """Params function: the view of one layer of stage 1, named by the wildcard, beside `paths`."""
+
+    def chosen(wildcards):
+        layer = f"generate.{wildcards.layer}"
+        return view(
+            study,
+            f"{layer}.{only}" if only else layer,
+            *paths,
+            without=tuple(f"{layer}.{key}" for key in without),
+        )
+
+    return chosen
+
+
+def layer_state(wildcards):
+    """Input function: the state at the end of a layer's training."""
+    return last_state(
+        f"generate/{wildcards.layer}", getattr(study.generate, wildcards.layer).segments
+    )
+
+
+def layer_extractor(wildcards):
+    """Input function: the extractor that judges a layer's images."""
+    name = {"nodules": "nodules", "normals": "slices"}[wildcards.layer]
+    return f"{R}/features/{name}.safetensors"
+
+
+def layer_code(script):
+    """Params function: digest of a script and of the generator that its layer names."""
+    return lambda wildcards: code_digest(
+        script,
+        f"lungsynth.generate.{getattr(study.generate, wildcards.layer).kind}.network",
+    )
+
+
+def extractor_banks(wildcards):
+    """Input function: the banks that an extractor learns from."""
+    return (
+        banks("nodules_fit")
+        if wildcards.extractor == "nodules"
+        else banks("normals_fit", "lesions_fit")
+    )
+
+
+def scored(wildcards):
+    """Input function: the files behind the scores of one extractor, by the names of lungsynth.score.plan."""
+    files = {
+        "composite": stems("compose/shards"),
+        "refined": stems("refine/shards"),
+        **{name: f"{R}/banks/{name}.npz" for name in BANKS},
+        **{
+            f"{layer}_{kind}": f"{R}/generate/{layer}/{kind}.npz"
+            for layer in LAYERS
+            for kind in ("generated", "selected")
+        },
+    }
+    subjects = [one for one in SUBJECTS if one.extractor == wildcards.extractor]
+    names = {
+        name
+        for one in subjects
+        for name in (one.train, one.reference, *one.sets.values())
+    }
+    chosen = {name: files[name] for name in sorted(names)}
+    return {"extractor": f"{R}/features/{wildcards.extractor}.safetensors", **chosen}

@@ -1,0 +1,25 @@
+# The ledger of the study, after everything else.
+
+
+rule record_provenance:
+    input:
+        f"{R}/report/report.html",
+        f"{R}/release/manifest.csv",
+    output:
+        ledger=f"{R}/provenance.json",
+    log:
+        f"logs/{study.study}/record_provenance.log",
+    benchmark:
+        f"logs/{study.study}/record_provenance.tsv"
+    conda:
+        LIBRARY
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        settings=settings("study"),
+        code=code("provenance/record_provenance.py"),
+    message:
+        "what made every file"
+    script:
+        f"{SCRIPTS}/provenance/record_provenance.py"

@@ -1,0 +1,196 @@
+"""From the files of a study to the page: everything arrives, the counts add up, and what is missing is left out."""
+
+from dataclasses import fields
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lungsynth.report.assemble import assemble
+from lungsynth.report.cautions import cautions
+from lungsynth.report.contact import story_sheet
+from lungsynth.report.gather import story
+from lungsynth.report.origin import flat, provenance, read_records, trainings
+from lungsynth.report.page import page
+from lungsynth.sets import bank
+from lungsynth.sets.tables import read_csv, write_csv, write_json
+from tests.unit.study_files import IN_SHARD, SHARDS, VIEW, slices, write_study
+
+ENVIRONMENT = {"tree": "abcdef0123456789", "lock": "9" * 64, "python": "3.11"}
+PAGE = ("make_report", "results/tiny/report/report.html")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A finished study's files by name."""
+    return write_study(tmp_path_factory.mktemp("study"))
+
+
+def records(files):
+    """What jobs would have left: a chain of three, and one job of a rule that is no part of the study any more."""
+    manifest, scores = str(files["manifest"]), str(files["scores"])
+    return [
+        {"rule": "cut_banks", "inputs": [], "outputs": {"results/tiny/banks/a.npz": "1"}, "facts": {}},
+        {"rule": "train", "inputs": ["results/tiny/banks/a.npz"], "outputs": {scores: "2"}, "facts": {"device": "cpu"}},
+        {"rule": "write_release", "inputs": [scores], "outputs": {manifest: "3"}, "facts": {}},
+        {"rule": "old", "inputs": [], "outputs": {"results/tiny/old/x.csv": "4"}, "facts": {"device": "cuda"}},
+        {"rule": "make_report", "inputs": ["results/tiny/old/x.csv"], "outputs": {PAGE[1]: "5"}, "facts": {}},
+    ]
+
+
+def test_everything_on_the_page_is_filled(files):
+    data = assemble(files, VIEW, records(files), ENVIRONMENT, PAGE)
+    for field in fields(data):
+        value = getattr(data, field.name)
+        empty = value is None or (len(value) == 0 if hasattr(value, "__len__") else False)
+        assert not empty or field.name == "subtitle", field.name
+    assert (data.study, data.seed, data.title) == ("tiny", 7, "A tiny study")
+    assert "A tiny study" in page(data)
+
+
+def test_the_same_files_give_the_same_page(files):
+    first, second = (page(assemble(files, VIEW, records(files), ENVIRONMENT, PAGE)) for _ in range(2))
+    assert first == second
+
+
+TOGETHER = [("pool_normals",), ("lesions_test",), ("rows",), ("groups",), ("refined",), ("gate_images", "gate_lesions")]
+TABLES = ["cohort", "marks", "quarantine", "detection", "froc", "gate", "gate_facts", "scores", "score_facts"]
+TABLES += ["differences", "distributions", "lungs", "manifest", "plan_summary", "lesions_domain"]
+LAYERS = [f"{layer}_{kind}" for layer in ("nodules", "normals") for kind in ("fit", "test", "generated", "selected")]
+REST = [f"{what}_{name}" for what in ("losses", "verdict") for name in ("segmenter", "nodules", "normals", "refiner")]
+REST += ["selection_nodules", "selection_normals"]
+
+
+@pytest.mark.parametrize("missing", [*TOGETHER, *((name,) for name in [*TABLES, *LAYERS, *REST])])
+def test_a_page_is_made_without_any_one_of_the_files(files, missing):
+    left = {name: path for name, path in files.items() if name not in missing}
+    assert len(left) == len(files) - len(missing)
+    assert "</html>" in page(assemble(left, VIEW))
+
+
+def test_a_page_is_made_of_nothing_but_settings():
+    data = assemble({}, VIEW)
+    assert not (data.cards or data.sheet or data.trainings or data.gates or data.edges)
+    assert "</html>" in page(data)
+
+
+def test_composite_and_refined_show_the_same_items(files):
+    sheet = assemble(files, VIEW).sheet
+    before, after = sheet["composite"], sheet["refined"]
+    assert before.captions == after.captions
+    np.testing.assert_array_equal(before.masks, after.masks)
+    np.testing.assert_array_equal(before.images + 10, after.images)  # what the refiner of this study does
+    np.testing.assert_array_equal(np.where(before.masks, 20, sheet["normal"].images), before.images)
+    assert before.total == SHARDS * IN_SHARD
+
+
+def test_the_story_is_a_picture_that_depends_on_its_files_alone(files):
+    names = ("lesions_test", "pool_normals", "composites", "masks", "rows", "refined", "gate_images")
+    first, second = (story_sheet(story(*(files[name] for name in names))) for _ in range(2))
+    assert first == second and first.startswith(b"\x89PNG")
+
+
+def test_every_composite_lesion_and_generated_image_is_counted_once(files):
+    gates = {counted.what: counted for counted in assemble(files, VIEW).gates}
+    assert gates["composites"].total == gates["placed lesions"].total == SHARDS * IN_SHARD
+    assert gates["generated nodules"].total == len(bank.read(files["nodules_generated"]))
+    assert gates["generated normals"].total == len(bank.read(files["normals_generated"]))
+    kept = sum(int(read_csv(path)["keep"].sum()) for path in files["gate_images"])
+    assert ("released", kept, True) in gates["composites"].parts
+
+
+def test_key_numbers_are_held_against_their_aims(files):
+    cards = {card.label: card for card in assemble(files, VIEW).cards}
+    assert cards["Nodules found by the segmenter"].verdict == "open"  # .9 [.8, .95] against .85
+    assert cards["Diameters, generated to real"].verdict == "good"  # .7 [.4, 1.2] against 2 mm
+    assert cards["Generated lungs of a real size"].verdict == "good"  # .8 [.5, .97] against .5, .95 against .9
+    assert cards["KID, refined minus composite"].verdict == "good"  # -.8 [-1.2, -.3] against 0
+    assert cards["Lesions moved"].verdict == "bad"  # 1 of 6 against .1
+    assert cards["Lung density after refinement"].value == pytest.approx(10)
+
+
+def test_monitor_lines_stand_at_points_though_verdicts_speak_of_steps(files):
+    made = {one.name: one for one in trainings(files, flat(VIEW))}
+    one = made["nodule generator"]
+    assert (one.kind, one.e0, one.stop, one.diverged) == ("w_capsule", 20, 99, None)  # step 500 of 5 a point
+    assert list(one.curves) == ["generator", "critic"]
+    assert made["refiner"].kind == "cyclegan"
+
+
+def test_positions_are_those_of_the_groups_that_were_rendered(files):
+    real, placed = assemble(files, VIEW).positions
+    assert len(real) == 12
+    # Groups 0 and 1 alternate over six composites; group 1 has two members.
+    assert sorted(placed[:, 0].tolist()) == [0.2] * 3 + [0.4] * 3 + [0.6] * 3
+
+
+def test_rules_of_the_graph_are_those_behind_the_page(files):
+    data = assemble(files, VIEW, records(files), ENVIRONMENT, PAGE)
+    assert set(data.edges) == {
+        ("cut_banks", "train"),
+        ("train", "make_report"),
+        ("train", "write_release"),
+        ("write_release", "make_report"),
+    }
+    assert data.provenance["trained_on"] == "cpu"  # the old rule's device is not told
+    assert data.provenance["code"] == ENVIRONMENT["tree"]
+
+
+def test_mining_between_two_segments_of_a_training_is_no_circle(files):
+    state, mined, last = (f"results/tiny/segment/{name}" for name in ("state-0.pt", "hard.npz", "state-1.pt"))
+    chain = [
+        {"rule": "train", "inputs": [], "outputs": {state: ""}, "facts": {}},
+        {"rule": "mine", "inputs": [state], "outputs": {mined: ""}, "facts": {}},
+        {"rule": "train", "inputs": [state, mined], "outputs": {last: ""}, "facts": {}},
+        {"rule": "score", "inputs": [last], "outputs": {str(files["scores"]): ""}, "facts": {}},
+    ]
+    data = assemble(files, VIEW, chain, {}, PAGE)
+    assert ("train (first)", "mine") in data.edges and ("mine", "train") in data.edges
+    assert {data.stages[rule] for rule in ("train (first)", "mine", "train")} == {"segment"}
+    assert "train (first)" in page(data)
+
+
+def test_a_training_that_does_not_repeat_byte_for_byte_is_told():
+    once = [{"facts": {"device": "cpu", "bitwise": True}}, {"facts": {"device": "cuda", "bitwise": False}}]
+    told = provenance(once, {})
+    assert told["trained_on"] == "cpu, cuda"
+    assert "bytes" not in told["a second run gives"]
+    assert "bytes" in provenance(once[:1], {})["a second run gives"]
+
+
+def test_records_come_in_the_order_of_their_names(tmp_path):
+    for name in ("b", "a"):
+        write_json(tmp_path / f"{name}.json", {"rule": name})
+    assert [record["rule"] for record in read_records(tmp_path)] == ["a", "b"]
+    assert read_records(tmp_path / "nowhere") == []
+
+
+def test_settings_are_told_key_by_key():
+    assert flat(VIEW)["cohort.sources[0].reader"] == "phantom"
+    assert flat(VIEW)["image.window_hu"] == "-1000, 400"
+
+
+def test_nothing_is_warned_of_where_nothing_is_wrong(tmp_path):
+    bank.write(tmp_path / "lesions_test.npz", slices(4, 2, 1, lesions=True))
+    write_csv(tmp_path / "detection.csv", pd.DataFrame({"system": ["segmenter"], "nodules": [46]}))
+    write_csv(tmp_path / "quarantine.csv", pd.DataFrame(columns=["scan", "reason"]))
+    write_json(tmp_path / "scores.json", [{"metric": "fid", "warnings": []}])
+    files = {name: tmp_path / f"{name}.csv" for name in ("detection", "quarantine")}
+    files |= {"lesions_test": tmp_path / "lesions_test.npz", "score_facts": [tmp_path / "scores.json"]}
+    assert cautions(files | {"lesions_domain": files["lesions_test"]}, [{"reader": "luna16"}]) == []
+
+
+def test_a_reader_is_warned_of_what_weakens_the_numbers(files, tmp_path):
+    bank.write(tmp_path / "one.npz", slices(4, 1, 1))  # without a lesion
+    weak = files | {"lesions_test": tmp_path / "one.npz", "lesions_domain": tmp_path / "one.npz"}
+    lines = cautions(weak, [{"reader": "phantom"}, {"reader": "lidc"}])
+    for words in (
+        "Some scans are digital",
+        "one patient",
+        "12 nodules",
+        "carry no marks",
+        "FID",
+        "1 scan was left out",
+    ):
+        assert sum(words in line for line in lines) == 1, words
+    assert any(line.startswith("All scans") for line in cautions({}, [{"reader": "phantom"}]))

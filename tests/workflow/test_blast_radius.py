@@ -1,0 +1,109 @@
+"""An edit reruns what stands on it, and nothing else."""
+
+import re
+from contextlib import contextmanager
+
+import pytest
+from conftest import TEST_STUDY, snakemake
+
+LATER_THAN_PLAN = {
+    *("render_shard", "train_refiner", "refine_shard", "gate_shard", "judge_refinement", "score_sets"),
+    *("tabulate_scores", "export_shard", "write_release", "make_report", "draw_story", "record_provenance", "all"),
+}
+EVERYTHING_AFTER_GENERATION = {*LATER_THAN_PLAN, "draw_groups", "make_plan", "compare_distributions"}
+
+
+@contextmanager
+def edited(path, old: str, new: str):
+    """The file with one text replaced, put back at the end."""
+    before = path.read_text()
+    assert old in before, f"{path}: {old!r} is not in it"
+    path.write_text(before.replace(old, new, 1))
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
+def reruns(folder, *arguments: str) -> set[str]:
+    """Names of the rules that a dry run would run."""
+    text = snakemake(folder, "--dry-run", "--cores", "2", *TEST_STUDY, *arguments).stdout
+    if "Nothing to be done" in text:
+        return set()
+    table = text.split("Job stats:")[1].split("\n\n")[0]
+    return {name for name, _ in re.findall(r"^(\w+)\s+(\d+)\s*$", table, re.M)} - {"total"}
+
+
+def test_after_a_run_nothing_is_to_be_done(finished):
+    assert reruns(finished) == set()
+
+
+def test_a_comment_a_docstring_and_a_blank_line_rerun_nothing(finished):
+    path = finished / "lungsynth/compose/render.py"
+    with edited(path, '"""', '"""Another sentence. '), edited(path, "\n\n\n", "\n\n\n# a remark\n\n\n"):
+        assert reruns(finished) == set()
+
+
+SCORES = {"score_sets", "tabulate_scores", "write_release", "make_report", "record_provenance", "all"}
+CASES = [
+    (
+        "score.bootstrap",
+        "score: {bootstrap: 20",
+        "score: {bootstrap: 21",
+        SCORES | {"compare_distributions", "score_detection"},
+    ),
+    (
+        "generate.nodules.count",
+        "count: 24, keep: 12",
+        "count: 25, keep: 12",
+        EVERYTHING_AFTER_GENERATION | {"draw_samples", "select_samples"},
+    ),
+    (
+        "compose.plan.keep",
+        "plan: {keep: 40",
+        "plan: {keep: 41",
+        LATER_THAN_PLAN | {"make_plan", "compare_distributions"},
+    ),
+]
+
+
+@pytest.mark.parametrize("key, old, new, expected", CASES, ids=[case[0] for case in CASES])
+def test_a_setting_reruns_the_steps_that_use_it_and_what_follows(finished, key, old, new, expected):
+    with edited(finished / "studies/test.yaml", old, new):
+        assert reruns(finished) == expected
+
+
+CODE_CASES = [
+    (
+        "lungsynth/compose/plan.py",
+        "QUANTILES = (",
+        "QUANTILES = (0.01, ",
+        LATER_THAN_PLAN | {"make_plan", "compare_distributions"},
+    ),
+    (
+        "lungsynth/release/manifest.py",
+        'MARK = "_synthetic"',
+        'MARK = "_made"',
+        {"export_shard", "write_release", "make_report", "record_provenance", "all"},
+    ),
+]
+
+
+@pytest.mark.parametrize("name, old, new, expected", CODE_CASES, ids=[case[0] for case in CODE_CASES])
+def test_an_edit_of_a_module_reruns_the_steps_that_import_it(finished, name, old, new, expected):
+    with edited(finished / name, old, new):
+        assert reruns(finished) == expected
+
+
+def test_an_edit_of_one_generator_reruns_that_layer_only(finished):
+    path = finished / "lungsynth/generate/dcgan/network.py"
+    with edited(path, "class Dcgan(Gan):", "class Dcgan(Gan):\n    extra = 1\n"):
+        text = snakemake(finished, "--dry-run", "--cores", "2", *TEST_STUDY).stdout
+        trained = set(re.findall(r"results/test/generate/(\w+)/state-\d.pt", text.split("Job stats:")[0]))
+        assert trained == {"normals"}
+        assert reruns(finished) == EVERYTHING_AFTER_GENERATION | {"train_generator", "draw_samples", "select_samples"}
+
+
+def test_a_segmenter_s_threshold_reruns_no_training(finished):
+    with edited(finished / "studies/test.yaml", "threshold: 0.05", "threshold: 0.06"):
+        assert not reruns(finished) & {"train_segmenter", "segment_scans", "cut_windows", "train_extractor"}

@@ -1,0 +1,76 @@
+"""What a target needs, told by a dry run."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, TEST_STUDY, snakemake
+
+STUDIES = sorted(path.name for path in (ROOT / "studies").glob("*.yaml"))
+
+
+def jobs(text: str) -> dict[str, int]:
+    """Rule -> number of jobs, from the table of a dry run."""
+    table = text.split("Job stats:")[1].split("\n\n")[0]
+    return {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)\s*$", table, re.M) if name != "total"}
+
+
+def test_the_default_study_needs_every_rule_and_at_most_100_jobs(fresh):
+    planned = jobs(snakemake(fresh, "--dry-run", "--cores", "2").stdout)
+    rules = {
+        name for path in (fresh / "rules").glob("*.smk") for name in re.findall(r"^rule (\w+):", path.read_text(), re.M)
+    }
+    assert set(planned) - {"all"} == rules
+    assert sum(planned.values()) <= 100
+
+
+def test_the_number_of_jobs_follows_from_the_settings_alone(fresh):
+    settings = yaml.safe_load((fresh / "studies/test.yaml").read_text())
+    planned = jobs(snakemake(fresh, "--dry-run", "--cores", "2", *TEST_STUDY).stdout)
+    assert planned["prepare_scans"] == settings["cohort"]["batches"]
+    assert planned["train_segmenter"] == settings["segment"]["segments"]
+    render = settings["compose"]["render"]
+    assert planned["render_shard"] == -(-render["count"] // render["shard_size"])
+    assert planned["train_generator"] == sum(
+        settings["generate"][layer]["segments"] for layer in ("nodules", "normals")
+    )
+
+
+def test_a_target_needs_no_more_than_what_leads_to_it(fresh):
+    planned = jobs(snakemake(fresh, "--dry-run", "--cores", "2", "--", "results/demo/cohort/qc.html").stdout)
+    assert set(planned) == {"make_phantom", "annotate_phantom", "list_scans", "prepare_scans", "check_cohort"}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_can_be_planned(fresh, name):
+    snakemake(fresh, "--dry-run", "--cores", "2", "--quiet", "all", "--configfile", "config.yaml", f"studies/{name}")
+
+
+def test_rules_carry_their_settings_as_plain_strings(fresh):
+    """Snakemake drops params of other types without a word; a change in them would rerun nothing."""
+    for path in sorted((fresh / "rules").glob("*.smk")):
+        for block in re.findall(r"^    params:\n((?:        .*\n)+)", path.read_text(), re.M):
+            names = re.findall(r"^        (\w+)=", block, re.M)
+            assert names == ["settings", "code"], f"{path.name}: {block}"
+
+
+def test_a_misspelt_key_is_one_line_and_no_job(fresh):
+    run = snakemake(fresh, "--dry-run", "--cores", "2", "--config", "segmnt={}", check=False)
+    lines = [line for line in (run.stdout + run.stderr).splitlines() if line.startswith("lungsynth:")]
+    assert run.returncode == 1 and len(lines) == 1
+    assert "segmnt" in lines[0] and "'segment'" in lines[0]
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_an_image_size_that_the_generator_cannot_make_is_refused_before_any_job(fresh):
+    run = snakemake(fresh, "--dry-run", "--cores", "2", "--config", "image={size_px: 100}", check=False)
+    (line,) = [line for line in run.stderr.splitlines() if line.startswith("lungsynth:")]
+    assert run.returncode == 1 and "image.size_px" in line and "100" in line
+
+
+def test_the_view_of_a_rule_is_canonical_json(finished):
+    for path in Path(finished, "results/test/.records").glob("*.json"):
+        record = json.loads(path.read_text())
+        assert record["settings"]["seed"] == 2023 and re.fullmatch(r"[0-9a-f]{16}", record["code"])

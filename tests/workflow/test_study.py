@@ -1,0 +1,115 @@
+"""The tiny study from end to end: what a user finds at the end is there, fits together and keeps its promises."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+import yaml
+from snakemake.utils import update_config
+
+from lungsynth.compose.dataset import CompositeDataset
+from lungsynth.sets import shard
+from lungsynth.workflow.settings import load
+
+
+def study_of(folder):
+    """The settings of the tiny study, merged as the workflow merges them."""
+    settings = yaml.safe_load((folder / "config.yaml").read_text())
+    update_config(settings, yaml.safe_load((folder / "studies/test.yaml").read_text()))
+    return load(settings)
+
+
+def test_every_released_image_has_its_mask_its_rows_and_its_mark(finished):
+    release = finished / "results/test/release"
+    manifest, lesions = pd.read_csv(release / "manifest.csv"), pd.read_csv(release / "lesions.csv")
+    assert len(manifest)
+    for row in manifest.itertuples():
+        image, mask = (sitk.ReadImage(str(release / name)) for name in (row.file, row.mask))
+        assert "_synthetic" in row.file and image.GetSpacing() == mask.GetSpacing()
+        pixels, labels = sitk.GetArrayFromImage(image)[0], sitk.GetArrayFromImage(mask)[0]
+        assert pixels.dtype == np.int16
+        mine = lesions[lesions["image"] == row.file]
+        assert len(mine) == row.lesions == labels.max()
+        for lesion in mine.itertuples():
+            rows, columns = np.nonzero(labels == lesion.label)
+            box = (rows.min(), columns.min(), rows.max(), columns.max())
+            assert box == (lesion.row_min, lesion.column_min, lesion.row_max, lesion.column_max)
+
+
+def test_a_composite_on_demand_equals_its_shard(finished):
+    folder = finished / "results/test/compose"
+    composites = CompositeDataset(folder, study_of(finished).compose.render)
+    images, masks, rows = shard.read(folder / "shards/1")
+    for k, rank in rows.groupby("image")["composite"].first().items():
+        made = composites[int(rank)]
+        assert np.array_equal(made["image"], images[k]) and np.array_equal(made["mask"], masks[k])
+
+
+def test_scores_name_their_sets_and_stand_with_interval_and_n(finished):
+    scores = pd.read_csv(finished / "results/test/score/scores.csv")
+    expected = ["set", "reference", "metric", "extractor", "value", "low", "high", "floor", "n_set", "n_reference"]
+    assert list(scores.columns)[:10] == expected
+    assert {"real", "generated", "composite", "refined"} <= set(scores["set"])
+    assert (scores["low"] <= scores["high"]).all() and (scores["n_set"] > 0).all()
+
+
+def test_the_ledger_knows_every_file_and_what_made_it(finished):
+    root = finished / "results/test"
+    ledger = json.loads((root / "provenance.json").read_text())
+    files = {
+        str(path.relative_to(finished))
+        for path in root.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
+    }
+    assert files - set(ledger["files"]) == {"results/test/provenance.json"}
+    entry = ledger["files"]["results/test/release/manifest.csv"]
+    assert entry["rule"] == "write_release" and entry["inputs"]
+
+
+def audit(folder) -> subprocess.CompletedProcess:
+    """`make audit` of the tiny study."""
+    command = [sys.executable, "-m", "lungsynth.workflow.audit", "--configfile", "config.yaml", "studies/test.yaml"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_audit_confirms_an_untouched_study(finished):
+    run = audit(finished)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_audit_finds_an_edited_output_and_an_edited_module(finished):
+    output, module = finished / "results/test/release/lesions.csv", finished / "lungsynth/ct/window.py"
+    before = output.read_bytes(), module.read_text()
+    stamp = output.stat()
+    try:
+        output.write_bytes(before[0].replace(b"solid", b"SOLID", 1))
+        os.utime(output, (stamp.st_atime, stamp.st_mtime))
+        module.write_text(before[1] + "\nEXTRA = 1\n")
+        run = audit(finished)
+        assert run.returncode == 1
+        assert "edited: results/test/release/lesions.csv" in run.stdout and "code: " in run.stdout
+    finally:
+        output.write_bytes(before[0])
+        os.utime(output, (stamp.st_atime, stamp.st_mtime))
+        module.write_text(before[1])
+
+
+def test_bad_data_stop_the_run_with_one_line(fresh, tmp_path):
+    (tmp_path / "scans").mkdir()
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile", "config.yaml", "studies/test.yaml"]
+    overlay = tmp_path / "none.yaml"
+    overlay.write_text("study: none\ncohort: {sources: [{reader: luna16, path: scans}]}\n")
+    run = subprocess.run(
+        [*command, str(overlay), "--", "results/none/cohort/qc.html"],
+        cwd=fresh,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LUNGSYNTH_DATA": str(tmp_path)},
+        check=False,
+    )
+    lines = [line for line in run.stderr.splitlines() if line.startswith("lungsynth:")]
+    assert run.returncode == 1 and len(lines) == 1 and "scans" in lines[0]

@@ -1,0 +1,17 @@
+"""The list of all scans with roles and batches, from names and headers alone."""
+
+import os
+
+from lungsynth.cohort.listing import list_scans, open_reader
+from lungsynth.sets.tables import write_csv
+from lungsynth.workflow.step import step
+
+with step(snakemake) as job:  # noqa: F821
+    cohort = job.settings("cohort")
+    data_root = os.environ.get("LUNGSYNTH_DATA", "data")
+    phantom = job.output.scans.parent / "phantom"
+    readers = [open_reader(source, data_root, phantom) for source in cohort.sources]
+    scans, unread = list_scans(readers, cohort.sources, cohort.split, cohort.batches, job.seed)
+    write_csv(job.output.unread, unread)
+    write_csv(job.output.scans, scans)
+    job.say(f"{len(scans)} scans of {scans['patient'].nunique()} patients; {len(unread)} files skipped")

@@ -1,0 +1,21 @@
+"""What refinement did to every lesion of one shard, seen through the segmenter."""
+
+from lungsynth.refine.gate import judge
+from lungsynth.segment.apply import load, segment_images
+from lungsynth.sets import bank, shard
+from lungsynth.sets.tables import read_json, write_csv
+from lungsynth.workflow.step import step
+
+with step(snakemake) as job:  # noqa: F821
+    segment, image, gate = job.settings("segment"), job.settings("image"), job.settings("refine.gate")
+    before, masks, rows = shard.read(job.input.composites.with_suffix(""), mmap=False)
+    after = shard.load(job.input.refined, mmap=False)
+    normals = bank.read(job.input.normals)
+    lungs = normals.masks[rows.groupby("image")["normal"].first().to_numpy()]
+    segmenter = load(segment.kind, segment.block(), job.input.state, segment.spacing_mm, segment.slices)
+    seen = [segment_images(segmenter, images, image.mm_per_px, lungs) for images in (before, after)]
+    threshold = read_json(job.input.threshold)["segmenter"]["threshold"]
+    lesions, images = judge(before, after, masks, *seen, threshold, image.mm_per_px, gate, lungs)
+    write_csv(job.output.lesions, lesions)
+    write_csv(job.output.images, images)
+    job.say(f"{int(images['keep'].sum())} of {len(images)} images kept")

@@ -1,0 +1,32 @@
+"""Nodule candidates of a batch of scans: labels and a table."""
+
+import numpy as np
+import pandas as pd
+
+from lungsynth.ct import volume as volumes
+from lungsynth.ct.files import whole_folder
+from lungsynth.segment import candidates
+from lungsynth.sets.scans import prepared
+from lungsynth.sets.tables import read_json, write_csv
+from lungsynth.workflow.step import step
+
+with step(snakemake) as job:  # noqa: F821
+    least, margin = job.settings("segment.min_diameter_mm"), job.settings("segment.lung_margin_mm")
+    point = read_json(job.input.threshold)["segmenter"]
+    tables = [pd.DataFrame(columns=[*candidates.COLUMNS, "shown"])]
+    with whole_folder(job.output.masks) as folder:
+        for scan in job.bar(prepared(job.input.cohort, [], only=job.input.folder)):
+            path = job.input.probability / f"{scan.scan}.nii.gz"
+            if not path.is_file():
+                continue
+            probability = volumes.read(path).hu
+            found, labels = candidates.find(
+                scan.scan, probability, scan.volume, scan.lungs, point["threshold"], least, margin
+            )
+            found = found.assign(shown=found["probability"] >= point["probability"])
+            shown = np.isin(labels, found.loc[found["shown"], "label"]) * labels
+            volumes.write(folder / f"{scan.scan}.nii.gz", scan.volume.like(shown.astype(np.uint16)))
+            tables.append(found)
+    table = pd.concat([one for one in tables if len(one)] or tables, ignore_index=True)
+    write_csv(job.output.candidates, table)
+    job.say(f"{int(table['shown'].sum())} candidates shown, {len(table)} in all")
