@@ -29,6 +29,7 @@ rule all:
     input:
         f"{R}/provenance.json",
         f"{R}/report/report.html",
+        f"{R}/report/story.png",
         f"{R}/release/manifest.csv",
         f"{R}/score/scores.csv",
         f"{R}/cohort/qc.html",

@@ -4,6 +4,7 @@
 rule record_provenance:
     input:
         f"{R}/report/report.html",
+        f"{R}/report/story.png",
         f"{R}/release/manifest.csv",
     output:
         ledger=f"{R}/provenance.json",

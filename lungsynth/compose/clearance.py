@@ -4,12 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import ndimage
 
 from lungsynth.compose.groups import apart_mm
 from lungsynth.ct.distance import inside_mm
 from lungsynth.ct.lungbox import SIDES, lung_boxes
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.stages import Plan
+
+BACKGROUND_MM = 3.0
+"""What a lesion is laid on is averaged over this (sd of a Gaussian), so that a vessel alone does not forbid a place."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Members:
             raise ValueError("rows of the groups' table must be in the order of their groups")
         self.starts = np.flatnonzero(np.r_[True, np.diff(group) > 0])
         self.side, self.u, self.v = (groups[name].to_numpy() for name in ("side", "u", "v"))
-        self.radius_mm, self.reach_mm = (groups[name].to_numpy(float) for name in ("radius_mm", "reach_mm"))
+        lengths = ("radius_mm", "reach_mm", "mean_hu")
+        self.radius_mm, self.reach_mm, self.mean_hu = (groups[name].to_numpy(float) for name in lengths)
         self.first, self.second = _pairs(self.starts, len(groups))
         self.pair_group = np.searchsorted(self.starts, self.first, side="right") - 1
         lengths = (values[index] for values in (self.radius_mm, self.reach_mm) for index in (self.first, self.second))
@@ -67,20 +72,26 @@ def _pairs(starts: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     return both[:, 0], both[:, 1]
 
 
-def score_normal(lungs: np.ndarray, mm_per_px: float, members: Members, how: str) -> tuple[np.ndarray, np.ndarray]:
-    """(score, clearance_mm) float32 [groups] of all groups on one normal; see `Scores`.
+def score_normal(
+    image: np.ndarray, lungs: np.ndarray, mm_per_px: float, members: Members, settings: Plan
+) -> tuple[np.ndarray, np.ndarray]:
+    """(score, clearance_mm) float32 [groups] of all groups on one normal, its HU and lungs [h, w]; see `Scores`.
 
-    A pair may not be kept if a lesion's mask would leave the lung, or if two members come too near in this normal.
+    A pair may not be kept if a lesion's mask would leave the lung, if two members come too near in this normal, or if
+    a lesion would not stand out: a lesion never darkens what it is laid on, so it would vanish on dense tissue.
     """
     row, column, there = members.places(lungs)
     distance = np.where(there, _depth(lungs, mm_per_px, members.side, row, column), 0)
     clearance = np.minimum.reduceat(distance - members.radius_mm, members.starts)
     # All mask pixels are within reach of the centre, the nearest pixel outside the lung is farther than that.
-    fits = np.minimum.reduceat(np.where(distance > members.reach_mm, 1, 0), members.starts).astype(bool)
+    inside = distance > members.reach_mm
+    around = ndimage.gaussian_filter(image.astype(np.float32), BACKGROUND_MM / mm_per_px)[row, column]
+    stands_out = members.mean_hu - around >= settings.min_contrast_hu
+    fits = np.minimum.reduceat((inside & stands_out).astype(int), members.starts).astype(bool)
     between = mm_per_px * np.hypot(*(axis[members.first] - axis[members.second] for axis in (row, column)))
     same_side = members.side[members.first] == members.side[members.second]
     fits[members.pair_group[same_side & (between < members.apart_mm)]] = False
-    score = _score(distance, clearance, members, how)
+    score = _score(distance, clearance, members, settings.score)
     return np.where(fits & (clearance >= 0), score, -np.inf).astype(np.float32), clearance.astype(np.float32)
 
 
@@ -107,5 +118,8 @@ def _score(distance: np.ndarray, clearance: np.ndarray, members: Members, how: s
 def score_all(normals: ImageSet, groups: pd.DataFrame, settings: Plan, gap_mm: float) -> Scores:
     """Scores of every group on every normal; one distance map a lung, one lookup of all members, one reduceat."""
     members = Members(groups, gap_mm)
-    rows = [score_normal(lungs, normals.mm_per_px, members, settings.score) for lungs in normals.masks]
+    rows = [
+        score_normal(image, lungs, normals.mm_per_px, members, settings)
+        for image, lungs in zip(normals.images, normals.masks, strict=True)
+    ]
     return Scores(np.stack([score for score, _ in rows]), np.stack([clearance for _, clearance in rows]))

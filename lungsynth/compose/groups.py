@@ -14,7 +14,19 @@ from lungsynth.study.errors import DataError
 from lungsynth.study.seeds import rng
 from lungsynth.study.stages import Groups
 
-GROUP_COLUMNS = ("group", "member", "nodule", "source_nodule", "side", "u", "v", "turn", "radius_mm", "reach_mm")
+GROUP_COLUMNS = (
+    "group",
+    "member",
+    "nodule",
+    "source_nodule",
+    "side",
+    "u",
+    "v",
+    "turn",
+    "radius_mm",
+    "reach_mm",
+    "mean_hu",
+)
 
 
 @dataclass(frozen=True)
@@ -90,25 +102,27 @@ def draw_groups(
 
     Returns:
         One row a member: group (0..count-1, ascending), member, nodule (index into the pool), source_nodule (its
-        id), side, u, v, turn (0..7: quarter turns, from 4 on mirrored first), radius_mm, reach_mm.
+        id), side, u, v, turn (0..7: quarter turns, from 4 on mirrored first), radius_mm, reach_mm,
+        mean_hu.
 
     Raises:
         DataError: nearly every group is refused for want of room.
     """
     stream = rng(seed, "compose", "groups")
-    rows, refused = [], 0
-    while len(rows) < settings.count:
+    rows, made, refused = [], 0, 0
+    while made < settings.count:
         members = _draw_group(stream, patches, presence, boxes, settings)
         if members is None:
             refused += 1
             if refused > 20 * settings.count:
                 raise DataError("groups find no room in a lung: lower compose.groups.size_mean or gap_mm")
             continue
-        rows.append(members)
-    table = pd.concat([pd.DataFrame(m).assign(group=g, member=range(len(m))) for g, m in enumerate(rows)])
+        rows += [{"group": made, "member": number, **member} for number, member in enumerate(members)]
+        made += 1
+    table = pd.DataFrame(rows)
     table["source_nodule"] = [str(patches.ids[k]) for k in table["nodule"]]
     whole = dict.fromkeys(("group", "nodule"), "uint16") | dict.fromkeys(("member", "side", "turn"), "uint8")
-    return table[list(GROUP_COLUMNS)].astype(whole).reset_index(drop=True)
+    return table[list(GROUP_COLUMNS)].astype(whole)
 
 
 def _draw_group(
@@ -125,7 +139,7 @@ def _draw_group(
         turn = int(stream.integers(0, 8))
         side, u, v = presence.draw(settings.tries, stream)
         member = {"nodule": int(nodule), "turn": turn}
-        member |= {"radius_mm": patches.radius_mm[nodule], "reach_mm": patches.reach_mm[nodule]}
+        member |= {name: getattr(patches, name)[nodule] for name in ("radius_mm", "reach_mm", "mean_hu")}
         places = ({**member, "side": int(s), "u": a, "v": b} for s, a, b in zip(side, u, v, strict=True))
         free = next((one for one in places if all(_apart(one, other, boxes, settings) for other in members)), None)
         if free is None:

@@ -22,6 +22,7 @@ class Patches:
         alpha: float32 [n, s, s]: 1 inside, falling linearly to 0 over `feather_mm` outside the mask's edge.
         weighted: float32 [n, s, s], alpha x HU, resampled as a product so that no fill value bleeds into the edge.
         diameter_mm, radius_mm: of the disc with the mask's area.
+        mean_hu: in the mask, of the nodule itself.
         reach_mm: distance from the middle to the centre of the mask's farthest pixel.
         ids: the pool's ids.
     """
@@ -48,6 +49,8 @@ class Patches:
         self.weighted = to_grid(a * image.astype(np.float32) for a, image in zip(alpha, nodules.images, strict=True))
         self.alpha = np.clip(self.alpha, 0, 1)
         area = self.masks.sum((1, 2))
+        solid = np.where(self.masks, self.weighted, 0).sum((1, 2))
+        self.mean_hu = solid / np.maximum(np.where(self.masks, self.alpha, 0).sum((1, 2)), 1e-6)
         self.diameter_mm = 2 * np.sqrt(area / np.pi) * mm_per_px
         self.radius_mm = self.diameter_mm / 2
         self.reach_mm = np.array([_reach(mask) for mask in self.masks]) * mm_per_px

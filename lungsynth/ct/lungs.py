@@ -1,8 +1,8 @@
 """Lungs from a chest CT by threshold and morphology: whole volumes and single slices.
 
-Labels: 1 the patient's right lung, 2 the left one, 0 all else. Vessels and nodules count as lung, those on the wall too;
-trachea, main bronchi, bowel gas and air under the skin do not. The shape is found on a grid of some 2.5 mm, which
-makes it fast and deaf to noise; the edge is then drawn on the scan's own pixels at half way between lung and tissue.
+Labels: 1 the patient's right lung, 2 the left one, 0 all else. Vessels and nodules count as lung, those on the wall
+too; trachea, main bronchi, bowel gas and air under the skin do not. The shape is found on a grid of some 2.5 mm, which
+makes it fast and deaf to noise; the edge is then drawn on the scan's own pixels, half way between lung and tissue.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ GAS_HU = -955.0
 GRID_MM = 2.5
 WALL_MM = 10.0
 """Radius of the ball that rolls along the outline: notches of up to about 18 mm (vessels, wall nodules) are closed."""
-WIDE_WALL_MM = 30.0
+WIDE_WALL_MM = 22.0
 """The same for the outer half of a lung, where a wide notch is a mass on the wall and not the heart."""
 HOLE_MM2 = 900.0
 """Enclosed tissue up to this size is a vessel or a nodule (30 mm: 707 mm2); above, the dome of the diaphragm."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from lungsynth.generate.prior import Prior
 from lungsynth.generate.sizes import GeneratorSettings, start_and_doublings
 from lungsynth.nets.blocks import ImageGenerator, start_small
 from lungsynth.study.errors import TrainingError
@@ -30,33 +31,44 @@ class Gan:
         settings: the kind's.
         shape: of the images.
         ema: decay of the generator's running average, 0 for none.
-        mean: mean of the real images in [-1, 1], [channels, size, size]; None where a state will be loaded.
+        real: the real images [n, channels, size, size] in [-1, 1]; None where a state will be loaded.
     """
 
     loss_family: ClassVar[LossFamily] = "wasserstein"
     monitored: ClassVar[tuple[str, str]] = ("generator", "critic")
 
-    def __init__(self, settings: GeneratorSettings, shape: Shape, ema: float = 0.0, mean: Tensor | None = None):
+    def __init__(self, settings: GeneratorSettings, shape: Shape, ema: float = 0.0, real: Tensor | None = None):
         settings.check_size(shape.size_px)
         self.settings, self.shape = settings, shape
-        self.mean = mean if settings.start_from_mean else None
+        self.real = real
         self.ema = {"generator": ema} if ema else {}
 
     def critic(self) -> nn.Module:
         """The kind's critic: images -> [n]."""
         raise NotImplementedError
 
+    def prior(self) -> Prior | None:
+        """The generator's prior, fitted to the real images where they are given; None where the settings want none."""
+        settings = self.settings
+        if not settings.prior_code:
+            return None
+        prior = Prior(self.shape.channels, self.shape.size_px, settings.prior_code, settings.prior_components)
+        return prior if self.real is None else prior.fit(self.real)
+
     def build(self) -> dict[str, nn.Module]:
         """The two networks."""
         settings, shape = self.settings, self.shape
+        mean = self.real.mean(0) if self.real is not None and settings.start_from_mean else None
         generator = ImageGenerator(
             settings.z,
             shape.channels,
             *start_and_doublings(shape.size_px),
             settings.generator_channels,
             settings.generator_least,
-            self.mean,
+            mean,
             settings.smooth_doubling,
+            settings.noise,
+            self.prior(),
         )
         start_small(generator)
         return {"generator": generator, "critic": self.critic()}

@@ -12,7 +12,7 @@ from lungsynth.train.kind import need
 
 
 def to_tensor(images: ImageSet, window_hu: tuple[float, float], with_mask: bool) -> Tensor:
-    """Float32 [n, c, h, w] in [-1, 1]: the HU in the window and, with a mask, a second channel of -1 outside and 1 inside."""
+    """Float32 [n, c, h, w] in [-1, 1]: HU in the window and, with a mask, a second channel of -1 outside, 1 inside."""
     channels = [to_unit(images.images, window_hu)]
     if with_mask:
         channels.append(np.where(images.masks > 0, np.float32(1), np.float32(-1)))

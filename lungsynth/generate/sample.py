@@ -23,14 +23,14 @@ AIR_HU = -1000
 
 
 def make_kind(
-    kind: str, block: dict[str, Any], image: Shape, ema: float = 0.0, mean: torch.Tensor | None = None
+    kind: str, block: dict[str, Any], image: Shape, ema: float = 0.0, real: torch.Tensor | None = None
 ) -> Gan:
     """The kind called `kind` with its settings `block`, as the training loop takes it.
 
     Raises:
         StudyError: no such kind, or a size it cannot make.
     """
-    return GENERATORS.get(kind)(GENERATORS.settings(kind)(**block), image, ema, mean)
+    return GENERATORS.get(kind)(GENERATORS.settings(kind)(**block), image, ema, real)
 
 
 def load_generator(gan: Gan, state: Path, device: str | torch.device = "cpu") -> nn.Module:

@@ -106,7 +106,7 @@ def copies_of(generated: np.ndarray, real: np.ndarray, quantile: float) -> np.nd
 
 
 def nearest_distance(rows: np.ndarray, others: np.ndarray, same: bool = False) -> np.ndarray:
-    """Euclidean distance of each row [n, d] to the nearest of `others` [m, d]; `same`: row i is no neighbour of itself."""
+    """Euclidean distance of each row [n, d] to the nearest of `others` [m, d]; `same`: none is its own neighbour."""
     rows, others = np.asarray(rows, np.float64), np.asarray(others, np.float64)
     lengths, out = np.square(others).sum(1), np.empty(len(rows))
     for start in range(0, len(rows), ROWS_AT_ONCE):
@@ -153,15 +153,15 @@ def _slice_faults(slices: ImageSet, sizes: np.ndarray, settings: Select) -> np.n
     both = np.logical_and(*((slices.masks == side).any((1, 2)) for side in (1, 2)))
     area = _sizes(slices, "normals")
     low, high = np.quantile(sizes, settings.area_quantiles)
-    return np.select(
-        [~both, (area < low) | (area > high)], ["not two lungs", "lung area unlike real ones"], ""
-    ).astype(object)
+    return np.select([~both, (area < low) | (area > high)], ["not two lungs", "lung area unlike real ones"], "").astype(
+        object
+    )
 
 
 def _in_proportion(
     diameters: np.ndarray, similarity: np.ndarray, valid: np.ndarray, sizes: np.ndarray, keep: int
 ) -> tuple[np.ndarray, int]:
-    """The best of each class of diameter, equally many of each; what a class lacks comes from the classes nearest to it.
+    """The best of each class of diameter, equally many of each; what a class lacks comes from its neighbours.
 
     The classes' bounds are quantiles of the real `sizes`. Returns (indices, how many stand in for another class).
     """

@@ -1,6 +1,6 @@
 """Which image sizes the generators can take, and what their kinds' settings share. No torch: read at parse time."""
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lungsynth.study.base import Settings as Base
 from lungsynth.study.errors import StudyError
@@ -33,13 +33,24 @@ class GeneratorSettings(Base):
     smooth_doubling: bool = Field(
         False, description="double grids by interpolation and 3 x 3 convolutions, not by transposed ones"
     )
+    noise: bool = Field(False, description="pixel noise on the generator's two largest grids, of learned strength")
     critic_channels: int = Field(32, ge=4, description="of the critic's first convolution; doubled at every halving")
     critic_most: int = Field(128, ge=4, description="channels of the critic at most")
     batch: int = Field(32, ge=2, description="images a step")
     learning_rate: float = Field(2e-4, gt=0, description="Adam, both networks")
     critic_learning_rate: float | None = Field(None, gt=0, description="Adam of the critic; null: the same")
     betas: tuple[float, float] = Field((0.5, 0.999), description="of Adam")
+    prior_code: int = Field(
+        0, ge=0, description="principal components of the real images that random vectors follow; 0: plain normal"
+    )
+    prior_components: int = Field(8, ge=1, description="Gaussians in the mixture of these components")
     start_from_mean: bool = Field(True, description="the untrained generator draws the mean of the real images")
+
+    @model_validator(mode="after")
+    def _vector_holds_the_code(self):
+        if self.prior_code and self.z < self.prior_code + 2:
+            raise ValueError(f"z must be at least prior_code + 2 = {self.prior_code + 2}, got {self.z}")
+        return self
 
     @staticmethod
     def check_size(size_px: int) -> None:

@@ -2,10 +2,12 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate, relu
 
 SLOPE = 0.2
 MOST_MEAN = 0.98
-"""A mean pixel is kept off the ends of tanh, where it would not learn."""
+"""A mean pixel is kept off the ends of tanh, where nothing would be learnt."""
+NOISE_START = 0.05
 
 
 def widths(first: int, least: int, count: int) -> list[int]:
@@ -13,18 +15,67 @@ def widths(first: int, least: int, count: int) -> list[int]:
     return [max(least, first >> k) for k in range(count)]
 
 
+class NoiseTile(nn.Module):
+    """Adds pixel noise [n, channels, px, px] with a learned strength a channel; the noise is cut from one fixed tile.
+
+    Where it is cut is a function of the random vector, so that an image stays a function of its vector alone.
+    """
+
+    SPARE_PX = 64
+
+    def __init__(self, channels: int, px: int):
+        super().__init__()
+        self.px = px
+        self.register_buffer("tile", torch.randn(px + self.SPARE_PX, px + self.SPARE_PX))
+        self.strength = nn.Parameter(torch.full((channels, 1, 1), NOISE_START))
+
+    def forward(self, x: Tensor, place: Tensor) -> Tensor:
+        """x: grids; place: standard normal [n, 2] that says where each image's noise lies in the tile."""
+        corner = (torch.special.ndtr(place) * self.SPARE_PX).long().clamp(0, self.SPARE_PX)
+        steps = torch.arange(self.px, device=x.device)
+        rows, columns = (corner[:, k, None] + steps for k in (0, 1))
+        return x + self.strength * self.tile[rows[:, :, None], columns[:, None, :]].unsqueeze(1)
+
+
+class Doubling(nn.Module):
+    """[n, channels, h, w] -> [n, target, 2 h, 2 w]: noise if wanted, batch norm, ReLU, then twice the size.
+
+    Args:
+        px: side of the incoming grid; noise: add a tile's.
+        smooth: by interpolation and a convolution 3 x 3, and not by a transposed one 4 x 4.
+    """
+
+    def __init__(self, channels: int, target: int, px: int, smooth: bool, noise: bool, bias: bool):
+        super().__init__()
+        self.noise = NoiseTile(channels, px) if noise else None
+        self.norm = nn.BatchNorm2d(channels)
+        self.smooth = smooth
+        if smooth:
+            self.conv = nn.Conv2d(channels, target, 3, padding=1, bias=bias)
+        else:
+            self.conv = nn.ConvTranspose2d(channels, target, 4, 2, 1, bias=bias)
+
+    def forward(self, x: Tensor, place: Tensor) -> Tensor:
+        if self.noise is not None:
+            x = self.noise(x, place)
+        x = relu(self.norm(x))
+        return self.conv(interpolate(x, scale_factor=2, mode="bilinear") if self.smooth else x)
+
+
 class ImageGenerator(nn.Module):
     """Random vectors to images: [n, z] -> [n, channels, size, size] in [-1, 1].
 
-    A linear layer fills the smallest grid; each level doubles it, with batch norm and ReLU before.
+    A linear layer fills the smallest grid; each level doubles it. What they make is a change, before tanh, of a first
+    picture: the mean image, and what the prior's code says of it.
 
     Args:
         z: length of a vector.
         start_px: side of the smallest grid; size = start_px x 2^doublings.
         first, least: channels of the smallest grid, halved at each doubling, and their lower bound.
         mean: image [channels, size, size] in [-1, 1] around which an untrained generator draws; None: 0 everywhere.
-        smooth: double by bilinear interpolation and a convolution 3 x 3 instead of a transposed one 4 x 4; four times
-            the work in a level, and no salt and pepper in the first hundreds of steps.
+        smooth: see `Doubling`; up to four times the work, but no salt and pepper in the first hundreds of steps.
+        noise: pixel noise on the two largest grids.
+        prior: turns z into the vector that fills the smallest grid, one number shorter; None: z itself.
     """
 
     def __init__(
@@ -37,35 +88,32 @@ class ImageGenerator(nn.Module):
         least: int,
         mean: Tensor | None = None,
         smooth: bool = False,
+        noise: bool = False,
+        prior: nn.Module | None = None,
     ):
         super().__init__()
-        self.z, self.start_px = z, start_px
-        wide = widths(first, least, doublings)
-        self.fill = nn.Linear(z, wide[0] * start_px**2, bias=False)
-        levels: list[nn.Module] = []
-        for k, width in enumerate(wide):
-            target = wide[k + 1] if k + 1 < doublings else channels
-            last = k + 1 == doublings
-            levels += [nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-            levels += _doubling(width, target, smooth, bias=last)
-        self.levels = nn.Sequential(*levels)
+        self.z, self.start_px, self.prior = z, start_px, prior
+        wide = [*widths(first, least, doublings), channels]
+        self.fill = nn.Linear(z if prior is None else z - 1, wide[0] * start_px**2, bias=False)
+        self.levels = nn.ModuleList(
+            Doubling(wide[k], wide[k + 1], start_px << k, smooth, noise and k >= doublings - 2, bias=k + 1 == doublings)
+            for k in range(doublings)
+        )
         size = start_px << doublings
-        start = torch.zeros(channels, size, size) if mean is None else mean.float()
-        self.base = nn.Parameter(start.clamp(-MOST_MEAN, MOST_MEAN).atanh())
+        self.register_buffer("mean", torch.zeros(channels, size, size) if mean is None else mean.float())
         self.to(memory_format=torch.channels_last)
 
     def forward(self, z: Tensor) -> Tensor:
-        grid = self.fill(z).unflatten(1, (-1, self.start_px, self.start_px))
-        change = self.levels(grid.contiguous(memory_format=torch.channels_last))
-        return torch.tanh(change + self.base)
+        return self.decode(z if self.prior is None else self.prior(z))
 
-
-def _doubling(channels: int, target: int, smooth: bool, bias: bool) -> list[nn.Module]:
-    """[n, channels, h, w] -> [n, target, 2 h, 2 w]."""
-    if not smooth:
-        return [nn.ConvTranspose2d(channels, target, 4, 2, 1, bias=bias)]
-    upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
-    return [upsample, nn.Conv2d(channels, target, 3, padding=1, bias=bias)]
+    def decode(self, vector: Tensor) -> Tensor:
+        """Images of the vectors that the prior gives."""
+        grid = self.fill(vector).unflatten(1, (-1, self.start_px, self.start_px))
+        grid = grid.contiguous(memory_format=torch.channels_last)
+        for level in self.levels:
+            grid = level(grid, vector[:, -2:])
+        picture = self.mean if self.prior is None else self.mean + self.prior.picture(vector)
+        return torch.tanh(grid + picture.clamp(-MOST_MEAN, MOST_MEAN).atanh())
 
 
 class ConvCritic(nn.Module):

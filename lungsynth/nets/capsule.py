@@ -19,7 +19,7 @@ def squash(s: Tensor, dim: int = -1) -> Tensor:
 
 
 class PrimaryCapsules(nn.Module):
-    """A convolution whose channels are read as capsules: [n, channels, h, w] -> [n, dimensions, types x rows x columns]."""
+    """A convolution read as capsules: [n, channels, h, w] -> [n, dimensions, types x rows x columns]."""
 
     def __init__(self, channels: int, types: int, dimensions: int, kernel: int, stride: int, padding: int):
         super().__init__()

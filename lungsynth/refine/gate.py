@@ -2,8 +2,9 @@
 
 A lesion is erased when its contrast (mean HU in the mask minus mean HU in the ring outside it) falls below a share of
 that before; lost when the segmenter found it before and not after; moved when the centre of what the segmenter finds
-lies too far from where it was laid. An invented lesion is a segmented part that meets no lesion laid and no part that
-was segmented before. All by masks and probabilities as arrays: the network is the caller's.
+lies too far from where it was laid. An invented lesion is a segmented part that meets no lesion laid and nothing that
+the segmenter saw or suspected before: a vessel that flickers across the threshold is not new. All is judged by masks
+and probabilities as arrays: the network is the caller's.
 """
 
 import numpy as np
@@ -16,7 +17,7 @@ from lungsynth.study.stages import Gate
 
 LESION_COLUMNS = (
     *("image", "lesion", "diameter_mm", "contrast_before", "contrast_after", "found_before", "found_after"),
-    *("shift_before_mm", "shift_mm", "erased", "lost", "moved"),
+    *("shift_before_mm", "shift_mm", "erased", "lost", "moved_before", "moved"),
 )
 IMAGE_COLUMNS = (
     *("image", "lesions", "erased", "lost", "moved", "invented", "largest_invented_mm"),
@@ -54,12 +55,13 @@ def judge(
     lesion_rows, image_rows = [], []
     for k in range(len(masks)):
         parts = [_parts(probability[k] >= threshold) for probability in (probability_before, probability_after)]
+        suspected = probability_before[k] >= settings.suspected_share * threshold
         rows = [
             {"image": k, "lesion": label} | _lesion((before[k], after[k]), masks[k], label, parts, mm_per_px, settings)
             for label in map(int, np.unique(masks[k][masks[k] > 0]))
         ]
         inside = None if lungs is None else lungs[k] > 0
-        invented = _invented(parts, masks[k], inside, mm_per_px, settings)
+        invented = _invented(parts[1], suspected, masks[k], inside, mm_per_px, settings)
         image_rows.append({"image": k} | _image(rows, invented, (before[k], after[k]), masks[k], inside))
         lesion_rows += rows
     return (
@@ -79,9 +81,9 @@ def _lesion(
     where = masks == label
     diameter = shape.equivalent_diameter_mm(where, mm_per_px)
     contrast = [_contrast(image, masks, where, mm_per_px, settings.ring_mm) for image in images]
-    shift = [_shift_mm(found, where, mm_per_px) for found in parts]
-    found = [not np.isnan(value) for value in shift]
     limit = max(settings.move_mm, settings.move_radius_share * diameter / 2)
+    shift = [_shift_mm(found, where, mm_per_px, limit) for found in parts]
+    found = [not np.isnan(value) for value in shift]
     return {
         "diameter_mm": diameter,
         "contrast_before": contrast[0],
@@ -93,6 +95,7 @@ def _lesion(
         # A lesion that never stood out (it lies on a vessel) has no contrast to lose.
         "erased": bool(contrast[0] > 0 and contrast[1] < settings.min_contrast_share * contrast[0]),
         "lost": found[0] and not found[1],
+        "moved_before": bool(found[0] and shift[0] > limit),
         "moved": bool(found[1] and shift[1] > limit),
     }
 
@@ -107,25 +110,34 @@ def _contrast(
     return float(image[where].mean() - image[near][ring].mean()) if ring.any() else float("nan")
 
 
-def _shift_mm(parts: np.ndarray, where: np.ndarray, mm_per_px: float) -> float:
-    """Distance of the mask's centre to that of the part that covers most of it; NaN where none does."""
+def _shift_mm(parts: np.ndarray, where: np.ndarray, mm_per_px: float, limit_mm: float) -> float:
+    """Distance of the mask's centre to that of what is segmented of it; NaN where no part meets the mask.
+
+    Of the part that covers most of the mask only what lies in the mask grown by the limit counts: a vessel that is
+    segmented with the lesion does not pull its centre away, and a move beyond the limit is still seen, if shortened.
+    """
     covered = np.bincount(parts[where], minlength=1)
     covered[0] = 0
     if not covered.any():
         return float("nan")
-    centres = (shape.centroid_px(parts == covered.argmax()), shape.centroid_px(where))
+    near = shape.grow_mm(where, limit_mm, mm_per_px)
+    centres = (shape.centroid_px((parts == covered.argmax()) & near), shape.centroid_px(where))
     return float(np.hypot(*np.subtract(*centres)) * mm_per_px)
 
 
 def _invented(
-    parts: list[np.ndarray], masks: np.ndarray, inside: np.ndarray | None, mm_per_px: float, settings: Gate
+    parts: np.ndarray,
+    suspected: np.ndarray,
+    masks: np.ndarray,
+    inside: np.ndarray | None,
+    mm_per_px: float,
+    settings: Gate,
 ) -> list[float]:
     """Diameters in mm of the parts that were made up."""
-    was, now = parts
-    known = (masks > 0) | (was > 0)
+    known = (masks > 0) | suspected
     diameters = []
-    for label in range(1, now.max() + 1):
-        part = now == label
+    for label in range(1, parts.max() + 1):
+        part = parts == label
         in_lung = inside is None or bool((part & inside).any())
         diameter = shape.equivalent_diameter_mm(part, mm_per_px)
         if in_lung and diameter >= settings.invented_mm and not (part & known).any():
@@ -162,6 +174,8 @@ def summary(lesions: pd.DataFrame, images: pd.DataFrame, confidence: float = 0.9
         ("lost", "lesions laid", lesions["lost"]),
         ("moved", "lesions laid", lesions["moved"]),
         ("lost, of those found before", "lesions found before", lesions["lost"][found]),
+        ("too far off before", "lesions laid", lesions["moved_before"]),
+        ("moved by refinement", "lesions laid", lesions["moved"].astype(bool) & ~lesions["moved_before"].astype(bool)),
         ("not found before", "lesions laid", ~found),
         ("not found after", "lesions laid", ~lesions["found_after"].astype(bool)),
         ("without contrast before", "lesions laid", ~(lesions["contrast_before"] > 0)),

@@ -18,6 +18,8 @@ from lungsynth.refine.protect import weighted_l1
 from lungsynth.study.stages import Refine
 from lungsynth.train.kind import Update
 
+DETAIL_PX = 5
+
 
 class Generator(nn.Module):
     """Image to image, [n, 1, h, w] in [-1, 1] to the same; h and w multiples of 4.
@@ -25,49 +27,67 @@ class Generator(nn.Module):
     Args:
         filters: of the first level; doubled twice on the way down.
         blocks: residual blocks at a quarter of the size.
-        max_shift: None: the image is made anew (tanh). Else the output is the input plus a change of at most this,
-            which starts at 0.
+        max_shift: None: the image is made anew (tanh), as published. Else the output is the input plus a change of at
+            most this, which starts at 0, and the last convolution sees the first level too: sharpening is a matter
+            of full resolution.
     """
 
     def __init__(self, filters: int, blocks: int, max_shift: float | None = None):
         super().__init__()
         self.max_shift = max_shift
+        self.first = _level(1, filters, kernel=7)
         down = [_level(filters * k, filters * 2 * k, stride=2) for k in (1, 2)]
-        up = [nn.Sequential(nn.Upsample(scale_factor=2), _level(filters * 2 * k, filters * k)) for k in (2, 1)]
-        last = nn.Conv2d(filters, 1, 7)
-        self.body = nn.Sequential(
-            _level(1, filters, kernel=7),
-            *down,
-            *(ResidualBlock(filters * 4) for _ in range(blocks)),
-            *up,
-            nn.ReflectionPad2d(3),
-            last,
-        )
+        # A change that is added shows every step of a nearest-neighbour grid, a whole image made anew hides it.
+        larger = nn.Upsample(scale_factor=2, mode="nearest" if max_shift is None else "bilinear")
+        up = [nn.Sequential(larger, _level(filters * 2 * k, filters * k)) for k in (2, 1)]
+        self.body = nn.Sequential(*down, *(ResidualBlock(filters * 4) for _ in range(blocks)), *up)
+        seen = filters if max_shift is None else 2 * filters
+        self.last = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(seen, 1, 7))
         self.apply(_initialise)
         if max_shift is not None:
-            nn.init.zeros_(last.weight)
+            nn.init.zeros_(self.last[1].weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        made = torch.tanh(self.body(x))
-        return made if self.max_shift is None else torch.clamp(x + self.max_shift * made, -1, 1)
+        first = self.first(x)
+        made = self.body(first)
+        if self.max_shift is None:
+            return torch.tanh(self.last(made))
+        change = torch.tanh(self.last(torch.cat([made, first], dim=1)))
+        return torch.clamp(x + self.max_shift * change, -1, 1)
 
 
 class Discriminator(nn.Module):
-    """PatchGAN: [n, 1, h, w] -> [n, 1, rows, columns], one judgement a patch; three strided levels see 70 px."""
+    """PatchGAN: [n, 1, h, w] -> [n, 1, rows, columns], one judgement a patch; three strided levels see 70 px.
 
-    def __init__(self, filters: int, layers: int):
+    Args:
+        filters: of the first level; doubled at each, up to eight times.
+        layers: strided levels.
+        norm: instance norm, as published. It takes the scale of a feature away, and with it most of what tells a
+            blurred or a quiet image from a sharp or a noisy one.
+        detail: gain of a second input channel, the image minus its mean over `DETAIL_PX`; 0: no such channel.
+    """
+
+    def __init__(self, filters: int, layers: int, norm: bool = True, detail: float = 0):
         super().__init__()
+        self.detail = detail
         widths = [filters * min(2**k, 8) for k in range(layers + 1)]
-        parts: list[nn.Module] = [nn.Conv2d(1, filters, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
+        parts: list[nn.Module] = [nn.Conv2d(2 if detail else 1, filters, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
         for k in range(1, layers + 1):
-            stride = 2 if k < layers else 1
-            parts += [nn.Conv2d(widths[k - 1], widths[k], 4, stride, 1), nn.InstanceNorm2d(widths[k])]
+            parts += [nn.Conv2d(widths[k - 1], widths[k], 4, 2 if k < layers else 1, 1)]
+            parts += [nn.InstanceNorm2d(widths[k])] if norm else []
             parts += [nn.LeakyReLU(0.2, inplace=True)]
         self.body = nn.Sequential(*parts, nn.Conv2d(widths[-1], 1, 4, 1, 1))
-        self.apply(_initialise)
+        # Small weights are right where a norm follows; without one the signal would fade from level to level.
+        self.apply(_initialise if norm else _initialise_he)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.body(x)
+        return self.body(torch.cat([x, self.detail * fine_detail(x)], dim=1) if self.detail else x)
+
+
+def fine_detail(x: Tensor) -> Tensor:
+    """The image [n, 1, h, w] minus its mean over `DETAIL_PX`: what blur takes away."""
+    mean = functional.avg_pool2d(functional.pad(x, [DETAIL_PX // 2] * 4, mode="reflect"), DETAIL_PX, 1)
+    return x - mean
 
 
 def _level(channels_in: int, channels: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -86,6 +106,12 @@ def _initialise(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
+def _initialise_he(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, 0.2)
+        nn.init.zeros_(module.bias)
+
+
 class CycleGan:
     """The refiner as a kind. Batches are those of `samples.Samples`: composite, real and the areas to protect.
 
@@ -100,7 +126,7 @@ class CycleGan:
     def __init__(self, settings: Refine, window_hu: tuple[float, float]):
         self.settings = settings
         self.max_shift = 2 * settings.max_shift_hu / (window_hu[1] - window_hu[0]) if settings.residual else None
-        self.ema: dict[str, float] = {}
+        self.ema = {"to_real": settings.ema} if settings.ema else {}
 
     def build(self) -> dict[str, nn.Module]:
         """to_real makes real slices of composites, to_composite the reverse; a discriminator and a pool for each."""
@@ -108,7 +134,12 @@ class CycleGan:
         modules: dict[str, nn.Module] = {}
         for name in ("real", "composite"):
             modules[f"to_{name}"] = Generator(chosen.filters, chosen.blocks, self.max_shift)
-            modules[f"judge_{name}"] = Discriminator(chosen.discriminator_filters, chosen.discriminator_layers)
+            modules[f"judge_{name}"] = Discriminator(
+                chosen.discriminator_filters,
+                chosen.discriminator_layers,
+                chosen.discriminator_norm,
+                chosen.discriminator_detail,
+            )
             modules[f"pool_{name}"] = ImagePool(chosen.pool, chosen.crop_px)
         return modules
 
@@ -117,7 +148,11 @@ class CycleGan:
 
         def adam(prefix: str) -> torch.optim.Optimizer:
             weights = [w for name in ("real", "composite") for w in modules[f"{prefix}_{name}"].parameters()]
-            return torch.optim.Adam(weights, self.settings.learning_rate, betas=(0.5, 0.999))
+            return torch.optim.Adam(
+                weights,
+                self.settings.learning_rate * (self.settings.discriminator_rate if prefix == "judge" else 1),
+                betas=(0.5, 0.999),
+            )
 
         return {"generators": adam("to"), "discriminators": adam("judge")}
 
@@ -136,8 +171,10 @@ class CycleGan:
         yield Update("generators", sum(losses.values()), {name: loss.detach() for name, loss in losses.items()})
         for name in ("judge_real", "judge_composite"):
             modules[name].requires_grad_(True)
+        more = [batch, *(next(batches) for _ in range(self.settings.discriminator_batches - 1))]
+        true = {name: torch.cat([one[name] for one in more]) for name in ("real", "composite")}
         losses = {
-            f"judge_{name}": self._judge(modules, name, batch[name], made[name], rng) for name in ("real", "composite")
+            f"judge_{name}": self._judge(modules, name, true[name], made[name], rng) for name in ("real", "composite")
         }
         yield Update("discriminators", sum(losses.values()), {name: loss.detach() for name, loss in losses.items()})
 
@@ -169,6 +206,7 @@ class CycleGan:
 
     def _judge(self, modules: dict[str, nn.Module], name: str, true: Tensor, fake: Tensor, rng: Any) -> Tensor:
         """Least squares to 1 for true images and to 0 for fakes of the pool, halved."""
-        shown = modules[f"pool_{name}"].query(fake, rng)
+        pool = modules[f"pool_{name}"]
+        shown = torch.cat([pool.query(fake, rng), pool.draw(len(true) - len(fake), rng).to(fake)])
         on_true, on_fake = modules[f"judge_{name}"](torch.cat([true, shown])).split([len(true), len(shown)])
         return 0.5 * ((on_true - 1).square().mean() + on_fake.square().mean())

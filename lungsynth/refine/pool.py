@@ -25,6 +25,11 @@ class ImagePool(nn.Module):
         """
         return torch.stack([self._exchange(fake, rng) for fake in fakes.detach()])
 
+    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+        """n kept images at random, with replacement; fewer (none) while the pool is empty."""
+        filled = int(self.filled)
+        return self.images[torch.randint(max(1, filled), (n if filled else 0,), generator=rng)]
+
     def _exchange(self, fake: Tensor, rng: torch.Generator) -> Tensor:
         size, filled = len(self.images), int(self.filled)
         if filled < size:

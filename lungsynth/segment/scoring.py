@@ -80,6 +80,16 @@ def patch_list(
     return pd.concat([chosen, drawn], ignore_index=True)
 
 
+def with_probability(patches: pd.DataFrame, maps: dict[str, Volume]) -> pd.DataFrame:
+    """The list with a column `probability`: the largest within the patch's radius in the scan's uint8 map."""
+    values = np.zeros(len(patches))
+    for scan, volume in maps.items():
+        here = (patches["scan"] == scan).to_numpy()
+        places, radius = patches.loc[here, XYZ].to_numpy(float), patches.loc[here, "diameter_mm"].to_numpy(float) / 2
+        values[here] = largest_near(volume.hu, volume, places, radius)
+    return patches.assign(probability=values)
+
+
 def accuracy(patches: pd.DataFrame, scans: list[str], draws: Draws) -> tuple[float, float, float]:
     """Share of the balanced list that is told right at .5, with its interval; patches: + column `probability`."""
     right = (patches["probability"] >= 0.5) == patches["nodule"]

@@ -6,11 +6,13 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from lungsynth.segment.detection import Curve, match
+from lungsynth.segment.detection import Curve, cpm, match
 from lungsynth.study.errors import DataError
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
 """Segmentation thresholds that are tried."""
+SHOW_NOTHING = 2.0
+"""A candidate score that none reaches."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +38,15 @@ class OperatingPoint:
 
 
 def best_cut(curve: Curve, max_false_positives: float) -> tuple[float, float, float]:
-    """Candidate score, sensitivity and false positives a scan: the highest sensitivity within the bound.
+    """Candidate score, sensitivity and false positives a scan: the lowest score that keeps within the bound.
 
-    Of equal sensitivities the one with the fewest false positives, then the lowest score: tune scans are few, and a
-    score just under the weakest nodule found would be fitted to that nodule.
+    A lower score never finds fewer nodules. It is taken even where the tune scans gain nothing by it: they are few,
+    and a score just under their weakest nodule would be fitted to that nodule.
     """
     false, found = curve.points()
-    allowed = np.flatnonzero(false <= max_false_positives)
-    best = allowed[found[allowed] == found[allowed].max()]
-    # Points of equal sensitivity follow each other with growing false positives: the first has the fewest.
-    first = best[0]
-    score = float(curve.probability[first])
-    return (score if np.isfinite(score) else 2.0), float(found[first]), float(false[first])
+    last = int(np.flatnonzero(false <= max_false_positives)[-1])
+    score = float(curve.probability[last])
+    return (score if np.isfinite(score) else SHOW_NOTHING), float(found[last]), float(false[last])
 
 
 def choose(
@@ -58,7 +57,7 @@ def choose(
     thresholds: tuple[float, ...] = THRESHOLDS,
     excluded: pd.DataFrame | None = None,
 ) -> OperatingPoint:
-    """Try every threshold; of equal sensitivities the fewest false positives, then the one nearest to the middle.
+    """Try every threshold: the highest sensitivity, of equal ones the highest CPM, then the nearest to the middle.
 
     Args:
         candidates_at: threshold -> candidates of all tune scans (scan, x_mm, y_mm, z_mm, probability).
@@ -67,14 +66,15 @@ def choose(
     Raises:
         DataError: the tune scans hold no nodule.
     """
-    points = []
+    points, middle = [], float(np.median(thresholds))
     for threshold in thresholds:
         matched = match(candidates_at(threshold), annotations, scans, excluded)
         if not matched.nodules:
             raise DataError(
-                f"no nodule in the {len(scans)} tune scans: a threshold cannot be chosen, set segment.threshold"
+                f"no nodule in the {len(scans)} tune scans: a threshold cannot be chosen; give more patients to tune"
             )
-        score, sensitivity, false = best_cut(Curve(matched), max_false_positives)
-        points.append(OperatingPoint(threshold, score, sensitivity, false, matched.nodules, len(scans)))
-    middle = float(np.median(thresholds))
-    return min(points, key=lambda p: (-p.sensitivity, p.false_positives, abs(p.threshold - middle), p.threshold))
+        curve = Curve(matched)
+        score, sensitivity, false = best_cut(curve, max_false_positives)
+        point = OperatingPoint(threshold, score, sensitivity, false, matched.nodules, len(scans))
+        points.append(((-sensitivity, -cpm(curve), abs(threshold - middle), threshold), point))
+    return min(points, key=lambda ranked: ranked[0])[1]

@@ -210,20 +210,25 @@ def mine(
     probability: uint8 0..255 [z, y, x] on the scan's grid (`inference.probability`, some of the slices are enough). A
     false positive is a 2-D component above `threshold` in the grown lungs, no nearer than some pixels to a nodule.
     """
-    seen = np.flatnonzero(probability.any((1, 2)))
-    mm = pixel_mm(scan.volume)
-    flat = np.zeros((3, 3, 3), bool)
+    cutter = Cutter(scan, spacing_mm, context_px, slices)
+    seen = np.flatnonzero((probability >= threshold * 255).any((1, 2)))
+    if not len(seen):
+        return cutter.cut(np.empty((0, 3)), [])
+    mm, flat = pixel_mm(scan.volume), np.zeros((3, 3, 3), bool)
     flat[1] = True
     sure = (probability[seen] >= threshold * 255) & _grown(scan.lungs[seen], WALL_MM, mm)
     parts, n = ndimage.label(sure, flat)
-    index = np.arange(1, n + 1)
-    near = _grown(scan.nodules, WALL_MM, mm, 3)[seen]
-    index = index[ndimage.maximum(near, parts, index).astype(int) == 0] if n else index
-    weight = ndimage.sum_labels(probability[seen].astype(float), parts, index) if len(index) else np.empty(0)
-    chosen = np.sort(index[np.argsort(-weight, kind="stable")[:most]])
-    centres = np.array(ndimage.center_of_mass(sure, parts, chosen), float).reshape(-1, 3)
+    mass = np.bincount(parts.ravel(), probability[seen].ravel(), minlength=n + 1)
+    mass[np.unique(parts[_grown(scan.nodules, WALL_MM, mm, 3)[seen]])] = 0
+    mass[0] = 0
+    surest = np.argsort(-mass, kind="stable")[:most]
+    chosen = np.sort(surest[mass[surest] > 0])
+    boxes = ndimage.find_objects(parts)
+    starts = np.array([[side.start for side in boxes[k - 1]] for k in chosen]).reshape(-1, 3)
+    inner = [np.argwhere(parts[boxes[k - 1]] == k).mean(0) for k in chosen]
+    centres = starts + np.reshape(inner, (-1, 3))
     centres[:, 0] = seen[centres[:, 0].astype(int)]
-    return Cutter(scan, spacing_mm, context_px, slices).cut(centres, ["mined"] * len(centres))
+    return cutter.cut(centres, ["mined"] * len(centres))
 
 
 def batches(

@@ -201,6 +201,7 @@ class Plan(Settings):
 
     keep: int = Field(2000, ge=1, description="composites in the plan")
     score: Literal["min_clearance", "mean_clearance", "min_center", "mean_center"] = "min_clearance"
+    min_contrast_hu: float = Field(80, ge=0, description="of a lesion to what it is laid on, in the nodule's mean HU")
     max_per_normal: int | None = Field(50, ge=1, description="composites of one normal; null: no bound")
     max_per_group: int | None = Field(12, ge=1, description="composites of one group; null: no bound")
 
@@ -244,6 +245,7 @@ class Gate(Settings):
     move_mm: float = Field(2, ge=0, description="a centroid may move by this, or by move_radius_share, the larger")
     move_radius_share: float = Field(0.5, ge=0, description="of the lesion's radius")
     ring_mm: tuple[float, float] = Field((2, 4), description="the ring outside a lesion that its contrast is taken to")
+    suspected_share: float = Field(0.5, gt=0, le=1, description="of the threshold: what reached it before is not new")
     invented_mm: float = Field(3, gt=0, description="smallest new component that counts as invented")
 
 
@@ -253,21 +255,26 @@ class Refine(Settings):
     steps: int = Field(600, ge=1, description="training steps in all")
     segments: int = Field(2, ge=1, description="cached pieces")
     points_every: int = Field(5, ge=1, description="steps averaged into one point of the loss curve")
-    crop_px: int = Field(128, ge=32, description="training crop")
+    crop_px: int = Field(96, ge=32, description="training crop")
     batch: int = Field(1, ge=1, description="images of each domain a step")
-    filters: int = Field(16, ge=4, description="of the first level")
-    blocks: int = Field(4, ge=1, description="residual blocks")
+    filters: int = Field(8, ge=4, description="of the first level")
+    blocks: int = Field(3, ge=1, description="residual blocks")
     discriminator_filters: int = Field(16, ge=4, description="of the PatchGAN's first level")
-    discriminator_layers: int = Field(3, ge=1, description="strided levels of the PatchGAN; 3 see 70 px")
-    learning_rate: float = Field(2e-4, gt=0, description="Adam, betas (.5, .999); constant, then linear to 0")
-    cycle: float = Field(10, ge=0, description="weight of the cycle term")
+    discriminator_layers: int = Field(2, ge=1, description="strided levels of the PatchGAN; 3 see 70 px")
+    discriminator_norm: bool = Field(False, description="instance norm in the PatchGAN, as published; hides blur")
+    discriminator_detail: float = Field(5, ge=0, description="gain of its second input, the fine detail; 0: none")
+    discriminator_batches: int = Field(4, ge=1, description="batches a discriminator's step sees; fakes of the pool")
+    discriminator_rate: float = Field(1, gt=0, description="its learning rate over the generators'")
+    learning_rate: float = Field(4e-4, gt=0, description="Adam, betas (.5, .999); constant, then linear to 0")
+    cycle: float = Field(3, ge=0, description="weight of the cycle term")
     identity: float = Field(0.5, ge=0, description="weight of the identity term, relative to cycle")
     pool: int = Field(50, ge=0, description="past fakes shown to the discriminators")
+    ema: float = Field(0.98, ge=0, lt=1, description="decay of the refining generator's running average; 0: none")
     protect: bool = Field(True, description="weight identity and cycle terms up in and round the lesions")
     protect_weight: float = Field(10, ge=1, description="how much")
     hold: float = Field(10, ge=0, description="weight of any change in and round the lesions; 0: off, as published")
     residual: bool = Field(True, description="the generators add a bounded change to their input")
-    max_shift_hu: float = Field(300, gt=0, description="largest change where residual is true")
+    max_shift_hu: float = Field(200, gt=0, description="largest change where residual is true")
     gate: Gate = Gate()
 
 

@@ -66,4 +66,6 @@ def need(found: int, batch: int, what: str) -> None:
         TrainingError: fewer images than a batch.
     """
     if found < batch:
-        raise TrainingError(f"{what}: {found} images are fewer than a batch of {batch}; add data or lower the batch size")
+        raise TrainingError(
+            f"{what}: {found} images are fewer than a batch of {batch}; add data or lower the batch size"
+        )

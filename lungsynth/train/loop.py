@@ -25,6 +25,9 @@ __all__ = ["load", "pick_device", "run_segment"]
 SPOILT_AFTER = 100
 """Steps before which networks are not looked at: they had no time to learn anything, let alone to lose it."""
 
+CHECKED_FROM = 100
+"""Steps of a training from which its kind is asked whether the networks are spoilt."""
+
 Data = Callable[[np.random.Generator], Any]
 
 
@@ -113,7 +116,9 @@ def _start(kind: Kind, plan: SegmentPlan, previous: Path | None, device: torch.d
             reason = str(error).splitlines()[0]
             raise TrainingError(f"{previous}: does not fit this training ({reason})") from None
         if training.step != plan.first:
-            raise TrainingError(f"{previous}: ends at step {training.step}, segment {plan.segment} starts at {plan.first}")
+            raise TrainingError(
+                f"{previous}: ends at step {training.step}, segment {plan.segment} starts at {plan.first}"
+            )
     return training
 
 
@@ -157,10 +162,14 @@ def _take_step(kind: Kind, data: Data, training: Training, device: torch.device)
         update.loss.backward()
         optimiser.step()
         training.losses.add({f"loss_{update.optimiser}": loss})
-        training.losses.add({name: float(value.detach() if hasattr(value, "detach") else value) for name, value in update.logs.items()})
+        training.losses.add({name: _number(value) for name, value in update.logs.items()})
     for name, average in training.averages.items():
         average.update(training.modules[name])
     training.step += 1
+
+
+def _number(value: Any) -> float:
+    return float(value.detach() if isinstance(value, torch.Tensor) else value)
 
 
 def _next(updates: Iterator, plan: SegmentPlan, device: torch.device) -> Any:
@@ -186,8 +195,11 @@ def _to(batch: Any, device: torch.device) -> Any:
 
 
 def _check(kind: Kind, training: Training) -> None:
-    """Ask the kind whether its networks are still alive, with averages in place of the weights they follow."""
-    if hasattr(kind, "check"):
+    """Ask the kind whether its networks are still alive, with averages in place of the weights they follow.
+
+    Networks of a few steps are not asked: they had no time to learn anything, let alone to lose it.
+    """
+    if hasattr(kind, "check") and training.step >= CHECKED_FROM:
         plan = training.plan
         noise = torch.Generator().manual_seed(torch_seed(plan.seed, plan.name, "check"))
         averaged = {name: average.module for name, average in training.averages.items()}

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -34,7 +34,7 @@ class SegmentPlan:
     points_every: int = 5
     threads: int = 1
     device: str = "auto"
-    monitor: Monitor = Monitor(mode="none")
+    monitor: Monitor = field(default_factory=lambda: Monitor(mode="none"))
     precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:

@@ -99,9 +99,7 @@ def read_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]
     return state
 
 
-def load(
-    kind: Kind, state_path: Path, device: torch.device | str = "cpu", ema: bool = True
-) -> dict[str, nn.Module]:
+def load(kind: Kind, state_path: Path, device: torch.device | str = "cpu", ema: bool = True) -> dict[str, nn.Module]:
     """A kind's networks with the weights of a state, in eval mode, without gradients.
 
     Args:

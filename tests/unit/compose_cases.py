@@ -47,6 +47,6 @@ def members(rows: list[tuple]) -> pd.DataFrame:
     names = ("group", "nodule", "side", "u", "v", "radius_mm", "reach_mm")
     table = pd.DataFrame(rows, columns=list(names))
     table["member"] = table.groupby("group").cumcount()
-    table["turn"] = 0
+    table["turn"], table["mean_hu"] = 0, 20.0
     table["source_nodule"] = "n" + table["nodule"].astype(str)
     return table

@@ -15,6 +15,12 @@ from lungsynth.ct.lungbox import lung_boxes
 from lungsynth.study.errors import DataError
 from lungsynth.study.stages import Groups, Plan, Presence
 
+
+def score(labels: np.ndarray, mm: float, counted: Members, how: str) -> tuple[np.ndarray, np.ndarray]:
+    """Scores on lungs of air in tissue."""
+    return score_normal(np.where(labels > 0, -850, 50), labels, mm, counted, Plan(score=how))
+
+
 ROWS = pd.DataFrame({"scan": "a", "nodule": [1, 1, 2], "side": [1, 1, 2], "u": [0.2, 0.2, 0.8], "v": [0.3, 0.3, 0.6]})
 
 
@@ -102,7 +108,7 @@ def test_nodules_under_the_least_size_are_not_placeable():
 def test_clearance_of_a_disc_in_a_rectangle(u, v, side, radius, mm):
     labels = lungs()
     table = members([(0, 0, side, u, v, radius, radius)])
-    _, clearance = score_normal(labels, mm, Members(table, 2), "min_clearance")
+    _, clearance = score(labels, mm, Members(table, 2), "min_clearance")
     box = lung_boxes(labels)[side]
     row, column = np.rint(box.to_px(u, v))
     to_edge = min(
@@ -114,17 +120,27 @@ def test_clearance_of_a_disc_in_a_rectangle(u, v, side, radius, mm):
 def test_a_lung_that_is_missing_and_a_lesion_that_reaches_out_may_not_be_kept():
     labels = lungs()
     table = members([(0, 0, 2, 0.5, 0.5, 5, 5), (1, 0, 1, 0.02, 0.5, 5, 5), (2, 0, 1, 0.5, 0.5, 5, 200)])
-    score, clearance = score_normal(np.where(labels == 2, 0, labels), 2, Members(table, 2), "mean_center")
-    assert np.isneginf(score).all()
+    scored, clearance = score(np.where(labels == 2, 0, labels), 2, Members(table, 2), "mean_center")
+    assert np.isneginf(scored).all()
     assert clearance[0] == -5 and clearance[1] < 0 < clearance[2]
+
+
+def test_a_lesion_that_would_not_stand_out_may_not_be_kept():
+    labels = lungs()
+    image = np.where(labels > 0, -850, 50)
+    image[labels == 2] = -300
+    table = members([(0, 0, 1, 0.5, 0.5, 5, 5), (1, 0, 2, 0.5, 0.5, 5, 5), (2, 0, 2, 0.5, 0.5, 5, 5)])
+    table["mean_hu"] = [-600, -600, 20]
+    found, _ = score_normal(image, labels, 2, Members(table, 2), Plan(min_contrast_hu=80))
+    assert np.isfinite(found).tolist() == [True, False, True]
 
 
 def test_members_that_come_too_near_in_a_small_lung_lose():
     table = members(
         [(0, 0, 1, 0.4, 0.5, 5, 5), (0, 0, 1, 0.6, 0.5, 5, 5), (1, 0, 1, 0.4, 0.5, 5, 5), (1, 0, 2, 0.4, 0.5, 5, 5)]
     )
-    wide, _ = score_normal(lungs(width=48), 2, Members(table, 2), "min_clearance")
-    small, _ = score_normal(lungs(width=24), 2, Members(table, 2), "min_clearance")
+    wide, _ = score(lungs(width=48), 2, Members(table, 2), "min_clearance")
+    small, _ = score(lungs(width=24), 2, Members(table, 2), "min_clearance")
     assert np.isfinite(wide).all()
     assert np.isneginf(small[0]) and np.isfinite(small[1])
 
@@ -147,8 +163,8 @@ def test_the_four_scores(how, expected):
     counted = Members(table, 2)
     counted.apart_mm[:] = 0  # both lie in the middle here, one pixel apart below
     counted.u = np.array([0.5, 0.5 + 1 / 47])
-    score, _ = score_normal(labels, 2, counted, how)
-    assert score[0] == pytest.approx(expected)
+    scored, _ = score(labels, 2, counted, how)
+    assert scored[0] == pytest.approx(expected)
 
 
 @settings(max_examples=10, deadline=None)

@@ -46,7 +46,20 @@ def test_the_bound_is_a_setting():
 def test_moved_is_half_the_radius_or_two_mm(columns, moved):
     """The disc of radius 10 mm may move by 5 mm: 2 px are 4 mm, 3 px are 6."""
     lesion, _ = fate(picture(), LESION, np.roll(LESION, columns, axis=1))
-    assert lesion["shift_mm"] == pytest.approx(columns * MM) and lesion["moved"] == moved
+    assert lesion["shift_mm"] == pytest.approx(columns * MM, rel=0.1) and lesion["moved"] == moved
+
+
+@pytest.mark.parametrize("radius", [3.2, 5, 9, 15])
+@pytest.mark.parametrize("share", [1.3, 1.8, 2.5])
+def test_any_move_beyond_the_limit_is_seen(radius, share):
+    """On a fine grid, so that a move is what it says; the lesion still meets its mask."""
+    mm = 0.25
+    where = disc(320, radius / mm, (160.0, 160.0))
+    step = round(share * max(2, radius / 2) / mm)
+    found = np.roll(where, step, axis=0) * 1.0
+    image = np.where(where, 0, -850).astype(np.int16)[None]
+    lesions, _ = judge(image, image, where.astype(np.uint8)[None], found[None], found[None], 0.5, mm, Gate())
+    assert lesions["moved"][0]
 
 
 def test_lost_is_found_before_and_not_after():
@@ -63,6 +76,28 @@ def test_invented_is_new_large_enough_and_no_lesion_laid(radius, was_there, inve
     before = LESION | other if was_there else LESION
     _, image = fate(picture(), before, LESION | other)
     assert image["invented"] == invented == (not image["keep"])
+
+
+def test_what_was_suspected_before_is_not_new():
+    other = disc(SIZE, 3, (20.0, 20.0))
+    image, mask = picture()[None], LESION.astype(np.uint8)[None]
+    after = np.where(other, 0.6, 0)[None]
+    for before, invented in ((0.3, 0), (0.2, 1)):
+        rows = judge(image, image, mask, np.where(other, before, 0)[None], after, 0.5, MM, Gate())[1]
+        assert rows["invented"][0] == invented
+
+
+def test_a_vessel_that_is_segmented_with_a_lesion_does_not_move_it_far():
+    vessel = np.zeros_like(LESION)
+    vessel[47:49, 48:90] = True
+    lesion, _ = fate(picture(), LESION, LESION | vessel)
+    assert lesion["shift_mm"] < 3 and not lesion["moved"]
+
+
+def test_what_lay_off_before_was_not_moved_by_refinement():
+    off = np.roll(LESION, 3, axis=1)
+    lesion, _ = fate(picture(), off, off)
+    assert lesion["moved"] and lesion["moved_before"]
 
 
 def test_what_is_found_outside_the_lungs_is_no_invention():

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lungsynth.refine.apply import refine_images
-from lungsynth.refine.network import CycleGan, Discriminator, Generator
+from lungsynth.refine.network import CycleGan, Discriminator, Generator, fine_detail
 from lungsynth.refine.pool import ImagePool
 from lungsynth.refine.protect import near_lesions, weighted_l1
 from lungsynth.refine.samples import Domain, Samples
@@ -58,6 +58,44 @@ def test_a_residual_generator_starts_at_identity_and_its_change_is_bounded():
     torch.nn.init.normal_(generator.last[1].weight, 0, 50)
     change = (generator(x) - x).abs()
     assert 0.2 < change.max() <= 0.25 + 1e-6
+
+
+def test_the_detail_channel_shows_blur_and_no_level():
+    judge = Discriminator(4, 2, norm=False, detail=5)
+    assert parameters(judge) - parameters(Discriminator(4, 2, norm=False)) == 4 * 4 * 4
+    rng = torch.Generator().manual_seed(0)
+    sharp = torch.rand(1, 1, 32, 32, generator=rng)
+    blurred = torch.nn.functional.avg_pool2d(sharp, 3, 1, 1)
+    assert fine_detail(torch.full_like(sharp, 0.7)).abs().max() < 1e-6
+    assert fine_detail(blurred).std() < 0.5 * fine_detail(sharp).std()
+
+
+def test_published_form_without_our_changes():
+    """Residual, hold, detail and averages off: generators and discriminators of the paper, no term of ours."""
+    plain = SMALL.model_copy(
+        update={
+            "residual": False,
+            "protect": False,
+            "ema": 0.0,
+            "discriminator_norm": True,
+            "discriminator_detail": 0.0,
+            "discriminator_batches": 1,
+        }
+    )
+    kind = CycleGan(plain, WINDOW)
+    samples, rng = Samples(domain(), domain(seed=1), plain, Image(size_px=40)), np.random.default_rng(0)
+    update = next(kind.step(kind.build(), iter(lambda: samples(rng), None), torch.Generator(), 0))
+    assert kind.ema == {} and kind.max_shift is None
+    assert sorted(update.logs) == sorted(
+        f"{term}_{name}" for term in ("fool", "cycle", "identity") for name in ("real", "composite")
+    )
+
+
+def test_a_draw_from_the_pool():
+    pool, rng = ImagePool(5, 2), torch.Generator().manual_seed(0)
+    assert pool.draw(3, rng).shape == (0, 1, 2, 2)
+    pool.query(torch.arange(1.0, 3)[:, None, None, None].expand(2, 1, 2, 2), rng)
+    assert set(pool.draw(50, rng)[:, 0, 0, 0].tolist()) == {1, 2}
 
 
 def test_pool_keeps_what_it_sees_and_gives_old_ones_back():

@@ -32,9 +32,9 @@ def test_cut_is_the_highest_sensitivity_within_the_bound():
     assert threshold.best_cut(Curve(matched), 2.0) == (0.3, 1.0, 2.0)
 
 
-def test_cut_prefers_fewer_false_positives_at_equal_sensitivity():
-    matched = match(marks([0.9], [0.8, 0.7]), annotations(), SCANS)
-    assert threshold.best_cut(Curve(matched), 4.0) == (0.9, 0.25, 0.0)
+def test_cut_uses_the_bound_even_where_tune_scans_gain_nothing():
+    matched = match(marks([0.9], [0.8, 0.7, 0.6]), annotations(), SCANS)
+    assert threshold.best_cut(Curve(matched), 1.0) == (0.7, 0.25, 1.0)
 
 
 def test_cut_shows_nothing_where_even_the_best_mark_is_too_many():
@@ -44,15 +44,16 @@ def test_cut_shows_nothing_where_even_the_best_mark_is_too_many():
     assert (sensitivity, false) == (0, 0)
 
 
-def test_choice_takes_the_threshold_that_finds_more_and_then_the_middle_one():
-    tables = {0.3: marks([0.9], []), 0.4: marks([0.9, 0.8], []), 0.5: marks([0.9, 0.8], []), 0.6: marks([0.9], [])}
+def test_choice_takes_the_threshold_that_finds_more_then_ranks_better_then_the_middle_one():
+    worse, better = marks([0.9, 0.8], [0.85]), marks([0.9, 0.8], [0.7])
+    tables = {0.3: marks([0.9], []), 0.4: worse, 0.5: better, 0.6: better, 0.7: marks([0.9], [])}
     point = threshold.choose(tables.get, annotations(), SCANS, 4.0, tuple(tables))
-    assert (point.threshold, point.probability, point.sensitivity) == (0.4, 0.8, 0.5)
+    assert (point.threshold, point.probability, point.sensitivity) == (0.5, 0.7, 0.5)
     assert (point.nodules, point.scans) == (4, 2)
 
 
 def test_choice_without_a_tune_nodule_says_so():
-    with pytest.raises(DataError, match=r"segment\.threshold"):
+    with pytest.raises(DataError, match="more patients to tune"):
         threshold.choose(lambda _: marks([], [0.5]), annotations(0), SCANS, 4.0)
 
 

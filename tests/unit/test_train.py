@@ -72,8 +72,6 @@ def train(folder, plan=PLAN, kind=None, source=data, progress=None):
     return [path.read_bytes() for path in files(folder, plan.segments - 1)]
 
 
-
-
 def test_one_run_and_four_segments_end_in_the_same_bytes(tmp_path):
     in_four = train(tmp_path / "a")
     in_one = train(tmp_path / "b", replace(PLAN, segments=1))
@@ -91,7 +89,13 @@ def test_file_names_and_global_random_numbers_leave_no_trace(tmp_path):
     for segment in range(4):
         state = folder / f"net_{segment:03d}-{segment}.pt"
         run_segment(
-            Toy(), data, replace(PLAN, segment=segment), previous, state, state.with_suffix(".json"), folder / f"l-{segment}.csv"
+            Toy(),
+            data,
+            replace(PLAN, segment=segment),
+            previous,
+            state,
+            state.with_suffix(".json"),
+            folder / f"l-{segment}.csv",
         )
         previous = state
     assert previous.read_bytes() == first[0]
@@ -279,5 +283,3 @@ def test_progress_ends_with_a_line_that_sums_up(tmp_path):
     last = text.getvalue().strip().splitlines()[-1]
     assert last.startswith("toy: step 12 of 12, loss_first ")
     assert last.endswith("monitor: not watched")
-
-

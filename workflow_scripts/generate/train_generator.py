@@ -12,5 +12,5 @@ with step(snakemake) as job:  # noqa: F821
     layer, nodules = job.settings(f"generate.{name}"), name == "nodules"
     real = to_tensor(bank.read(job.input.bank), job.settings("image.window_hu"), with_mask=nodules)
     shape, own = Shape(real.shape[-1], real.shape[1]), GENERATORS.settings(layer.kind)(**layer.block())
-    kind = GENERATORS.get(layer.kind)(own, shape, layer.ema, real.mean(0))
+    kind = GENERATORS.get(layer.kind)(own, shape, layer.ema, real)
     run_training(job, f"generate/{name}", kind, batches(real, own.batch, turn=nodules), layer, layer.threads)

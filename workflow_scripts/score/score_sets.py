@@ -9,6 +9,7 @@ from lungsynth.score.plan import SUBJECTS
 from lungsynth.score.scorer import embedded, metrics_of, patients_of, score_set, source_of
 from lungsynth.sets import bank, shard
 from lungsynth.sets.tables import write_csv
+from lungsynth.study.errors import DataError
 from lungsynth.study.seeds import rng
 from lungsynth.workflow.step import step
 
@@ -32,8 +33,11 @@ with step(snakemake) as job:  # noqa: F821
         made = {key: seen(key, file) for key, file in subject.sets.items()}
         for key, one in job.bar(made.items(), what=subject.reference):
             # The training images are no copies of themselves: they are scored as a set, not as a source.
-            source_of_set = None if key == "real" else train
-            scores += score_set(metrics, one, test, source_of_set, source, job.seed, effort, others=train)
+            learnt_from = None if key == "real" else train
+            try:
+                scores += score_set(metrics, one, test, learnt_from, source, job.seed, effort, others=train)
+            except DataError as error:
+                job.say(f"not scored, {error}")  # too few images are a result
         if "refined" in made:
             pair = (made[key].sample("features") for key in ("refined", "composite"))
             stream, draws = rng(job.seed, "score", "difference"), 5 * settings.bootstrap

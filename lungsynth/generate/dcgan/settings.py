@@ -2,13 +2,16 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lungsynth.generate.sizes import GeneratorSettings
 
 
 class Settings(GeneratorSettings):
-    """DCGAN (Radford 2016; FACTS 4.3). The paper's form: generator_channels 1024, critic_norm batch, betas .5 and .999."""
+    """DCGAN (Radford 2016; FACTS 4.3).
+
+    The paper's form: generator_channels 1024, critic_norm batch, betas .5 and .999, start_from_mean false.
+    """
 
     critic_norm: Literal["none", "batch"] = Field("none", description="of all but the critic's first convolution")
     critic_spread: bool = Field(False, description="show the critic the batch's standard deviation")
@@ -16,4 +19,16 @@ class Settings(GeneratorSettings):
         "non_saturating", description="-log D(G(z)), or log(1 - D(G(z)))"
     )
     smooth: float = Field(0, ge=0, lt=0.5, description="the critic's target for real images is 1 - smooth")
+    reconstruct: float = Field(
+        0, ge=0, description="weight of rebuilding real images (L1) from their codes beside the adversarial loss"
+    )
+    reconstruct_halving: int | None = Field(
+        None, ge=1, description="steps in which that weight falls by half; null: it stays"
+    )
     betas: tuple[float, float] = Field((0.5, 0.99), description="of Adam")
+
+    @model_validator(mode="after")
+    def _codes_are_there(self):
+        if self.reconstruct and not self.prior_code:
+            raise ValueError("reconstruct needs prior_code above 0: an image is rebuilt from its code")
+        return self

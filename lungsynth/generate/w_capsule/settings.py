@@ -19,7 +19,7 @@ class Settings(GeneratorSettings):
     kernel: int = Field(5, ge=3, description="of the first convolution and of the one that makes capsules, odd")
     types: int = Field(8, ge=1, description="of primary capsules; each has one capsule a grid point")
     type_dimensions: int = Field(8, ge=2, description="numbers in a primary capsule")
-    max_capsules: int = Field(256, ge=16, description="primary capsules at most; more strided convolutions where there would be more")
+    max_capsules: int = Field(256, ge=16, description="primary capsules at most; more strided convolutions see to it")
     capsules: int = Field(10, ge=1, description="of the upper layer")
     capsule_dimensions: int = Field(16, ge=2, description="numbers in one of them")
     routing: int = Field(3, ge=1, description="routing iterations")

@@ -1,0 +1,57 @@
+"""config.yaml shows every key that there is, with a word on it; every study file validates."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+from snakemake.utils import update_config
+
+from lungsynth.study.study import Study
+from lungsynth.workflow.settings import load
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "config.yaml").read_text(encoding="utf-8")
+
+
+def keys_of(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """Dotted keys of a model and of the models in it."""
+    found = []
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            found += keys_of(inner, f"{prefix}{name}.")
+        else:
+            found.append(prefix + name)
+    return found
+
+
+def has(values: dict, key: str) -> bool:
+    """Whether a dotted key is there."""
+    for name in key.split("."):
+        if not isinstance(values, dict) or name not in values:
+            return False
+        values = values[name]
+    return True
+
+
+@pytest.mark.parametrize("key", keys_of(Study))
+def test_every_key_of_the_models_stands_in_config_yaml(key):
+    assert has(yaml.safe_load(TEXT), key), f"{key} is missing in config.yaml"
+
+
+def test_the_words_on_the_default_study_are_in_its_comments():
+    """A key without a comment stands under one with it, or explains itself by the block's comment."""
+    lines = [line for line in TEXT.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    leaves = [line for line in lines if not line.rstrip().endswith(":") and ":" in line]
+    assert sum("#" in line for line in leaves) > 0.8 * len(leaves)
+
+
+@pytest.mark.parametrize(
+    "path", [None, *sorted((ROOT / "studies").glob("*.yaml"))], ids=lambda p: p.name if p else "config"
+)
+def test_every_study_validates(path):
+    settings = yaml.safe_load(TEXT)
+    if path:
+        update_config(settings, yaml.safe_load(path.read_text(encoding="utf-8")))
+    assert load(settings).study
