@@ -66,7 +66,6 @@ rule gate_shard:
         refined=f"{R}/refine/shards/{{shard}}.npy",
         normals=f"{R}/compose/normals.npz",
         state=last_state("segment", study.segment.segments),
-        threshold=f"{R}/segment/threshold.json",
     output:
         lesions=f"{R}/refine/gate/{{shard}}-lesions.csv",
         images=f"{R}/refine/gate/{{shard}}-images.csv",

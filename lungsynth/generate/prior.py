@@ -8,7 +8,7 @@ encoder). No real image can be read from the mixture: it holds means and covaria
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d
 
 COARSE_PX = 40
 """Principal components are taken of images pooled to about this side: they vary in large forms only."""
@@ -27,12 +27,11 @@ class Prior(nn.Module):
 
     def __init__(self, channels: int, size_px: int, code: int, components: int):
         super().__init__()
-        self.code, self.channels, self.pool = code, channels, max(1, size_px // COARSE_PX)
+        self.code, self.pool = code, max(1, size_px // COARSE_PX)
         pixels = channels * (size_px // self.pool) ** 2
         self.register_buffer("centre", torch.zeros(pixels))
         self.register_buffer("basis", torch.zeros(pixels, code))
         self.register_buffer("bounds", torch.linspace(0, 1, components + 1)[1:])
-        self.register_buffer("axes", torch.zeros(code, pixels))
         self.register_buffer("means", torch.zeros(components, code))
         self.register_buffer("roots", torch.eye(code).repeat(components, 1, 1))
 
@@ -45,12 +44,6 @@ class Prior(nn.Module):
     def encode(self, images: Tensor) -> Tensor:
         """Codes [n, code] of real images [n, channels, size, size]; over the fit images each has sd 1."""
         return (self._coarse(images) - self.centre) @ self.basis
-
-    def picture(self, vectors: Tensor) -> Tensor:
-        """How the images of vectors [n, z - 1] differ from the mean, in large forms: [n, channels, size, size]."""
-        coarse = vectors[:, : self.code] @ self.axes
-        side = round((coarse.shape[1] / self.channels) ** 0.5)
-        return interpolate(coarse.view(-1, self.channels, side, side), scale_factor=self.pool, mode="bilinear")
 
     def _coarse(self, images: Tensor) -> Tensor:
         return avg_pool2d(images, self.pool).flatten(1)
@@ -73,7 +66,6 @@ class Prior(nn.Module):
         mixture.fit((pixels - centre) @ basis)
         self.centre.copy_(torch.from_numpy(centre))
         self.basis.copy_(torch.from_numpy(basis))
-        self.axes.copy_(torch.from_numpy(axes * spread[:, None]))
         self.means[:components] = torch.from_numpy(mixture.means_).float()
         self.roots[:components] = torch.from_numpy(np.linalg.cholesky(mixture.covariances_)).float()
         self.bounds.fill_(1.0)

@@ -65,8 +65,8 @@ class Doubling(nn.Module):
 class ImageGenerator(nn.Module):
     """Random vectors to images: [n, z] -> [n, channels, size, size] in [-1, 1].
 
-    A linear layer fills the smallest grid; each level doubles it. What they make is a change, before tanh, of a first
-    picture: the mean image, and what the prior's code says of it.
+    A linear layer fills the smallest grid; each level doubles it. What they make is a change, before tanh, of the mean
+    image. That stays as it is: learnt pixel by pixel it would take up the critic's stride as a pattern.
 
     Args:
         z: length of a vector.
@@ -112,8 +112,7 @@ class ImageGenerator(nn.Module):
         grid = grid.contiguous(memory_format=torch.channels_last)
         for level in self.levels:
             grid = level(grid, vector[:, -2:])
-        picture = self.mean if self.prior is None else self.mean + self.prior.picture(vector)
-        return torch.tanh(grid + picture.clamp(-MOST_MEAN, MOST_MEAN).atanh())
+        return torch.tanh(grid + self.mean.clamp(-MOST_MEAN, MOST_MEAN).atanh())
 
 
 class ConvCritic(nn.Module):

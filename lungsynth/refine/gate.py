@@ -3,8 +3,7 @@
 A lesion is erased when its contrast (mean HU in the mask minus mean HU in the ring outside it) falls below a share of
 that before; lost when the segmenter found it before and not after; moved when the centre of what the segmenter finds
 lies too far from where it was laid. An invented lesion is a segmented part that meets no lesion laid and nothing that
-the segmenter saw or suspected before: a vessel that flickers across the threshold is not new. All is judged by masks
-and probabilities as arrays: the network is the caller's.
+was there before. All is judged by masks and probabilities as arrays: the network is the caller's.
 """
 
 import numpy as np
@@ -82,7 +81,7 @@ def _lesion(
     diameter = shape.equivalent_diameter_mm(where, mm_per_px)
     contrast = [_contrast(image, masks, where, mm_per_px, settings.ring_mm) for image in images]
     limit = max(settings.move_mm, settings.move_radius_share * diameter / 2)
-    shift = [_shift_mm(found, where, mm_per_px, limit) for found in parts]
+    shift = [_shift_mm(found, where, mm_per_px) for found in parts]
     found = [not np.isnan(value) for value in shift]
     return {
         "diameter_mm": diameter,
@@ -110,18 +109,16 @@ def _contrast(
     return float(image[where].mean() - image[near][ring].mean()) if ring.any() else float("nan")
 
 
-def _shift_mm(parts: np.ndarray, where: np.ndarray, mm_per_px: float, limit_mm: float) -> float:
-    """Distance of the mask's centre to that of what is segmented of it; NaN where no part meets the mask.
+def _shift_mm(parts: np.ndarray, where: np.ndarray, mm_per_px: float) -> float:
+    """Distance of the mask's centre to that of the part that covers most of it; NaN where no part meets the mask.
 
-    Of the part that covers most of the mask only what lies in the mask grown by the limit counts: a vessel that is
-    segmented with the lesion does not pull its centre away, and a move beyond the limit is still seen, if shortened.
+    The whole part counts: where a vessel is segmented with the lesion, its centre is off before refinement too.
     """
     covered = np.bincount(parts[where], minlength=1)
     covered[0] = 0
     if not covered.any():
         return float("nan")
-    near = shape.grow_mm(where, limit_mm, mm_per_px)
-    centres = (shape.centroid_px((parts == covered.argmax()) & near), shape.centroid_px(where))
+    centres = (shape.centroid_px(parts == covered.argmax()), shape.centroid_px(where))
     return float(np.hypot(*np.subtract(*centres)) * mm_per_px)
 
 

@@ -245,7 +245,8 @@ class Gate(Settings):
     move_mm: float = Field(2, ge=0, description="a centroid may move by this, or by move_radius_share, the larger")
     move_radius_share: float = Field(0.5, ge=0, description="of the lesion's radius")
     ring_mm: tuple[float, float] = Field((2, 4), description="the ring outside a lesion that its contrast is taken to")
-    suspected_share: float = Field(0.5, gt=0, le=1, description="of the threshold: what reached it before is not new")
+    threshold: float = Field(0.5, gt=0, lt=1, description="of the segmenter's probability, for a lesion's outline")
+    suspected_share: float = Field(1, gt=0, le=1, description="of the threshold: what reached it before is not new")
     invented_mm: float = Field(3, gt=0, description="smallest new component that counts as invented")
 
 

@@ -10,6 +10,12 @@ from lungsynth.sets.scans import prepared
 from lungsynth.sets.tables import write_csv
 from lungsynth.workflow.step import step
 
+
+def unmarked(one):
+    """The same images without masks: nobody marked a lesion there."""
+    return replace(one, masks=one.masks * 0)
+
+
 with step(snakemake) as job:  # noqa: F821
     banks, image = job.settings("banks"), job.settings("image")
     candidates = {
@@ -27,7 +33,7 @@ with step(snakemake) as job:  # noqa: F821
             "nodules": cuts.images,
             "normals": normal_slices(found, banks, image, scan.nodules),
             # A source without marks may still show what real slices look like: all of its slices are targets.
-            "lesions": normal_slices(scan, banks, image) if slices is None else slices,
+            "lesions": unmarked(normal_slices(scan, banks, image)) if slices is None else slices,
         }
         for what, one in made.items():
             if f"{what}_{role}" in parts:

@@ -3,7 +3,7 @@
 from lungsynth.refine.gate import judge
 from lungsynth.segment.apply import load, segment_images
 from lungsynth.sets import bank, shard
-from lungsynth.sets.tables import read_json, write_csv
+from lungsynth.sets.tables import write_csv
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
@@ -14,8 +14,7 @@ with step(snakemake) as job:  # noqa: F821
     lungs = normals.masks[rows.groupby("image")["normal"].first().to_numpy()]
     segmenter = load(segment.kind, segment.block(), job.input.state, segment.spacing_mm, segment.slices)
     seen = [segment_images(segmenter, images, image.mm_per_px, lungs) for images in (before, after)]
-    threshold = read_json(job.input.threshold)["segmenter"]["threshold"]
-    lesions, images = judge(before, after, masks, *seen, threshold, image.mm_per_px, gate, lungs)
+    lesions, images = judge(before, after, masks, *seen, gate.threshold, image.mm_per_px, gate, lungs)
     write_csv(job.output.lesions, lesions)
     write_csv(job.output.images, images)
     job.say(f"{int(images['keep'].sum())} of {len(images)} images kept")
