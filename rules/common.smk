@@ -1,18 +1,15 @@
-# What every rule needs: the validated study, the folder of its results, views of its settings and digests of code.
-import os
+# What all rules share - the validated study, the folder of its results, views of its settings and digests of code.
 import sys
 
 sys.path.insert(0, workflow.basedir)
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")])
-)
-os.environ["LUNGSYNTH_SCHEDULER"] = str(os.getpid())
 
 from lungsynth.score.plan import SUBJECTS
 from lungsynth.study.errors import LungsynthError
 from lungsynth.workflow.digest import code_digest
+from lungsynth.workflow.jobs import tell_jobs
 from lungsynth.workflow.settings import load, view
 
+tell_jobs(workflow.basedir)
 try:
     study = load(config)
 except LungsynthError as error:

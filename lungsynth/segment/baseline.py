@@ -20,21 +20,6 @@ def _ball(radius_mm: float, spacing_mm: tuple[float, ...]) -> np.ndarray:
     return sum((axis * step) ** 2 for axis, step in zip(axes, spacing_mm, strict=True)) <= radius_mm**2 + 1e-6
 
 
-def compactness(labels: np.ndarray, volume: Volume) -> np.ndarray:
-    """[components] volume over that of the ball round the centroid that holds all voxels: a ball has 1, a vessel 0."""
-    voxels = np.argwhere(labels)
-    label = labels[tuple(voxels.T)]
-    mm = voxels * np.asarray(volume.spacing_mm)
-    count = np.bincount(label)[1:]
-    centre = np.stack([np.bincount(label, axis)[1:] / count for axis in mm.T], axis=1)
-    farthest = np.zeros(len(count))
-    np.maximum.at(farthest, label - 1, np.sqrt(((mm - centre[label - 1]) ** 2).sum(1)))
-    # Half a voxel is added: the farthest voxel has an extent of its own.
-    voxel_mm3 = float(np.prod(volume.spacing_mm))
-    radius = farthest + 0.5 * np.cbrt(voxel_mm3)
-    return np.clip(count * voxel_mm3 / candidates.sphere_mm3(1) / (2 * radius) ** 3, 0, 1)
-
-
 def find(
     scan: str,
     volume: Volume,
@@ -58,7 +43,7 @@ def find(
     table = candidates.measure(scan, labels, (labels > 0).astype(np.uint8), volume)
     if not len(table):
         return table, labels
-    table["probability"] = compactness(labels, volume)
+    table["probability"] = candidates.compactness(labels, volume)
     small = (table["diameter_mm"] <= LARGEST_MM).to_numpy()
     renumber = np.concatenate([[0], np.where(small, np.cumsum(small), 0)]).astype(np.int32)
     table = table[small].reset_index(drop=True)

@@ -10,7 +10,9 @@ from lungsynth.ct.volume import Volume
 
 COLUMNS = ["scan", "label", "x_mm", "y_mm", "z_mm", "probability", "diameter_mm", "volume_mm3", "slices"]
 EVERY_NEIGHBOUR = np.ones((3, 3, 3), bool)
-Score = Literal["max", "mean", "mass"]
+Score = Literal["max", "mean", "shape"]
+TYPICAL_MM3 = 100.0
+"""Volume at which the size neither adds to the shape score nor takes from it: a nodule of 5.8 mm."""
 
 
 def sphere_mm3(diameter_mm: float) -> float:
@@ -67,13 +69,31 @@ def components(
     return labels
 
 
+def compactness(labels: np.ndarray, volume: Volume) -> np.ndarray:
+    """[components] volume over that of the ball round the centroid that holds all voxels: a ball has 1, a vessel 0."""
+    voxels = np.argwhere(labels)
+    if not len(voxels):
+        return np.empty(0)
+    label = labels[tuple(voxels.T)]
+    mm = voxels * np.asarray(volume.spacing_mm)
+    count = np.bincount(label)[1:]
+    centre = np.stack([np.bincount(label, axis)[1:] / count for axis in mm.T], axis=1)
+    farthest = np.zeros(len(count))
+    np.maximum.at(farthest, label - 1, np.sqrt(((mm - centre[label - 1]) ** 2).sum(1)))
+    # Half a voxel is added: the farthest voxel has an extent of its own.
+    voxel_mm3 = float(np.prod(volume.spacing_mm))
+    radius = farthest + 0.5 * np.cbrt(voxel_mm3)
+    return np.clip(count * voxel_mm3 / sphere_mm3(1) / (2 * radius) ** 3, 0, 1)
+
+
 def measure(
     scan: str, labels: np.ndarray, probability: np.ndarray, volume: Volume, score: Score = "max"
 ) -> pd.DataFrame:
     """One row a component: centroid in LPS mm, equivalent diameter, number of slices, probability.
 
     probability: uint8 0..255 [z, y, x]. The score in the column `probability` is the component's maximum (FACTS 3.4),
-    its mean, or its mass: the sum over voxels as a volume in mm3, m / (m + 30), which ranks large sure ones first.
+    its mean, or "shape": the odds of the maximum times compactness times sqrt(volume / 100 mm3), as a probability.
+    What a network takes for nodules by mistake is small or a piece of a vessel, and so is ranked below.
     """
     voxels = np.argwhere(labels)
     if not len(voxels):
@@ -86,13 +106,16 @@ def measure(
     best = np.zeros(len(count))
     np.maximum.at(best, label - 1, value)
     voxel_mm3 = float(np.prod(volume.spacing_mm))
-    mass = total * voxel_mm3
-    scores = {"max": best, "mean": total / count, "mass": mass / (mass + 30.0)}
+    sizes = count * voxel_mm3
+    scores = {"max": best, "mean": total / count}
+    if score == "shape":
+        odds = best / (1 - np.minimum(best, 254.5 / 255))
+        odds = odds * compactness(labels, volume) * np.sqrt(sizes / TYPICAL_MM3)
+        scores["shape"] = odds / (1 + odds)
     first, last = (np.full(len(count), edge) for edge in (len(labels), -1))
     np.minimum.at(first, label - 1, voxels[:, 0])
     np.maximum.at(last, label - 1, voxels[:, 0])
     x, y, z = volume.to_mm(centre).T
-    sizes = count * voxel_mm3
     values = [scan, np.arange(1, len(count) + 1), x, y, z, scores[score], sphere_diameter_mm(sizes), sizes]
     return pd.DataFrame(dict(zip(COLUMNS, [*values, last - first + 1], strict=True)))
 

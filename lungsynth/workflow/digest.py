@@ -1,10 +1,15 @@
 """Digests of code: what a step's result depends on, and no more."""
 
 import ast
+import atexit
+import contextlib
 import hashlib
+import json
 from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
+
+from lungsynth.ct.files import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 # Their effect reaches a step through the settings view that its rule carries.
@@ -12,6 +17,7 @@ LEFT_OUT = ("lungsynth.study", "lungsynth.workflow")
 # It stands between a training script and the loop: what it hands on makes the state, and without it nobody would see
 # the loop's own edits.
 COUNTED = "lungsynth.workflow.training"
+MEMORY = Path(".snakemake", "lungsynth-code.json")
 TEMPLATES = {".html", ".j2", ".css", ".js", ".md"}
 
 
@@ -55,22 +61,57 @@ def tree_digest() -> str:
 @cache
 def _parsed(path: Path) -> tuple[str, tuple[Path, ...]]:
     """The digest of one file's meaning, and the files of lungsynth that it imports."""
+    content = path.read_bytes()
     if path.suffix != ".py":
-        return hashlib.sha256(path.read_bytes()).hexdigest(), ()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+        return hashlib.sha256(content).hexdigest(), ()
     package = ".".join(path.relative_to(ROOT).with_suffix("").parts[:-1])
-    imported = [file for name in _imports(tree, package) for file in _files(name)]
+    meaning, names, texts = _remembered(content, package)
+    imported = [file for name in names for file in _files(name)]
+    return meaning, tuple(dict.fromkeys([*imported, *_templates(path.parent, texts)]))
+
+
+def _remembered(content: bytes, package: str) -> list:
+    """What `_read` gives, kept by the file's bytes from one start to the next: parsing is most of a dry run's time."""
+    memory = _memory()
+    key = hashlib.sha256(package.encode() + b"\0" + content).hexdigest()
+    if key not in memory:
+        if not memory.get("new"):
+            atexit.register(_keep, ROOT / MEMORY, memory)
+        memory["new"] = True
+        memory[key] = _read(content, package)
+    return memory[key]
+
+
+@cache
+def _memory() -> dict:
+    try:
+        return json.loads((ROOT / MEMORY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _keep(path: Path, memory: dict) -> None:
+    """A read-only checkout is no error: the next start parses again."""
+    memory.pop("new", None)
+    with contextlib.suppress(OSError):
+        write_text(path, json.dumps(memory))
+
+
+def _read(content: bytes, package: str) -> list:
+    """[digest, imported names, texts that name a template] of a Python file."""
+    tree = ast.parse(content)
+    names = _imports(tree, package)
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     _strip_docstrings(tree)
     meaning = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return meaning, tuple(dict.fromkeys([*imported, *_templates(path.parent, tree)]))
+    return [meaning, names, [text for text in texts if any(suffix in text for suffix in TEMPLATES)]]
 
 
-def _templates(folder: Path, tree: ast.AST) -> list[Path]:
+def _templates(folder: Path, texts: list[str]) -> list[Path]:
     """Pages and texts beside a module that names one of them: they make its output too, with what they include."""
     places = [folder, folder / "templates"]
     found = sorted(path for place in places if place.is_dir() for path in place.iterdir() if path.suffix in TEMPLATES)
-    said = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    return found if any(path.name in text for path in found for text in said) else []
+    return found if any(path.name in text for path in found for text in texts) else []
 
 
 def _imports(tree: ast.AST, package: str) -> list[str]:

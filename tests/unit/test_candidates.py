@@ -79,17 +79,33 @@ def test_near_lungs_is_the_distance_map():
     np.testing.assert_array_equal(candidates.near_lungs(voxels, lungs, 3.0, spacing), expected)
 
 
-def test_scores_rank_by_maximum_mean_or_mass():
+def test_scores_are_the_maximum_the_mean_or_the_shape():
     volume, probability = scan(), np.zeros(SHAPE, np.uint8)
-    probability[8:10, 8:12, 8:12] = 150
-    probability[8, 8, 8] = 255
-    probability[14:18, 20:28, 20:28] = 200
-    tables = {s: candidates.find("s", probability, volume, LUNGS, 0.5, score=s)[0] for s in ("max", "mean", "mass")}
-    small, large = (tables["max"]["probability"]).to_numpy()
-    assert (small, large) == (1.0, pytest.approx(200 / 255))
-    assert tables["mean"]["probability"].is_monotonic_increasing
-    mass = 256 * 2 * 200 / 255
-    assert tables["mass"]["probability"].iloc[1] == pytest.approx(mass / (mass + 30))
+    probability[ball(volume, (6, 16, 16), 8)] = 200
+    probability[6, 16, 16] = 250
+    probability[12:20, 30:32, 30:32] = 250  # a rod of 16 mm
+    tables = {s: candidates.find("s", probability, volume, LUNGS, 0.5, score=s)[0] for s in ("max", "mean", "shape")}
+    assert tables["max"]["probability"].tolist() == [250 / 255] * 2
+    assert tables["mean"]["probability"][0] < tables["mean"]["probability"][1] == 250 / 255
+    round_one, rod = tables["shape"]["probability"]
+    assert round_one > 0.95 > rod
+
+
+def test_shape_is_the_odds_times_compactness_times_root_of_size():
+    volume, probability = scan(), np.zeros(SHAPE, np.uint8)
+    probability[8:14, 20:26, 18:22] = 204
+    table, labels = candidates.find("s", probability, volume, LUNGS, 0.5, score="shape")
+    odds = 4 * candidates.compactness(labels, volume)[0] * np.sqrt(table["volume_mm3"][0] / 100)
+    assert table["probability"][0] == pytest.approx(odds / (1 + odds))
+
+
+def test_compactness_of_a_ball_is_near_one_and_of_a_rod_near_nothing():
+    volume = scan()
+    labels = ball(volume, (12, 24, 24), 15).astype(np.int32)
+    labels[4:20, 2:4, 2:4] = 2
+    round_one, rod = candidates.compactness(labels, volume)
+    assert round_one == pytest.approx(1, abs=0.2)
+    assert rod < 0.05
 
 
 def test_nothing_above_the_threshold_is_an_empty_table_with_columns():

@@ -56,6 +56,7 @@ def forget():
     """Digests are kept for one parse; an edit comes before the next."""
     digest._parsed.cache_clear()
     digest._files.cache_clear()
+    digest._memory.cache_clear()
 
 
 def after(tree, name, text, *plugins, script="stage/make.py"):
