@@ -7,7 +7,7 @@ from torch.nn.functional import interpolate, relu
 SLOPE = 0.2
 MOST_MEAN = 0.98
 """A mean pixel is kept off the ends of tanh, where nothing would be learnt."""
-NOISE_START = 0.05
+NOISE_START = 0.01
 
 
 def widths(first: int, least: int, count: int) -> list[int]:
