@@ -44,7 +44,13 @@ BANKS = [
 # What a segmenter's training and its probabilities do not depend on.
 SEGMENT_LATER = tuple(
     f"segment.{key}"
-    for key in ("threshold", "max_false_positives", "min_diameter_mm", "lung_margin_mm")
+    for key in (
+        "threshold",
+        "max_false_positives",
+        "min_diameter_mm",
+        "lung_margin_mm",
+        "candidate_score",
+    )
 )
 SEGMENTER = f"lungsynth.segment.{study.segment.kind}.network"
 EXTRACTOR = f"lungsynth.features.{study.features.kind}.network"

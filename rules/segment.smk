@@ -133,6 +133,7 @@ rule choose_threshold:
             "segment.max_false_positives",
             "segment.min_diameter_mm",
             "segment.lung_margin_mm",
+            "segment.candidate_score",
         ),
         code=code("segment/choose_threshold.py"),
     message:
@@ -160,7 +161,11 @@ rule find_candidates:
         mem_mb=3000,
         runtime=30,
     params:
-        settings=settings("segment.min_diameter_mm", "segment.lung_margin_mm"),
+        settings=settings(
+            "segment.min_diameter_mm",
+            "segment.lung_margin_mm",
+            "segment.candidate_score",
+        ),
         code=code("segment/find_candidates.py"),
     message:
         "nodule candidates, batch {wildcards.batch}"

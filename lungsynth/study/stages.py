@@ -91,6 +91,7 @@ class Segment(WithKinds):
     max_false_positives: float = Field(4, gt=0, description="a scan, at the operating point")
     min_diameter_mm: float = Field(3, ge=0, description="smaller components are no candidates")
     lung_margin_mm: float = Field(3, ge=0, description="candidates lie in the lungs grown by this")
+    candidate_score: Literal["max", "mean", "shape"] = Field("shape", description="what ranks candidates")
 
 
 class Banks(Settings):

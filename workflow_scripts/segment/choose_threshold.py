@@ -11,6 +11,7 @@ from lungsynth.workflow.step import step
 with step(snakemake) as job:  # noqa: F821
     given, most = job.settings("segment.threshold"), job.settings("segment.max_false_positives")
     least, margin = job.settings("segment.min_diameter_mm"), job.settings("segment.lung_margin_mm")
+    score = job.settings("segment.candidate_score")
     scans = [s for s in prepared(job.input.cohort, job.input.folders, ["tune"]) if s.kind == "volume"]
     files = {path.name.removesuffix(".nii.gz"): path for folder in job.input.probability for path in folder.iterdir()}
     maps = {scan.scan: volumes.read(files[scan.scan]).hu for scan in scans}
@@ -18,7 +19,9 @@ with step(snakemake) as job:  # noqa: F821
 
     def segmenter_at(level):
         """Candidates of all tune scans at a segmentation threshold."""
-        tables = [candidates.find(s.scan, maps[s.scan], s.volume, s.lungs, level, least, margin)[0] for s in scans]
+        tables = [
+            candidates.find(s.scan, maps[s.scan], s.volume, s.lungs, level, least, margin, score)[0] for s in scans
+        ]
         return pd.concat(tables, ignore_index=True)
 
     def baseline_at(radius_mm):

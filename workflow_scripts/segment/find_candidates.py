@@ -12,6 +12,7 @@ from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     least, margin = job.settings("segment.min_diameter_mm"), job.settings("segment.lung_margin_mm")
+    score = job.settings("segment.candidate_score")
     point = read_json(job.input.threshold)["segmenter"]
     tables = [pd.DataFrame(columns=[*candidates.COLUMNS, "shown"])]
     with whole_folder(job.output.masks) as folder:
@@ -21,7 +22,7 @@ with step(snakemake) as job:  # noqa: F821
                 continue
             probability = volumes.read(path).hu
             found, labels = candidates.find(
-                scan.scan, probability, scan.volume, scan.lungs, point["threshold"], least, margin
+                scan.scan, probability, scan.volume, scan.lungs, point["threshold"], least, margin, score
             )
             found = found.assign(shown=found["probability"] >= point["probability"])
             shown = np.isin(labels, found.loc[found["shown"], "label"]) * labels
