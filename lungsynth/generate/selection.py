@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lungsynth.ct.window import to_unit
+from lungsynth.features.similarity import copies_of, cosine_to_nearest
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.errors import TrainingError
 from lungsynth.study.stages import Select
@@ -19,7 +20,6 @@ from lungsynth.study.stages import Select
 DIAMETER_QUANTILES = (0.01, 0.99)
 DIAMETER_CLASSES = 10
 LEAST_IN_CLASS = 4
-ROWS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -97,32 +97,6 @@ def select(
     refused = Counter(reason for reason in reasons.tolist() if reason)
     counts = {"candidates": len(generated), "kept": len(rows), "wanted": keep, **dict(sorted(refused.items()))}
     return Selection(np.sort(rows), similarity, counts, moved)
-
-
-def copies_of(generated: np.ndarray, real: np.ndarray, quantile: float) -> np.ndarray:
-    """Whether the nearest real row is as near as the nearest `quantile` of real rows are to each other, bool [n]."""
-    apart = np.quantile(nearest_distance(real, real, same=True), quantile)
-    return nearest_distance(generated, real) <= apart
-
-
-def nearest_distance(rows: np.ndarray, others: np.ndarray, same: bool = False) -> np.ndarray:
-    """Euclidean distance of each row [n, d] to the nearest of `others` [m, d]; `same`: none is its own neighbour."""
-    rows, others = np.asarray(rows, np.float64), np.asarray(others, np.float64)
-    lengths, out = np.square(others).sum(1), np.empty(len(rows))
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        part = rows[start : start + ROWS_AT_ONCE]
-        square = np.square(part).sum(1)[:, None] + lengths - 2 * part @ others.T
-        if same:
-            own = np.arange(len(part))
-            square[own, start + own] = np.inf
-        out[start : start + len(part)] = np.sqrt(np.maximum(square.min(1), 0))
-    return out
-
-
-def cosine_to_nearest(generated: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """Largest cosine of each generated row [n, d] with a real one [m, d], float64 [n]."""
-    unit = [rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12) for rows in (generated, real)]
-    return (unit[0] @ unit[1].T).max(1)
 
 
 def best(similarity: np.ndarray, among: np.ndarray, keep: int) -> np.ndarray:

@@ -3,11 +3,12 @@ of lungs."""
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ks_2samp, norm, wasserstein_distance
+from scipy.stats import ks_2samp, wasserstein_distance
 
 from lungsynth.ct.shape import eccentricity, equivalent_diameter_mm
 from lungsynth.score.intervals import draw_counts, percentile_interval
 from lungsynth.sets.bank import ImageSet
+from lungsynth.sets.proportions import wilson
 
 MEASURES = ("diameter_mm", "mean_hu", "eccentricity", "u", "v", "clearance_mm")
 COLUMNS = ["set", "reference", "measure", "n_set", "n_reference", "median_set", "median_reference", "ks", "ks_low"]
@@ -103,17 +104,6 @@ def rows(
                 }
             )
     return pd.DataFrame(found, columns=COLUMNS)
-
-
-def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a share (1927); (0, 1) for n = 0."""
-    if n == 0:
-        return 0.0, 1.0
-    z = norm.ppf(0.5 + level / 2)
-    share = successes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    reach = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, float(centre - reach)), min(1.0, float(centre + reach))
 
 
 def lung_shape(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lungsynth.score import distributions
 from lungsynth.sets.bank import ImageSet
+from lungsynth.sets.proportions import wilson
 
 RNG = np.random.default_rng
 
@@ -55,18 +56,18 @@ def test_rows_name_sets_and_only_measures_that_both_have():
 
 
 def test_wilson_interval_of_the_textbook():
-    low, high = distributions.wilson(9, 10)
+    low, high = wilson(9, 10)
     assert (low, high) == pytest.approx((0.5958, 0.9821), abs=1e-4)
-    assert distributions.wilson(0, 0) == (0, 1)
+    assert wilson(0, 0) == (0, 1)
 
 
 @given(st.integers(0, 200), st.integers(1, 200))
 def test_wilson_interval_holds_the_share_and_mirrors(successes, n):
     successes = min(successes, n)
-    low, high = distributions.wilson(successes, n)
+    low, high = wilson(successes, n)
     assert 0 <= low <= successes / n + 1e-12
     assert successes / n - 1e-12 <= high <= 1
-    assert distributions.wilson(n - successes, n) == pytest.approx((1 - high, 1 - low), abs=1e-12)
+    assert wilson(n - successes, n) == pytest.approx((1 - high, 1 - low), abs=1e-12)
 
 
 def test_lungs_count_only_where_two_were_found_and_their_area_is_real():

@@ -6,7 +6,8 @@ import pytest
 from scipy.spatial.distance import cdist
 from scipy.stats import wasserstein_distance
 
-from lungsynth.generate.selection import copies_of, cosine_to_nearest, nearest_distance, select
+from lungsynth.features.similarity import copies_of, cosine_to_nearest, nearest_distance
+from lungsynth.generate.selection import select
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.errors import TrainingError
 from lungsynth.study.stages import Select
