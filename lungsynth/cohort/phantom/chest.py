@@ -26,7 +26,7 @@ from lungsynth.cohort.phantom.settings import PhantomSettings
 from lungsynth.cohort.phantom.vessels import make_vessels
 from lungsynth.study.seeds import rng
 
-VERSION = 1
+VERSION = 2
 """Goes up with every change that changes a patient."""
 
 LEFT_LUNG, RIGHT_LUNG, AIRWAY = 3, 4, 5
