@@ -1,8 +1,9 @@
 """Which generated images are kept: valid ones, close to real ones, no copies, in the real proportion of sizes.
 
 "Highest similarity" (Chi 2023) is the cosine between an image's features and those of the nearest real image, among
-images that are no copies (FACTS 8.7). Likeness alone would keep the commonest nodule a hundred times; so nodules are
-ranked within classes of diameter that hold equally many real ones, and each class gives its share.
+images that are no copies (FACTS 8.7). Likeness alone would keep the commonest image a hundred times; so nodules are
+ranked within classes of diameter, slices within classes of lung area, that hold equally many real ones each, and each
+class gives its share.
 """
 
 from collections import Counter
@@ -30,7 +31,7 @@ class Selection:
         rows: indices of the kept images, in their own order.
         similarity: cosine to the nearest real image, float64 [n], for all candidates.
         counts: candidates, kept, and refused images by reason.
-        moved: images that stand in for a class of diameter which had too few.
+        moved: images that stand in for a class of sizes which had too few.
     """
 
     rows: np.ndarray
@@ -90,7 +91,7 @@ def select(
     if not len(valid):
         why = ", ".join(f"{count} {reason}" for reason, count in Counter(reasons.tolist()).items())
         raise TrainingError(f"none of {len(generated)} generated {what} is of use ({why}); train longer or draw more")
-    if what == "nodules" and settings.match_diameters:
+    if settings.match_sizes:
         rows, moved = _in_proportion(_sizes(generated, what), similarity, valid, sizes, keep)
     else:
         rows, moved = best(similarity, valid, keep), 0

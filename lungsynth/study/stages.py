@@ -142,7 +142,7 @@ class Select(Settings):
 
     metric: Literal["cosine"] = Field("cosine", description="likeness to the nearest real image's features")
     min_distance_quantile: float = Field(0.01, ge=0, lt=1, description="of real-to-real distances; nearer is a copy")
-    match_diameters: bool = Field(True, description="keep nodules in the real bank's proportion of sizes")
+    match_sizes: bool = Field(True, description="keep the real proportion of diameters, or of lung areas")
     area_quantiles: tuple[float, float] = Field((0.05, 0.95), description="lung areas a normal may have, of real ones")
 
 

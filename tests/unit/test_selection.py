@@ -101,7 +101,7 @@ def test_kept_diameters_follow_the_real_ones():
     there = np.tile([[1e3, 1.0]], (200, 1)) + np.arange(200)[:, None] * [0, 1e-3]
     apart = {}
     for match in (True, False):
-        rows = choose(wide, real, 100, made=made, there=there, match_diameters=match).rows
+        rows = choose(wide, real, 100, made=made, there=there, match_sizes=match).rows
         apart[match] = wasserstein_distance(d[0][rows], d[1])
         assert len(rows) == 100
     assert apart[True] < 1 < 3 < apart[False]
