@@ -19,8 +19,8 @@ install: $(STAMP) ## the locked packages into .venv (or nothing, where LUNGSYNTH
 
 $(STAMP): requirements.txt
 	@if [ -z "$(LUNGSYNTH_ENV)" ]; then \
-	  python3 -m venv $(ENV) && $(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 \
-	  && $(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt; fi
+	  python3 -m venv $(ENV) && $(BIN)/pip install --quiet --quiet --disable-pip-version-check torch==2.13.0 \
+	  && $(BIN)/pip install --quiet --quiet --disable-pip-version-check -r requirements.txt; fi
 	@touch $(STAMP) 2>/dev/null || true
 
 demo: install ## the whole chain on the phantom cohort: minutes on two cores; ends with what to look at

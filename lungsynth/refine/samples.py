@@ -18,29 +18,31 @@ class Domain:
         images: int16 HU arrays [n, h, w].
         masks: lesion masks to match.
 
+        unmarked: nobody marked lesions in these images: all are used, and their share is not known.
+
     Attributes:
-        lesion_share: share of the images that show a lesion; the two domains should agree.
+        lesion_share: share of the images that show a lesion; the two domains should agree. None where unmarked.
         lesions_per_image: mean number of lesions.
 
     Raises:
-        DataError: no image, or none with a lesion.
+        DataError: no image, or none with a lesion where they are marked.
     """
 
-    def __init__(self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray], what: str):
+    def __init__(self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray], what: str, unmarked: bool = False):
         self.images, self.masks = images, masks
         counts = [len(np.unique(mask[mask > 0])) for part in masks for mask in part]
-        if not any(counts):
+        if not counts or not (unmarked or any(counts)):
             raise DataError(f"the {what} hold {len(counts)} images and no lesion: the refiner needs some")
         places = [(part, k) for part, stack in enumerate(images) for k in range(len(stack))]
-        self.lesion_share = float(np.mean(np.array(counts) > 0))
+        self.lesion_share = None if unmarked else float(np.mean(np.array(counts) > 0))
         self.lesions_per_image = float(np.mean(counts))
-        self.with_lesion = [place for place, count in zip(places, counts, strict=True) if count]
+        self.with_lesion = [place for place, count in zip(places, counts, strict=True) if count or unmarked]
 
     def crop(self, side_px: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """(image, mask) [side, side] at a random place that shows a random pixel of a lesion."""
+        """(image, mask) [side, side] at a random place that shows a random pixel of a lesion, if there is one."""
         part, k = self.with_lesion[rng.integers(len(self.with_lesion))]
         mask = self.masks[part][k]
-        rows, columns = np.nonzero(mask)
+        rows, columns = np.nonzero(mask if mask.any() else np.ones_like(mask))
         pixel = rng.integers(len(rows))
         corner = [
             int(rng.integers(max(0, at - side_px + 1), min(at, size - side_px) + 1))

@@ -49,6 +49,8 @@ def score_groups(scores: pd.DataFrame | None) -> list[ScoreGroup]:
     for (reference, extractor), rows in scores.groupby(["reference", "extractor"], sort=False):
         main = score_charts(rows[rows.metric.isin(MAIN_METRICS)])
         more = score_charts(rows[~rows.metric.isin(MAIN_METRICS + COPY_METRICS)])
+        if not main and not more:
+            continue
         title = REFERENCES.get(str(reference), str(reference).replace("_", " "))
         groups.append(ScoreGroup(f"{title}, by the extractor for {extractor}", main or more, more if main else []))
     order = list(REFERENCES.values())

@@ -92,7 +92,8 @@ def score_set(
         scores.append(
             measure(
                 metric,
-                (fake.name, "" if metric.reference == "none" else against.name),
+                # The inception score looks at no reference; the name says which images its floor is made of.
+                (fake.name, against.name),
                 source,
                 fake.sample(metric.sees),
                 against.sample(metric.sees),

@@ -37,6 +37,11 @@ class OperatingPoint:
         return asdict(self)
 
 
+def given(threshold: float) -> OperatingPoint:
+    """A threshold that no scan helped to choose; every candidate is shown, and the counts say so."""
+    return OperatingPoint(threshold, 0.0, 0.0, 0.0, 0, 0)
+
+
 def best_cut(curve: Curve, max_false_positives: float) -> tuple[float, float, float]:
     """Candidate score, sensitivity and false positives a scan: the lowest score that keeps within the bound.
 

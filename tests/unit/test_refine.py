@@ -225,3 +225,13 @@ def test_a_step_moves_both_generators_and_both_discriminators():
     for name in ("to_real", "to_composite", "judge_real", "judge_composite"):
         assert any(not torch.equal(a, b) for a, b in zip(before[name], modules[name].parameters(), strict=True)), name
     assert int(modules["pool_real"].filled) == 3
+
+
+def test_an_unmarked_domain_uses_all_of_its_images_and_knows_no_share():
+    images, masks = np.zeros((3, 16, 16), np.int16), np.zeros((3, 16, 16), np.uint8)
+    with pytest.raises(DataError, match="no lesion"):
+        Domain([images], [masks], "slices")
+    domain = Domain([images], [masks], "slices", unmarked=True)
+    assert domain.lesion_share is None and len(domain.with_lesion) == 3
+    image, mask = domain.crop(8, np.random.default_rng(0))
+    assert image.shape == mask.shape == (8, 8) and not mask.any()

@@ -29,9 +29,12 @@ with step(snakemake) as job:  # noqa: F821
         return pd.concat([baseline.find(s.scan, s.volume, s.lungs, radius_mm, least)[0] for s in scans])
 
     tried = threshold.THRESHOLDS if given is None else (given,)
-    points = {
-        "segmenter": threshold.choose(segmenter_at, marks, names, most, tried),
-        "baseline": threshold.choose(baseline_at, marks, names, most, baseline.RADII_MM),
-    }
+    if scans:
+        points = {
+            "segmenter": threshold.choose(segmenter_at, marks, names, most, tried),
+            "baseline": threshold.choose(baseline_at, marks, names, most, baseline.RADII_MM),
+        }
+    else:  # tune patients of patches only: nothing to count false positives on
+        points = {"segmenter": threshold.given(given or 0.5), "baseline": threshold.given(baseline.RADII_MM[1])}
     write_json(job.output.threshold, {name: point.to_dict() for name, point in points.items()})
     job.say(f"{points['segmenter']}")
