@@ -7,6 +7,7 @@ rule cut_windows:
         folders=SCAN_FOLDERS,
     output:
         windows=f"{R}/segment/windows.npz",
+        rows=f"{R}/segment/windows.csv",
     log:
         f"logs/{study.study}/cut_windows.log",
     benchmark:
@@ -37,6 +38,7 @@ rule mine_negatives:
         state=f"{R}/segment/state-0.pt",
     output:
         windows=f"{R}/segment/hard_windows.npz",
+        rows=f"{R}/segment/hard_windows.csv",
     log:
         f"logs/{study.study}/mine_negatives.log",
     benchmark:
