@@ -42,7 +42,7 @@ test: install ## the whole test suite
 
 lint: install ## ruff, snakefmt, snakemake --lint, import-linter
 	@PATH="$(BIN):$$PATH" ruff check . && PATH="$(BIN):$$PATH" ruff format --check .
-	@PATH="$(BIN):$$PATH" snakefmt --check --quiet Snakefile rules
+	@PATH="$(BIN):$$PATH" snakefmt --check Snakefile rules
 	@PATH="$(BIN):$$PATH" lint-imports
 	@PATH="$(BIN):$$PATH" snakemake --lint
 
