@@ -139,7 +139,7 @@ def test_a_set_is_scored_against_the_reference_that_each_metric_asks_for(trained
     )
     references = {score.metric: score.reference for score in scores}
     assert sorted(references) == METRICS.names()
-    assert (references["fid"], references["authenticity"], references["inception_score"]) == ("test", "fit", "")
+    assert (references["fid"], references["authenticity"], references["inception_score"]) == ("test", "fit", "test")
     assert all(score.extractor_sha256 == digest and score.classes == classes.SLICES for score in scores)
 
 
