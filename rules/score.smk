@@ -82,7 +82,7 @@ rule compare_distributions:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=settings("generate.select", "score", without=("score.metrics",)),
+        settings=settings("score", without=("score.metrics",)),
         code=code("score/compare_distributions.py"),
     message:
         "sizes, densities, shapes and places against the test patients'"

@@ -9,7 +9,7 @@ from lungsynth.study.seeds import rng
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    settings, quantiles = job.settings("score"), job.settings("generate.select").area_quantiles
+    settings = job.settings("score")
     sets = {
         name: distributions.measures_of(bank.read(getattr(job.input, f"nodules_{name}")))
         for name in ("generated", "selected", "fit", "test")
@@ -29,6 +29,6 @@ with step(snakemake) as job:  # noqa: F821
         return np.count_nonzero(one.masks, axis=(1, 2)) * one.mm_per_px**2, both
 
     lungs = {name: areas(name) for name in ("generated", "selected", "fit")}
-    table = distributions.lung_shape(lungs, areas("test")[0], quantiles, settings.confidence)
+    table = distributions.lung_shape(lungs, areas("test")[0], level=settings.confidence)
     write_csv(job.output.lungs, table)
     job.say(found[found["measure"] == "diameter_mm"].to_string(index=False))
