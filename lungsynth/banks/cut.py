@@ -102,14 +102,9 @@ def _sections(nodules: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
             continue
         for k in range(box[0].start, box[0].stop):
             where = np.zeros(nodules.shape[1:], bool)
-            where[box[1:]] = _largest_part(nodules[k][box[1:]] == label)
+            where[box[1:]] = shape.largest_part(nodules[k][box[1:]] == label)
             if where.any():
                 yield label, k, where
-
-
-def _largest_part(mask: np.ndarray) -> np.ndarray:
-    parts, n = ndimage.label(mask, np.ones((3, 3), int))
-    return mask if n < 2 else parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
 
 
 def _cut_out(hu: np.ndarray, where: np.ndarray, mm: float, banks: Banks) -> tuple[np.ndarray, np.ndarray]:

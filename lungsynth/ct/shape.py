@@ -35,6 +35,14 @@ def texture_class(mean_hu: float) -> str:
     return "part_solid" if mean_hu < high else "solid"
 
 
+def largest_part(mask: np.ndarray) -> np.ndarray:
+    """The largest 8-connected part of a mask, bool [h, w]; nothing where there is nothing."""
+    from scipy import ndimage
+
+    parts, n = ndimage.label(mask, np.ones((3, 3), int))
+    return mask if n < 2 else parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
+
+
 def grow_mm(mask: np.ndarray, distance_mm: float, mm_per_px: float) -> np.ndarray:
     """The mask grown by `distance_mm` in all directions of the plane, bool [h, w]."""
     from scipy import ndimage

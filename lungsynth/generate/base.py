@@ -1,12 +1,13 @@
 """What the generators' kinds share: a generator and a critic, and how they are built, optimised and watched."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from lungsynth.generate.prior import Prior
+from lungsynth.generate.registry import GENERATORS
 from lungsynth.generate.sizes import GeneratorSettings, start_and_doublings
 from lungsynth.nets.blocks import ImageGenerator, start_small
 from lungsynth.study.errors import TrainingError
@@ -104,3 +105,12 @@ class Gan:
                 f"the generator has collapsed: its images differ by {spread:.1e} of a grey scale of 2; "
                 "lower its learning rate or change the seed"
             )
+
+
+def make_kind(kind: str, block: dict[str, Any], image: Shape, ema: float = 0.0, real: Tensor | None = None) -> Gan:
+    """The kind called `kind` with its settings `block`, as the training loop takes it.
+
+    Raises:
+        StudyError: no such kind, or a size it cannot make.
+    """
+    return GENERATORS.get(kind)(GENERATORS.settings(kind)(**block), image, ema, real)

@@ -1,7 +1,6 @@
 """Images from a trained generator: image i is a function of the state, the seed and i alone."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,8 +10,7 @@ from torch import nn
 from lungsynth.ct import shape
 from lungsynth.ct.lungs import segment_slice
 from lungsynth.ct.window import to_hu
-from lungsynth.generate.base import Gan, Shape
-from lungsynth.generate.registry import GENERATORS
+from lungsynth.generate.base import Gan
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.seeds import rng as named_rng
 from lungsynth.train.state import load
@@ -20,17 +18,6 @@ from lungsynth.train.state import load
 CHUNK = 8
 """Images that are computed together: always so many, since the size of a batch shows in the last bits."""
 AIR_HU = -1000
-
-
-def make_kind(
-    kind: str, block: dict[str, Any], image: Shape, ema: float = 0.0, real: torch.Tensor | None = None
-) -> Gan:
-    """The kind called `kind` with its settings `block`, as the training loop takes it.
-
-    Raises:
-        StudyError: no such kind, or a size it cannot make.
-    """
-    return GENERATORS.get(kind)(GENERATORS.settings(kind)(**block), image, ema, real)
 
 
 def load_generator(gan: Gan, state: Path, device: str | torch.device = "cpu") -> nn.Module:
@@ -68,7 +55,7 @@ def as_nodules(
     hu, masks = to_hu(images[:, 0], window_hu), images[:, 1] > 0
     out, kept, rows = [], [], []
     for k, (image, mask) in enumerate(zip(hu, masks, strict=True)):
-        mask = _largest_part(mask)
+        mask = shape.largest_part(mask)
         inside = shape.grow_mm(mask, margin_mm, mm_per_px)
         image = np.where(inside, image, AIR_HU).astype(np.int16)
         mean_hu = float(image[mask].mean()) if mask.any() else float(AIR_HU)
@@ -105,11 +92,3 @@ def _identity(source: str, index: int) -> dict[str, str]:
 def _with_source_last(rows: list[dict]) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     return table[[*(name for name in table.columns if name != "source"), "source"]]
-
-
-def _largest_part(mask: np.ndarray) -> np.ndarray:
-    """The largest 8-connected part, bool; nothing where there is nothing."""
-    from scipy import ndimage
-
-    parts, n = ndimage.label(mask, np.ones((3, 3), int))
-    return mask if n < 2 else parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])

@@ -64,14 +64,6 @@ class Image(Settings):
         return self
 
 
-class Schedule(Settings):
-    """A training's length and how it is cut into cached segments."""
-
-    steps: int = Field(ge=1, description="training steps in all")
-    segments: int = Field(ge=1, description="cached pieces; a killed run loses the running one only")
-    points_every: int = Field(5, ge=1, description="steps averaged into one point of the loss curve (an 'epoch')")
-
-
 class Segment(WithKinds):
     """Nodule segmentation."""
 

@@ -22,9 +22,6 @@ from lungsynth.train.watch import Watch
 
 __all__ = ["load", "pick_device", "run_segment"]
 
-SPOILT_AFTER = 100
-"""Steps before which networks are not looked at: they had no time to learn anything, let alone to lose it."""
-
 CHECKED_FROM = 100
 """Steps of a training from which its kind is asked whether the networks are spoilt."""
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
-from lungsynth.generate.base import COLLAPSED_SD, Shape
+from lungsynth.generate.base import COLLAPSED_SD, Shape, make_kind
 from lungsynth.generate.data import batches, to_tensor
 from lungsynth.generate.prior import Prior
 from lungsynth.generate.registry import GENERATORS
-from lungsynth.generate.sample import as_nodules, as_slices, draw, load_generator, make_kind
+from lungsynth.generate.sample import as_nodules, as_slices, draw, load_generator
 from lungsynth.generate.sizes import start_and_doublings
 from lungsynth.generate.wasserstein import gradient_penalty
 from lungsynth.sets.bank import ImageSet

@@ -1,7 +1,7 @@
 """Images from a trained generator, before any selection."""
 
-from lungsynth.generate.base import Shape
-from lungsynth.generate.sample import as_nodules, as_slices, draw, load_generator, make_kind
+from lungsynth.generate.base import Shape, make_kind
+from lungsynth.generate.sample import as_nodules, as_slices, draw, load_generator
 from lungsynth.sets import bank
 from lungsynth.workflow.step import step
 
