@@ -23,6 +23,7 @@ rule cut_windows:
             "segment.spacing_mm",
             "segment.context_px",
             "segment.windows_per_patient",
+            "segment.pasted",
         ),
         code=code("segment/cut_windows.py"),
     message:

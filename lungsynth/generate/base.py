@@ -11,7 +11,7 @@ from lungsynth.generate.registry import GENERATORS
 from lungsynth.generate.sizes import GeneratorSettings, start_and_doublings
 from lungsynth.nets.blocks import ImageGenerator, start_small
 from lungsynth.study.errors import TrainingError
-from lungsynth.train.kind import LossFamily
+from lungsynth.train.kind import LossFamily, Update
 
 COLLAPSED_SD = 1e-3
 """Mean sd over the images of a batch, of 2 for the whole grey scale, under which a generator draws one image only."""
@@ -88,6 +88,29 @@ class Gan:
         """n images from fresh random vectors."""
         z = torch.randn(n, self.settings.z, generator=rng)
         return generator(z.to(next(generator.parameters()).device))
+
+    def images(self, generator: nn.Module, real: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """As many images as there are real ones, and the real ones rebuilt from their codes if the settings want it.
+
+        Both come from one pass of the generator; the second is None where `reconstruct` is 0.
+        """
+        n, z = len(real), self.settings.z
+        if not self.settings.reconstruct:
+            return self.draw(generator, n, rng), None
+        noise = torch.randn(2 * n, z, generator=rng).to(real.device)
+        codes = generator.prior.encode(real)
+        vectors = torch.cat([codes, noise[n:, codes.shape[1] + 1 :]], dim=1)
+        both = generator.decode(torch.cat([generator.prior(noise[:n]), vectors]))
+        return both[:n], both[n:]
+
+    def generator_update(self, loss: Tensor, rebuilt: Tensor | None, real: Tensor, step: int) -> Update:
+        """The generator's update: its adversarial loss, and the error of what it rebuilt, if it did."""
+        if rebuilt is None:
+            return Update("generator", loss)
+        settings, error = self.settings, (rebuilt - real).abs().mean()
+        # The monitor's g is the adversarial loss alone, so the other term's value is taken out of the sum.
+        fall = 0.5 ** (step / settings.reconstruct_halving) if settings.reconstruct_halving else 1.0
+        return Update("generator", loss + settings.reconstruct * fall * (error - error.detach()), {"rebuilt": error})
 
     def check(self, modules: dict[str, nn.Module], rng: torch.Generator) -> None:
         """Refuse a generator that draws one image only.

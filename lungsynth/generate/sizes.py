@@ -44,12 +44,20 @@ class GeneratorSettings(Base):
         0, ge=0, description="principal components of the real images that random vectors follow; 0: plain normal"
     )
     prior_components: int = Field(8, ge=1, description="Gaussians in the mixture of these components")
+    reconstruct: float = Field(
+        0, ge=0, description="weight of rebuilding real images (L1) from their codes beside the adversarial loss"
+    )
+    reconstruct_halving: int | None = Field(
+        None, ge=1, description="steps in which that weight falls by half; null: it stays"
+    )
     start_from_mean: bool = Field(True, description="the untrained generator draws the mean of the real images")
 
     @model_validator(mode="after")
-    def _vector_holds_the_code(self):
+    def _codes_fit(self):
         if self.prior_code and self.z < self.prior_code + 2:
             raise ValueError(f"z must be at least prior_code + 2 = {self.prior_code + 2}, got {self.z}")
+        if self.reconstruct and not self.prior_code:
+            raise ValueError("reconstruct needs prior_code above 0: an image is rebuilt from its code")
         return self
 
     @staticmethod

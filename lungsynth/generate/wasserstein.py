@@ -38,5 +38,5 @@ class WassersteinGan(Gan):
             penalty, norm = gradient_penalty(critic, real, fake, rng)
             loss = settings.penalty * penalty - gap + settings.drift * on_real.square().mean()
             yield Update("critic", loss, {"gap": gap.detach(), "penalty": penalty.detach(), "gradient": norm})
-        fake = self.draw(generator, settings.batch, rng)
-        yield Update("generator", -critic(fake).mean())
+        fake, rebuilt = self.images(generator, real, rng)
+        yield self.generator_update(-critic(fake).mean(), rebuilt, real, step)

@@ -13,6 +13,8 @@ EVERY_NEIGHBOUR = np.ones((3, 3, 3), bool)
 Score = Literal["max", "mean", "shape"]
 TYPICAL_MM3 = 100.0
 """Volume at which the size neither adds to the shape score nor takes from it: a nodule of 5.8 mm."""
+STEP = 0.1
+"""Between the levels at which a component is looked at for better parts."""
 
 
 def sphere_mm3(diameter_mm: float) -> float:
@@ -86,37 +88,88 @@ def compactness(labels: np.ndarray, volume: Volume) -> np.ndarray:
     return np.clip(count * voxel_mm3 / sphere_mm3(1) / (2 * radius) ** 3, 0, 1)
 
 
+def scored(labels: np.ndarray, probability: np.ndarray, volume: Volume, score: Score) -> np.ndarray:
+    """[components] what ranks a component: its maximum, its mean, or "shape".
+
+    probability: uint8 0..255 [z, y, x]. "shape" is the odds of the maximum times compactness times
+    sqrt(volume / 100 mm3), as a probability: what a network takes for nodules by mistake is small or a piece of a
+    vessel, and so is ranked below.
+    """
+    voxels = labels > 0
+    label, value = labels[voxels], probability[voxels] / 255
+    count = np.bincount(label)[1:]
+    if score == "mean":
+        return np.bincount(label, value)[1:] / count
+    best = np.zeros(len(count))
+    np.maximum.at(best, label - 1, value)
+    if score == "max":
+        return best
+    odds = best / (1 - np.minimum(best, 254.5 / 255))
+    odds = odds * compactness(labels, volume) * np.sqrt(count * float(np.prod(volume.spacing_mm)) / TYPICAL_MM3)
+    return odds / (1 + odds)
+
+
+def taken_apart(
+    probability: np.ndarray,
+    volume: Volume,
+    lungs: np.ndarray,
+    threshold: float,
+    min_diameter_mm: float,
+    margin_mm: float,
+) -> np.ndarray:
+    """Components above a threshold, but parts of one where it has parts above a higher level of a better shape score.
+
+    The levels rise in steps of .1. A nodule that one threshold joins with a vessel stands alone at a higher one; the
+    tree of nested components (as of MSER, Matas 2002) is cut where the best score of each branch lies. Arguments as
+    `find` has; int32 labels without gaps, in the order of the array.
+    """
+    levels = threshold + STEP * np.arange(max(1, int(np.ceil((1 - threshold) / STEP - 1e-9))))
+    trees = [components(probability >= level * 255, volume, lungs, margin_mm, min_diameter_mm) for level in levels]
+    scores = [scored(labels, probability, volume, "shape") for labels in trees]
+    best, whole = scores[-1], [np.ones(len(one), bool) for one in scores]
+    for k in range(len(levels) - 2, -1, -1):
+        parts = np.zeros(len(scores[k]))
+        inside = trees[k + 1] > 0
+        np.maximum.at(parts, trees[k][inside] - 1, best[trees[k + 1][inside] - 1])
+        whole[k] = scores[k] >= parts
+        best = np.maximum(scores[k], parts)
+    out, count = np.zeros(probability.shape, np.int32), 0
+    open_ = trees[0] > 0
+    for labels, kept in zip(trees, whole, strict=True):
+        numbers = np.concatenate([[0], np.where(kept, np.cumsum(kept) + count, 0)]).astype(np.int32)
+        found = open_ & (numbers[labels] > 0)
+        out[found] = numbers[labels[found]]
+        open_ &= ~found
+        count += int(kept.sum())
+    return in_order(out)
+
+
+def in_order(labels: np.ndarray) -> np.ndarray:
+    """The same components, numbered 1..n in the order of their first voxels."""
+    voxels = np.flatnonzero(labels)
+    values, first = np.unique(labels.ravel()[voxels], return_index=True)
+    numbers = np.zeros(int(labels.max()) + 1, np.int32)
+    numbers[values[np.argsort(first, kind="stable")]] = np.arange(1, len(values) + 1)
+    return numbers[labels]
+
+
 def measure(
     scan: str, labels: np.ndarray, probability: np.ndarray, volume: Volume, score: Score = "max"
 ) -> pd.DataFrame:
-    """One row a component: centroid in LPS mm, equivalent diameter, number of slices, probability.
-
-    probability: uint8 0..255 [z, y, x]. The score in the column `probability` is the component's maximum (FACTS 3.4),
-    its mean, or "shape": the odds of the maximum times compactness times sqrt(volume / 100 mm3), as a probability.
-    What a network takes for nodules by mistake is small or a piece of a vessel, and so is ranked below.
-    """
+    """One row a component: centroid in LPS mm, equivalent diameter, number of slices, probability (`scored`)."""
     voxels = np.argwhere(labels)
     if not len(voxels):
         return pd.DataFrame({name: pd.Series(dtype=str if name == "scan" else float) for name in COLUMNS})
     label = labels[tuple(voxels.T)]
-    value = probability[tuple(voxels.T)] / 255
     count = np.bincount(label)[1:]
-    total = np.bincount(label, value)[1:]
     centre = np.stack([np.bincount(label, axis)[1:] / count for axis in voxels.T], axis=1)
-    best = np.zeros(len(count))
-    np.maximum.at(best, label - 1, value)
-    voxel_mm3 = float(np.prod(volume.spacing_mm))
-    sizes = count * voxel_mm3
-    scores = {"max": best, "mean": total / count}
-    if score == "shape":
-        odds = best / (1 - np.minimum(best, 254.5 / 255))
-        odds = odds * compactness(labels, volume) * np.sqrt(sizes / TYPICAL_MM3)
-        scores["shape"] = odds / (1 + odds)
+    sizes = count * float(np.prod(volume.spacing_mm))
     first, last = (np.full(len(count), edge) for edge in (len(labels), -1))
     np.minimum.at(first, label - 1, voxels[:, 0])
     np.maximum.at(last, label - 1, voxels[:, 0])
     x, y, z = volume.to_mm(centre).T
-    values = [scan, np.arange(1, len(count) + 1), x, y, z, scores[score], sphere_diameter_mm(sizes), sizes]
+    rank = scored(labels, probability, volume, score)
+    values = [scan, np.arange(1, len(count) + 1), x, y, z, rank, sphere_diameter_mm(sizes), sizes]
     return pd.DataFrame(dict(zip(COLUMNS, [*values, last - first + 1], strict=True)))
 
 
@@ -136,9 +189,13 @@ def find(
         probability: uint8 0..255 [z, y, x] on the grid of `volume` (only its geometry is used).
         lungs: labels [z, y, x], 0 outside.
         threshold: probability from which a voxel counts, 0..1.
+        score: see `scored`; with "shape" a component is taken apart where its parts score better (`taken_apart`).
 
     Returns:
         A table with `COLUMNS`, one row a candidate, `label` its number in the second value, int32 [z, y, x].
     """
-    labels = components(probability >= threshold * 255, volume, lungs, margin_mm, min_diameter_mm)
+    if score == "shape":
+        labels = taken_apart(probability, volume, lungs, threshold, min_diameter_mm, margin_mm)
+    else:
+        labels = components(probability >= threshold * 255, volume, lungs, margin_mm, min_diameter_mm)
     return measure(scan, labels, probability, volume, score), labels

@@ -9,8 +9,8 @@ import pandas as pd
 from lungsynth.segment.detection import Curve, cpm, match
 from lungsynth.study.errors import DataError
 
-THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
-"""Segmentation thresholds that are tried."""
+THRESHOLDS = (0.2, 0.3)
+"""Segmentation thresholds that are tried: low ones, since what they join is taken apart again."""
 SHOW_NOTHING = 2.0
 """A candidate score that none reaches."""
 

@@ -178,6 +178,18 @@ class Cutter:
         return Windows(images, masks, table.assign(what=what, nodule=0))
 
 
+def round_nodules(
+    scan: Scan, spacing_mm: float, context_px: int, slices: int, most: int, rng: np.random.Generator
+) -> Windows:
+    """Windows round every slice of every nodule of a scan, at most `most` of them, drawn; arguments as `cut` has."""
+    centres, labels = nodule_centres(scan.nodules)
+    if len(centres) > most:
+        kept = np.sort(rng.choice(len(centres), size=most, replace=False))
+        centres, labels = centres[kept], labels[kept]
+    found = Cutter(scan, spacing_mm, context_px, slices).cut(centres, ["nodule"] * len(centres))
+    return replace(found, table=found.table.assign(nodule=labels))
+
+
 def cut(scan: Scan, spacing_mm: float, context_px: int, slices: int, most: int, rng: np.random.Generator) -> Windows:
     """The contexts of one scan: every slice of every nodule (at most `most`, drawn), and `most` without.
 
@@ -186,14 +198,9 @@ def cut(scan: Scan, spacing_mm: float, context_px: int, slices: int, most: int, 
         spacing_mm: the network's grid; context_px: side of a context on it; slices: 1, 3 or 5.
         rng: a stream of its own for each scan, so that the order of scans does not matter.
     """
-    centres, labels = nodule_centres(scan.nodules)
-    if len(centres) > most:
-        kept = np.sort(rng.choice(len(centres), size=most, replace=False))
-        centres, labels = centres[kept], labels[kept]
+    nodules = round_nodules(scan, spacing_mm, context_px, slices, most, rng)
     background, words = background_centres(scan, most, rng)
-    cutter = Cutter(scan, spacing_mm, context_px, slices)
-    nodules, others = cutter.cut(centres, ["nodule"] * len(centres)), cutter.cut(background, words)
-    return join([replace(nodules, table=nodules.table.assign(nodule=labels)), others])
+    return join([nodules, Cutter(scan, spacing_mm, context_px, slices).cut(background, words)])
 
 
 def mine(

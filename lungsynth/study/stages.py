@@ -79,6 +79,7 @@ class Segment(WithKinds):
     windows_per_patient: int = Field(
         80, ge=1, description="positive contexts cut from a patient at most; as many negatives"
     )
+    pasted: int = Field(0, ge=0, description="nodules of fit scans laid once more into each fit scan, to learn from")
     threshold: float | None = Field(None, gt=0, lt=1, description="of the probability; null: chosen on tune patients")
     max_false_positives: float = Field(4, gt=0, description="a scan, at the operating point")
     min_diameter_mm: float = Field(3, ge=0, description="smaller components are no candidates")

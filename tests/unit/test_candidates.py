@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from lungsynth.ct.volume import Volume
 from lungsynth.segment import candidates
@@ -112,3 +113,51 @@ def test_nothing_above_the_threshold_is_an_empty_table_with_columns():
     table, labels = candidates.find("s", np.zeros(SHAPE, np.uint8), scan(), LUNGS, 0.5)
     assert list(table.columns) == candidates.COLUMNS
     assert not labels.any()
+
+
+def joined():
+    """A ball of high probability at the end of a long rod of a lower one: one component above .3, two bodies."""
+    volume, probability = scan(), np.zeros(SHAPE, np.uint8)
+    probability[10:13, 20:23, 8:38] = 120
+    probability[ball(volume, (11, 21, 34), 9)] = 240
+    return volume, probability
+
+
+def test_a_nodule_that_a_threshold_joins_with_a_vessel_is_taken_from_it():
+    volume, probability = joined()
+    whole, _ = candidates.find("s", probability, volume, LUNGS, 0.3, score="max")
+    parts, labels = candidates.find("s", probability, volume, LUNGS, 0.3, score="shape")
+    assert len(whole) == len(parts) == 1
+    centre = volume.to_mm(np.array([11.0, 21.0, 34.0]))
+    off = [np.linalg.norm(t[["x_mm", "y_mm", "z_mm"]].to_numpy(float)[0] - centre) for t in (whole, parts)]
+    assert off[1] < 1 < off[0]
+    assert (probability[labels > 0] == 240).all()
+
+
+def test_a_component_of_one_body_stays_whole():
+    volume, probability = scan(), np.zeros(SHAPE, np.uint8)
+    probability[ball(volume, (11, 21, 24), 12)] = 100
+    probability[ball(volume, (11, 21, 24), 6)] = 240
+    table, labels = candidates.find("s", probability, volume, LUNGS, 0.3, score="shape")
+    assert len(table) == 1
+    np.testing.assert_array_equal(labels > 0, probability > 0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**31))
+def test_taken_apart_is_the_best_cut_of_the_tree(seed):
+    """No candidate scores below a part of itself, and labels are numbered in the order of the array."""
+    rng = np.random.default_rng(seed)
+    field = ndimage.gaussian_filter(rng.standard_normal(SHAPE), 2.5)
+    probability = np.clip(128 + 90 * field / field.std(), 0, 255).astype(np.uint8)
+    volume = scan()
+    table, labels = candidates.find("s", probability, volume, LUNGS, 0.3, score="shape")
+    first = [np.flatnonzero(labels.ravel() == label)[0] for label in table["label"]]
+    assert first == sorted(first)
+    for level in (0.4, 0.6, 0.8):
+        parts = candidates.components(probability >= level * 255, volume, LUNGS, 3.0, 3.0)
+        scores = candidates.scored(parts, probability, volume, "shape")
+        for part, score in enumerate(scores, start=1):
+            (owner,) = np.unique(labels[parts == part])[:1]
+            if owner and (labels[parts == part] == owner).all():
+                assert table["probability"][owner - 1] >= score - 1e-9

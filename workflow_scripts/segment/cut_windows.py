@@ -1,19 +1,30 @@
 """Contexts round nodules and round what is none, cut from the fit scans."""
 
-from lungsynth.segment import windows
+from dataclasses import replace
+
+from lungsynth.segment import paste, windows
 from lungsynth.segment.planes import scans_of
 from lungsynth.sets.scans import prepared
 from lungsynth.study.seeds import rng
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    spacing_mm, context_px = job.settings("segment.spacing_mm"), job.settings("segment.context_px")
-    slices, most = job.settings("segment.slices"), job.settings("segment.windows_per_patient")
-    parts = [
-        windows.cut(scan, spacing_mm, context_px, slices, most, rng(job.seed, "windows", scan.name))
-        for one in job.bar(prepared(job.input.cohort, job.input.folders, ["fit"]))
-        for scan in scans_of(one)
-    ]
+    grid = [job.settings(f"segment.{name}") for name in ("spacing_mm", "context_px", "slices", "windows_per_patient")]
+    pasted = job.settings("segment.pasted")
+
+    def fit_scans():
+        """The fit scans, one at a time."""
+        return prepared(job.input.cohort, job.input.folders, ["fit"])
+
+    volumes = (scan for one in fit_scans() if pasted and one.kind == "volume" for scan in scans_of(one))
+    pieces, parts = [piece for scan in volumes for piece in paste.pieces_of(scan)], []
+    for one in job.bar(fit_scans()):
+        for scan in scans_of(one):
+            parts.append(windows.cut(scan, *grid, rng(job.seed, "windows", scan.name)))
+            if pieces and one.kind == "volume":
+                stream = rng(job.seed, "windows", "pasted", scan.name)
+                more = replace(paste.pasted(scan, pieces, pasted, stream), name=f"{scan.name}-pasted")
+                parts.append(windows.round_nodules(more, *grid, stream))
     all_windows = windows.join(parts)
     windows.write(job.output.windows, all_windows)
     job.say(f"{len(all_windows)} contexts: {all_windows.table['what'].value_counts().to_dict()}")

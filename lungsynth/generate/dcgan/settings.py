@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from lungsynth.generate.sizes import GeneratorSettings
 
@@ -19,16 +19,4 @@ class Settings(GeneratorSettings):
         "non_saturating", description="-log D(G(z)), or log(1 - D(G(z)))"
     )
     smooth: float = Field(0, ge=0, lt=0.5, description="the critic's target for real images is 1 - smooth")
-    reconstruct: float = Field(
-        0, ge=0, description="weight of rebuilding real images (L1) from their codes beside the adversarial loss"
-    )
-    reconstruct_halving: int | None = Field(
-        None, ge=1, description="steps in which that weight falls by half; null: it stays"
-    )
     betas: tuple[float, float] = Field((0.5, 0.99), description="of Adam")
-
-    @model_validator(mode="after")
-    def _codes_are_there(self):
-        if self.reconstruct and not self.prior_code:
-            raise ValueError("reconstruct needs prior_code above 0: an image is rebuilt from its code")
-        return self
