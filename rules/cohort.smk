@@ -66,6 +66,7 @@ rule list_scans:
     params:
         settings=settings("cohort", without=("cohort.phantom",)),
         code=code("cohort/list_scans.py", *READER_MODULES),
+        data=lambda wildcards: data_digest(study.cohort.sources),
     message:
         "who is there, and who may be used for what"
     script:

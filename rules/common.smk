@@ -8,6 +8,7 @@ from lungsynth.study.errors import LungsynthError
 from lungsynth.workflow.digest import code_digest
 from lungsynth.workflow.jobs import tell_jobs
 from lungsynth.workflow.settings import load, view
+from lungsynth.workflow.sources import data_digest
 
 tell_jobs(workflow.basedir)
 try:
@@ -108,6 +109,11 @@ def banks(*names):
     return [f"{R}/banks/{name}.npz" for name in names]
 
 
+def tables(*paths):
+    """The tables beside .npz files. They are inputs too: bank.read opens both, and an edit of one must be seen."""
+    return [f"{path.removesuffix('.npz')}.csv" for path in paths]
+
+
 def stems(folder):
     """All shards of a stage."""
     return expand(f"{R}/{folder}/{{shard}}.npy", shard=SHARDS)
@@ -183,4 +189,8 @@ def scored(wildcards):
         for name in (one.train, one.reference, *one.sets.values())
     }
     chosen = {name: files[name] for name in sorted(names)}
-    return {"extractor": f"{R}/features/{wildcards.extractor}.safetensors", **chosen}
+    return {
+        "extractor": f"{R}/features/{wildcards.extractor}.safetensors",
+        "beside": tables(*(one for one in chosen.values() if isinstance(one, str))),
+        **chosen,
+    }

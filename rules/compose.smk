@@ -7,6 +7,10 @@ rule draw_groups:
         generated_nodules=f"{R}/generate/nodules/selected.npz",
         normals=banks("normals_fit"),
         generated_normals=f"{R}/generate/normals/selected.npz",
+        beside=tables(
+            *banks("nodules_fit", "normals_fit"),
+            *(f"{R}/generate/{layer}/selected.npz" for layer in LAYERS),
+        ),
     output:
         nodules=f"{R}/compose/nodules.npz",
         nodule_rows=f"{R}/compose/nodules.csv",
@@ -43,6 +47,7 @@ rule make_plan:
         nodules=f"{R}/compose/nodules.npz",
         normals=f"{R}/compose/normals.npz",
         groups=f"{R}/compose/groups.parquet",
+        beside=tables(f"{R}/compose/nodules.npz", f"{R}/compose/normals.npz"),
     output:
         plan=f"{R}/compose/plan.parquet",
         summary=f"{R}/compose/plan.json",
@@ -70,6 +75,7 @@ rule render_shard:
         nodules=f"{R}/compose/nodules.npz",
         normals=f"{R}/compose/normals.npz",
         groups=f"{R}/compose/groups.parquet",
+        beside=tables(f"{R}/compose/nodules.npz", f"{R}/compose/normals.npz"),
     output:
         images=f"{R}/compose/shards/{{shard}}.npy",
         masks=f"{R}/compose/shards/{{shard}}_masks.npy",

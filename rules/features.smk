@@ -4,6 +4,7 @@
 rule train_extractor:
     input:
         banks=extractor_banks,
+        beside=lambda wildcards: tables(*extractor_banks(wildcards)),
     output:
         weights=f"{R}/features/{{extractor}}.safetensors",
         recipe=f"{R}/features/{{extractor}}.json",

@@ -4,6 +4,7 @@
 rule train_generator:
     input:
         bank=f"{R}/banks/{{layer}}_fit.npz",
+        beside=f"{R}/banks/{{layer}}_fit.csv",
         before=state_before("generate/{layer}"),
     output:
         state=f"{R}/generate/{{layer}}/state-{{segment}}.pt",
@@ -63,6 +64,10 @@ rule select_samples:
         generated=f"{R}/generate/{{layer}}/generated.npz",
         fit=f"{R}/banks/{{layer}}_fit.npz",
         tune=f"{R}/banks/{{layer}}_tune.npz",
+        beside=tables(
+            f"{R}/generate/{{layer}}/generated.npz",
+            *banks("{layer}_fit", "{layer}_tune"),
+        ),
         extractor=layer_extractor,
     output:
         images=f"{R}/generate/{{layer}}/selected.npz",

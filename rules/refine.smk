@@ -6,6 +6,7 @@ rule train_refiner:
         composites=stems("compose/shards"),
         masks=expand(f"{R}/compose/shards/{{shard}}_masks.npy", shard=SHARDS),
         domain=banks("lesions_domain"),
+        beside=tables(*banks("lesions_domain")),
         before=state_before("refine"),
     output:
         state=f"{R}/refine/state-{{segment}}.pt",
@@ -65,6 +66,7 @@ rule gate_shard:
         rows=f"{R}/compose/shards/{{shard}}.parquet",
         refined=f"{R}/refine/shards/{{shard}}.npy",
         normals=f"{R}/compose/normals.npz",
+        beside=f"{R}/compose/normals.csv",
         state=last_state("segment", study.segment.segments),
     output:
         lesions=f"{R}/refine/gate/{{shard}}-lesions.csv",

@@ -10,6 +10,7 @@ rule export_shard:
         gate=f"{R}/refine/gate/{{shard}}-images.csv",
         plan=f"{R}/compose/plan.parquet",
         normals=f"{R}/compose/normals.npz",
+        beside=f"{R}/compose/normals.csv",
     output:
         images=directory(f"{R}/release/images/{{shard}}"),
         masks=directory(f"{R}/release/masks/{{shard}}"),

@@ -13,6 +13,14 @@ STORY = dict(
 SHOWN_BANKS = [
     name for name in BANKS if name not in STORY and not name.endswith("_tune")
 ]
+IMAGE_SETS = {
+    **{name: f"{R}/banks/{name}.npz" for name in SHOWN_BANKS},
+    **{
+        f"{layer}_{made}": f"{R}/generate/{layer}/{made}.npz"
+        for layer in LAYERS
+        for made in ("generated", "selected")
+    },
+}
 TRAININGS = dict(
     segmenter="segment",
     nodules="generate/nodules",
@@ -30,6 +38,7 @@ LAST_SEGMENT = dict(
 rule draw_story:
     input:
         **STORY,
+        beside=tables(STORY["lesions_test"], STORY["pool_normals"]),
     output:
         story=report(
             f"{R}/report/story.png",
@@ -58,12 +67,7 @@ rule draw_story:
 rule make_report:
     input:
         **STORY,
-        **{name: f"{R}/banks/{name}.npz" for name in SHOWN_BANKS},
-        **{
-            f"{layer}_{made}": f"{R}/generate/{layer}/{made}.npz"
-            for layer in LAYERS
-            for made in ("generated", "selected")
-        },
+        **IMAGE_SETS,
         **{
             f"selection_{layer}": f"{R}/generate/{layer}/selection.json"
             for layer in LAYERS
@@ -92,6 +96,9 @@ rule make_report:
         distributions=f"{R}/score/distributions.csv",
         lungs=f"{R}/score/lungs.csv",
         manifest=f"{R}/release/manifest.csv",
+        beside=tables(
+            STORY["lesions_test"], STORY["pool_normals"], *IMAGE_SETS.values()
+        ),
     output:
         page=report(
             f"{R}/report/report.html",

@@ -1,5 +1,19 @@
 # How alike the sets are, how sure that is, and what two real sets would score.
 
+# Sets whose distributions are compared, by the names of lungsynth.score.distributions.
+COMPARED = {
+    **{
+        f"{layer}_{made}": f"{R}/generate/{layer}/{made}.npz"
+        for layer in LAYERS
+        for made in ("generated", "selected")
+    },
+    **{
+        f"{layer}_{role}": f"{R}/banks/{layer}_{role}.npz"
+        for layer in LAYERS
+        for role in ("fit", "test")
+    },
+}
+
 
 rule score_sets:
     input:
@@ -59,14 +73,8 @@ rule tabulate_scores:
 
 rule compare_distributions:
     input:
-        nodules_generated=f"{R}/generate/nodules/generated.npz",
-        nodules_selected=f"{R}/generate/nodules/selected.npz",
-        normals_generated=f"{R}/generate/normals/generated.npz",
-        normals_selected=f"{R}/generate/normals/selected.npz",
-        nodules_fit=f"{R}/banks/nodules_fit.npz",
-        nodules_test=f"{R}/banks/nodules_test.npz",
-        normals_fit=f"{R}/banks/normals_fit.npz",
-        normals_test=f"{R}/banks/normals_test.npz",
+        **COMPARED,
+        beside=tables(*COMPARED.values()),
         plan=f"{R}/compose/plan.parquet",
         groups=f"{R}/compose/groups.parquet",
     output:

@@ -61,6 +61,7 @@ rule mine_negatives:
 rule train_segmenter:
     input:
         windows=segmenter_windows,
+        beside=lambda wildcards: tables(*segmenter_windows(wildcards)),
         before=state_before("segment"),
     output:
         state=f"{R}/segment/state-{{segment}}.pt",

@@ -53,7 +53,9 @@ def test_rules_carry_their_settings_as_plain_strings(fresh):
     for path in sorted((fresh / "rules").glob("*.smk")):
         for block in re.findall(r"^    params:\n((?:        .*\n)+)", path.read_text(), re.M):
             names = re.findall(r"^        (\w+)=", block, re.M)
-            assert names == ["settings", "code"], f"{path.name}: {block}"
+            # The user's own files come in at one place only.
+            more = ["data"] if "list_scans.py" in block else []
+            assert names == ["settings", "code", *more], f"{path.name}: {block}"
 
 
 def test_a_misspelt_key_is_one_line_and_no_job(fresh):
@@ -74,3 +76,16 @@ def test_the_view_of_a_rule_is_canonical_json(finished):
     for path in Path(finished, "results/test/.records").glob("*.json"):
         record = json.loads(path.read_text())
         assert record["settings"]["seed"] == 2023 and re.fullmatch(r"[0-9a-f]{16}", record["code"])
+
+
+def test_a_step_that_reads_images_names_the_table_beside_them(finished):
+    """Else an edited table would rerun nothing."""
+    looked_at = 0
+    for path in Path(finished, "results/test/.records").glob("*.json"):
+        inputs = set(json.loads(path.read_text())["inputs"])
+        for images in (name for name in inputs if name.endswith(".npz")):
+            beside = images.removesuffix("npz") + "csv"
+            if Path(finished, beside).exists():
+                looked_at += 1
+                assert beside in inputs, f"{path.name}: {beside}"
+    assert looked_at > 10

@@ -9,7 +9,7 @@ from lungsynth.workflow.records import FOLDER, study_folder
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    files = {name: paths for name, paths in vars(job.input).items() if name != "all"}
+    files = {name: paths for name, paths in vars(job.input).items() if name not in ("all", "beside")}
     target = str(job.output.page)
     records = read_records(study_folder(target) / FOLDER)
     data = assemble(files, job.view, records, environment(), (job.rule, target))

@@ -1,0 +1,61 @@
+"""The digest of the user's data: what is added, removed or replaced is seen; dates and places are not."""
+
+import os
+import shutil
+
+import pytest
+
+from lungsynth.workflow.sources import data_digest
+
+SOURCES = [{"reader": "phantom"}, {"reader": "luna16", "path": "luna"}]
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A data root with one source."""
+    root = tmp_path / "data"
+    (root / "luna/subset0").mkdir(parents=True)
+    (root / "luna/subset0/a.mhd").write_text("header")
+    (root / "luna/subset0/a.raw").write_bytes(b"12345678")
+    monkeypatch.setenv("LUNGSYNTH_DATA", str(root))
+    return root
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda luna: (luna / "subset0/b.mhd").write_text("another"),
+        lambda luna: (luna / "subset0/a.raw").unlink(),
+        lambda luna: (luna / "subset0/a.raw").write_bytes(b"1234"),
+        lambda luna: (luna / "subset0/a.mhd").rename(luna / "subset0/c.mhd"),
+    ],
+)
+def test_a_scan_added_removed_replaced_or_renamed_changes_it(data, change):
+    before = data_digest(SOURCES)
+    change(data / "luna")
+    assert data_digest(SOURCES) != before
+
+
+def test_date_and_place_do_not_change_it(data, tmp_path, monkeypatch):
+    before = data_digest(SOURCES)
+    os.utime(data / "luna/subset0/a.mhd", (1, 1))
+    shutil.copytree(data, tmp_path / "elsewhere")
+    monkeypatch.setenv("LUNGSYNTH_DATA", str(tmp_path / "elsewhere"))
+    assert data_digest(SOURCES) == before
+
+
+def test_files_of_other_folders_do_not_count(data):
+    before = data_digest(SOURCES)
+    (data / "notes.txt").write_text("mine")
+    assert data_digest(SOURCES) == before
+
+
+def test_without_data_it_is_empty(data):
+    shutil.rmtree(data / "luna")
+    assert data_digest(SOURCES) == ""
+    assert data_digest(SOURCES[:1]) == ""
+
+
+def test_a_loop_of_links_ends(data):
+    (data / "luna/loop").symlink_to(data / "luna")
+    assert data_digest(SOURCES)
