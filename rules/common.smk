@@ -3,12 +3,12 @@ import sys
 
 sys.path.insert(0, workflow.basedir)
 
-from lungsynth.score.plan import SUBJECTS
+from lungsynth.score.plan import INCEPTION, files_of
 from lungsynth.study.errors import LungsynthError
 from lungsynth.workflow.digest import code_digest
 from lungsynth.workflow.jobs import tell_jobs
 from lungsynth.workflow.settings import load, view
-from lungsynth.workflow.sources import data_digest
+from lungsynth.workflow.sources import data_digest, under_data
 
 tell_jobs(workflow.basedir)
 try:
@@ -25,6 +25,7 @@ GPU = 0 if study.device == "cpu" else 1
 BATCHES = range(study.cohort.batches)
 SHARDS = range(study.compose.render.shards)
 EXTRACTORS = ["slices", "nodules"]
+SCORED_BY = [*EXTRACTORS, *([INCEPTION] if study.features.inception else [])]
 LAYERS = ["nodules", "normals"]
 SCAN_FOLDERS = expand(f"{R}/cohort/scans/{{batch}}", batch=BATCHES)
 READER_MODULES = sorted(
@@ -66,7 +67,7 @@ wildcard_constraints:
     shard=r"\d+",
     segment=r"\d+",
     layer="|".join(LAYERS),
-    extractor="|".join(EXTRACTORS),
+    extractor="|".join(SCORED_BY),
 
 
 def settings(*paths, without=()):
@@ -170,6 +171,19 @@ def extractor_banks(wildcards):
     )
 
 
+def weights_of(extractor):
+    """The file with an extractor's weights: our own from the workflow, InceptionV3's from LUNGSYNTH_DATA."""
+    if extractor == INCEPTION:
+        return str(under_data(study.features.inception.path))
+    return f"{R}/features/{extractor}.safetensors"
+
+
+def score_settings(wildcards):
+    """Params function: of scores; InceptionV3 is told by the hash of its weights."""
+    given = ["features.inception"] if wildcards.extractor == INCEPTION else []
+    return view(study, "score", *given)
+
+
 def scored(wildcards):
     """Input function: the files behind the scores of one extractor, by the names of lungsynth.score.plan."""
     files = {
@@ -182,15 +196,9 @@ def scored(wildcards):
             for kind in ("generated", "selected")
         },
     }
-    subjects = [one for one in SUBJECTS if one.extractor == wildcards.extractor]
-    names = {
-        name
-        for one in subjects
-        for name in (one.train, one.reference, *one.sets.values())
-    }
-    chosen = {name: files[name] for name in sorted(names)}
+    chosen = {name: files[name] for name in files_of(wildcards.extractor)}
     return {
-        "extractor": f"{R}/features/{wildcards.extractor}.safetensors",
+        "extractor": weights_of(wildcards.extractor),
         "beside": tables(*(one for one in chosen.values() if isinstance(one, str))),
         **chosen,
     }

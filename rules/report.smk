@@ -91,7 +91,7 @@ rule make_report:
         gate_facts=f"{R}/refine/gate.json",
         gate_lesions=expand(f"{R}/refine/gate/{{shard}}-lesions.csv", shard=SHARDS),
         scores=f"{R}/score/scores.csv",
-        score_facts=expand(f"{R}/score/{{extractor}}.json", extractor=EXTRACTORS),
+        score_facts=expand(f"{R}/score/{{extractor}}.json", extractor=SCORED_BY),
         differences=f"{R}/score/differences.csv",
         distributions=f"{R}/score/distributions.csv",
         lungs=f"{R}/score/lungs.csv",

@@ -31,7 +31,7 @@ rule score_sets:
         mem_mb=4000,
         runtime=120,
     params:
-        settings=settings("score"),
+        settings=score_settings,
         code=code("score/score_sets.py", EXTRACTOR, *METRIC_MODULES),
     message:
         "scores by the extractor of {wildcards.extractor}"
@@ -41,9 +41,9 @@ rule score_sets:
 
 rule tabulate_scores:
     input:
-        scores=expand(f"{R}/score/{{extractor}}.json", extractor=EXTRACTORS),
+        scores=expand(f"{R}/score/{{extractor}}.json", extractor=SCORED_BY),
         differences=expand(
-            f"{R}/score/{{extractor}}-differences.csv", extractor=EXTRACTORS
+            f"{R}/score/{{extractor}}-differences.csv", extractor=SCORED_BY
         ),
     output:
         scores=report(

@@ -96,7 +96,7 @@ def lungs_card(lungs: pd.DataFrame | None) -> Iterator[Card]:
 
 def kid_card(differences: pd.DataFrame | None) -> Iterator[Card]:
     """Paired KID difference of refined and unrefined composites."""
-    row = _row(differences, first="refined", second="composite")
+    row = _row(differences, first="refined", second="composite", extractor="slices")
     if row is None:
         return
     verdict = "bad" if row.kid_difference >= 0 else "good" if row.high < 0 else "open"

@@ -52,7 +52,8 @@ def score_groups(scores: pd.DataFrame | None) -> list[ScoreGroup]:
         if not main and not more:
             continue
         title = REFERENCES.get(str(reference), str(reference).replace("_", " "))
-        groups.append(ScoreGroup(f"{title}, by the extractor for {extractor}", main or more, more if main else []))
+        eye = "InceptionV3" if extractor == "inception" else f"the extractor for {extractor}"
+        groups.append(ScoreGroup(f"{title}, by {eye}", main or more, more if main else []))
     order = list(REFERENCES.values())
     return sorted(groups, key=lambda one: next((k for k, name in enumerate(order) if one.title.startswith(name)), 9))
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+INCEPTION = "inception"
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -40,3 +42,13 @@ SUBJECTS = (
         {"real": "lesions_fit", "composite": "composite", "refined": "refined"},
     ),
 )
+
+
+def seen_by(extractor: str) -> tuple[Subject, ...]:
+    """The subjects that an extractor scores: its own; InceptionV3, which knows none of them, scores all."""
+    return tuple(one for one in SUBJECTS if extractor in (one.extractor, INCEPTION))
+
+
+def files_of(extractor: str) -> list[str]:
+    """Names of all files behind an extractor's scores, sorted."""
+    return sorted({name for one in seen_by(extractor) for name in (one.train, one.reference, *one.sets.values())})

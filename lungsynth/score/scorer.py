@@ -1,5 +1,6 @@
 """All metrics of a set with one extractor: each against the reference that it asks for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -8,9 +9,11 @@ import pandas as pd
 from lungsynth.features.apply import Embedding, embed
 from lungsynth.features.extractor import Extractor
 from lungsynth.score.metric import Metric
+from lungsynth.score.plan import Subject
 from lungsynth.score.record import Effort, Score, Source, measure
 from lungsynth.score.registry import METRICS
 from lungsynth.score.samples import Sample
+from lungsynth.study.errors import DataError
 from lungsynth.study.seeds import torch_seed
 
 
@@ -104,3 +107,34 @@ def score_set(
             )
         )
     return scores
+
+
+def score_subject(
+    subject: Subject,
+    seen: Callable[[str, str], Embedded],
+    metrics: list[Metric],
+    source: Source,
+    seed: int,
+    effort: Effort,
+) -> tuple[list[Score], dict[str, Embedded], list[str]]:
+    """All sets of one subject.
+
+    Args:
+        subject: what is scored against what.
+        seen: name of a set and name of its file -> the set through the extractor.
+
+    Returns:
+        The scores; the sets, and the subject's reference under "reference", for comparisons; and a line for each set
+        that has too few images, which is a result and no error.
+    """
+    test, train = seen(subject.reference, subject.reference), seen(subject.train, subject.train)
+    sets, scores, refused = {"reference": test}, [], []
+    for key, file in subject.sets.items():
+        sets[key] = seen(key, file)
+        # The training images are no copies of themselves: they are scored as a set, not as a source.
+        learnt_from = None if key == "real" else train
+        try:
+            scores += score_set(metrics, sets[key], test, learnt_from, source, seed, effort, others=train)
+        except DataError as error:
+            refused.append(f"not scored, {error}")
+    return scores, sets, refused

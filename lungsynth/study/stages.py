@@ -105,6 +105,13 @@ class Banks(Settings):
         return self.nodule_fov_mm / self.nodule_px
 
 
+class Weights(Settings):
+    """A file with weights that the user has."""
+
+    path: str = Field(description="under LUNGSYNTH_DATA: .safetensors, or a PyTorch state dict")
+    sha256: str = Field(pattern="^[0-9a-fA-F]{64}$", description="of the file; another one is refused")
+
+
 class Features(WithKinds):
     """The extractors that the scores and the selection stand on, trained in the workflow."""
 
@@ -112,9 +119,7 @@ class Features(WithKinds):
     dimensions: int = Field(64, ge=8, description="length of a feature vector")
     steps: int = Field(300, ge=1, description="training steps of each extractor")
     batch: int = Field(16, ge=2, description="images a step")
-    inception: dict[str, str] | None = Field(
-        None, description="{path, sha256} of InceptionV3 weights, if there are any"
-    )
+    inception: Weights | None = Field(None, description="{path, sha256} of InceptionV3 weights, if there are any")
 
 
 class Layer(WithKinds):

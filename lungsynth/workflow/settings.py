@@ -12,6 +12,7 @@ from lungsynth.study.errors import StudyError
 from lungsynth.study.registry import Registry
 from lungsynth.study.stages import WithKinds
 from lungsynth.study.study import Study
+from lungsynth.workflow.sources import under_data
 
 # Dotted key of a block with kinds -> the room whose registry names them.
 KINDS = {
@@ -41,6 +42,7 @@ def load(config: dict[str, Any]) -> Study:
         for name in _at(study, path):
             _known(_registry(place), name, path)
     _check_sizes(study)
+    _check_weights(study)
     return _replace(study, {"cohort.sources": _sources(study), "cohort.phantom": _phantom(study)})
 
 
@@ -169,6 +171,13 @@ def _phantom(study: Study) -> dict[str, Any]:
     from lungsynth.cohort.phantom.settings import PhantomSettings
 
     return _validate(PhantomSettings, study.cohort.phantom, "cohort.phantom").model_dump(mode="json")
+
+
+def _check_weights(study: Study) -> None:
+    """A file that the user names and has not is said before any job."""
+    weights = study.features.inception
+    if weights and not under_data(weights.path).is_file():
+        raise StudyError(f"features.inception.path: there is no file {weights.path!r} under LUNGSYNTH_DATA")
 
 
 def _check_sizes(study: Study) -> None:

@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Any
 
 
+def under_data(path: str) -> Path:
+    """A path of the study's under LUNGSYNTH_DATA, which is `data` where the environment does not say."""
+    return Path(os.environ.get("LUNGSYNTH_DATA", "data"), path)
+
+
 def data_digest(sources: Iterable[Mapping[str, Any]]) -> str:
     """Digest of the names and sizes of all files in the folders of the study's sources; "" where no source has one.
 
@@ -16,7 +21,7 @@ def data_digest(sources: Iterable[Mapping[str, Any]]) -> str:
     Args:
         sources: of the cohort as the study has checked them: each but the phantom's has a `path`.
     """
-    data_root = Path(os.environ.get("LUNGSYNTH_DATA", "data"))
+    data_root = under_data("")
     files = [
         (index, os.path.relpath(Path(folder, name), data_root), Path(folder, name).lstat().st_size)
         for index, source in enumerate(sources)

@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel
 from snakemake.utils import update_config
 
+from lungsynth.study.errors import StudyError
 from lungsynth.study.study import Study
 from lungsynth.workflow.settings import load
 
@@ -55,3 +56,13 @@ def test_every_study_validates(path):
     if path:
         update_config(settings, yaml.safe_load(path.read_text(encoding="utf-8")))
     assert load(settings).study
+
+
+def test_weights_that_are_not_there_are_said_before_any_job(tmp_path, monkeypatch):
+    monkeypatch.setenv("LUNGSYNTH_DATA", str(tmp_path))
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config["features"]["inception"] = {"path": "inception.pt", "sha256": "0" * 64}
+    with pytest.raises(StudyError, match=r"features\.inception\.path: .*'inception\.pt'"):
+        load(config)
+    (tmp_path / "inception.pt").write_bytes(b"weights")
+    assert load(config).features.inception.path == "inception.pt"

@@ -1,5 +1,6 @@
 """The tiny study from end to end: what a user finds at the end is there, fits together and keeps its promises."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -8,10 +9,14 @@ import sys
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
+import torch
 import yaml
+from conftest import TEST_STUDY, snakemake
+from safetensors.torch import save
 from snakemake.utils import update_config
 
 from lungsynth.compose.dataset import CompositeDataset
+from lungsynth.features.inception import Inception
 from lungsynth.sets import shard
 from lungsynth.workflow.settings import load
 
@@ -113,3 +118,25 @@ def test_bad_data_stop_the_run_with_one_line(fresh, tmp_path):
     )
     lines = [line for line in run.stderr.splitlines() if line.startswith("lungsynth:")]
     assert run.returncode == 1 and len(lines) == 1 and "scans" in lines[0]
+
+
+def test_inception_scores_every_set_where_its_weights_are_given(finished, tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    weights = save(Inception().state_dict())
+    (tmp_path / "inception.safetensors").write_bytes(weights)
+    monkeypatch.setenv("LUNGSYNTH_DATA", str(tmp_path))
+    given = {"path": "inception.safetensors", "sha256": hashlib.sha256(weights).hexdigest()}
+    target = finished / "results/test/score/inception.json"
+    overlay = tmp_path / "study.yaml"
+    overlay.write_text(yaml.safe_dump({"features": {"inception": given}}))
+    try:
+        arguments = ["--cores", "1", *TEST_STUDY, str(overlay), "--", str(target.relative_to(finished))]
+        snakemake(finished, *arguments)
+        scores = json.loads(target.read_text())
+    finally:
+        for path in (target, target.with_name("inception-differences.csv")):
+            path.unlink(missing_ok=True)
+        (finished / "results/test/.records/score_sets-inception.json").unlink(missing_ok=True)
+    assert {score["extractor_sha256"] for score in scores} == {given["sha256"]}
+    assert {"nodules_test", "normals_test", "lesions_test"} <= {score["reference"] for score in scores}
+    assert all(score["dimensions"] == 2048 for score in scores)

@@ -26,18 +26,17 @@ with step(snakemake) as job:  # noqa: F821
         found, role = scan, scan.role
         if banks.cut_from == "segmentation" and role in ("fit", "tune") and scan.kind == "volume":
             found = replace(scan, nodules=volumes.read(candidates[scan.scan]).hu)
-        cuts = cut_nodules(found, banks, scan.nodules)
-        lost += cuts.too_large
-        slices = lesion_slices(scan, banks, image) if scan.nodules.any() else None
-        made = {
-            "nodules": cuts.images,
-            "normals": normal_slices(found, banks, image, scan.nodules),
+        if f"nodules_{role}" in parts:
+            cuts = cut_nodules(found, banks, scan.nodules)
+            parts[f"nodules_{role}"].append(cuts.images)
+            lost += cuts.too_large
+        if f"normals_{role}" in parts:
+            parts[f"normals_{role}"].append(normal_slices(found, banks, image, scan.nodules))
+        if f"lesions_{role}" in parts:
             # A source without marks may still show what real slices look like: all of its slices are targets.
-            "lesions": unmarked(normal_slices(scan, banks, image)) if slices is None else slices,
-        }
-        for what, one in made.items():
-            if f"{what}_{role}" in parts:
-                parts[f"{what}_{role}"].append(one)
+            marked = scan.nodules.any()
+            slices = lesion_slices(scan, banks, image) if marked else unmarked(normal_slices(scan, banks, image))
+            parts[f"lesions_{role}"].append(slices)
     sets = {name: bank.concatenate(some) for name, some in parts.items()}
     for path in job.output.images:
         bank.write(path, sets[path.stem])

@@ -1,14 +1,13 @@
 """The list of all scans with roles and batches, from names and headers alone."""
 
-import os
-
 from lungsynth.cohort.listing import list_scans, open_reader
 from lungsynth.sets.tables import write_csv
+from lungsynth.workflow.sources import under_data
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     cohort = job.settings("cohort")
-    data_root = os.environ.get("LUNGSYNTH_DATA", "data")
+    data_root = under_data("")
     phantom = job.output.scans.parent / "phantom"
     readers = [open_reader(source, data_root, phantom) for source in cohort.sources]
     scans, unread = list_scans(readers, cohort.sources, cohort.split, cohort.batches, job.seed)

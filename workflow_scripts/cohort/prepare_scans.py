@@ -1,15 +1,14 @@
 """A batch of scans: HU, lungs, nodule labels, tables and pictures."""
 
-import os
-
 from lungsynth.cohort.listing import open_reader
 from lungsynth.cohort.prepare import prepare_batch
 from lungsynth.ct.files import whole_folder
 from lungsynth.sets.tables import read_csv
+from lungsynth.workflow.sources import under_data
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    data_root = os.environ.get("LUNGSYNTH_DATA", "data")
+    data_root = under_data("")
     phantom = job.input.scans.parent / "phantom"
     readers = [open_reader(source, data_root, phantom) for source in job.settings("cohort.sources")]
     listed = read_csv(job.input.scans)
