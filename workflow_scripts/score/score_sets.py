@@ -15,7 +15,7 @@ from lungsynth.workflow.step import step
 with step(snakemake) as job:  # noqa: F821
     settings, name = job.settings("score"), job.wildcards.extractor
     if name == INCEPTION:
-        extractor, digest = inception.read(job.input.extractor, job.settings("features.inception").sha256)
+        extractor, digest = inception.read(job.input.extractor, job.settings("features.inception")["sha256"])
     else:
         extractor, digest = apply.read(job.input.extractor)
     effort = record.Effort(settings.bootstrap, settings.floors, settings.confidence)
