@@ -117,6 +117,16 @@ class Reader(ABC):
             DataError: one line that says what is wrong with which file.
         """
 
+    @property
+    def public_names(self) -> bool:
+        """Whether files, folders and UIDs may be named in tables and logs: not where they may name a patient."""
+        return bool(getattr(self.settings, "keep_patient_ids", True))
+
+    @property
+    def chest_ct(self) -> bool:
+        """Whether the images are CT of the chest: in others no lungs are looked for, and none are missed."""
+        return bool(getattr(self.settings, "chest_ct", True))
+
     def allowed_roles(self, ref: ScanRef) -> tuple[Role, ...]:
         """The roles that the data set leaves open to the scan's patient; one alone prescribes it."""
         return ROLES

@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from lungsynth.cohort.base import Reader, ScanRef
+from lungsynth.cohort.names import Names, hide, printable, token
 from lungsynth.cohort.registry import READERS
 from lungsynth.cohort.split import assign, claims
 from lungsynth.study.errors import DataError, StudyError
@@ -45,26 +46,41 @@ def list_scans(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All scans with role and batch, and what was skipped.
 
+    Names of files may name patients: `files` holds tokens (names.token) that `prepare_batch` finds the files by, and
+    so do the names of what was skipped, unless the reader says that its names are public.
+
     Returns:
         The table of COLUMNS, sorted by scan, batches in turn; and a table source, file, reason.
 
     Raises:
         DataError: a patient in two roles, a scan in two sources, too few patients.
     """
-    rows, found, skipped = [], [], []
+    rows, hidden, found, skipped = [], [], [], []
     for index, (reader, source) in enumerate(zip(readers, sources, strict=True)):
         where = f"cohort.sources[{index}] ({source['reader']})"
         refs = reader.list()
         found += claims(refs, [reader.allowed_roles(ref) for ref in refs], source, where)
-        rows += [{**to_row(ref), "source": index, "reader": source["reader"]} for ref in refs]
-        skipped += [{"source": index, "file": file, "reason": reason} for file, reason in reader.skipped]
+        origin = {"source": index, "reader": source["reader"]}
+        rows += [{**to_row(ref), **origin} for ref in refs]
+        hidden += [{**to_row(hide(ref, reader.public_names)), **origin} for ref in refs]
+        skipped += [{"source": index, **told} for told in _skipped(reader)]
     _refuse_doubles(rows)
     roles = assign(found, split, seed)
-    rows.sort(key=lambda row: row["scan"])
-    for k, row in enumerate(rows):
+    hidden.sort(key=lambda row: row["scan"])
+    for k, row in enumerate(hidden):
         row.update(role=roles[row["patient"]], batch=k % batches)
     unread = pd.DataFrame(skipped, columns=["source", "file", "reason"])
-    return pd.DataFrame(rows, columns=list(COLUMNS)), unread
+    return pd.DataFrame(hidden, columns=list(COLUMNS)), unread
+
+
+def _skipped(reader: Reader) -> Iterator[dict[str, str]]:
+    """The rows file and reason of what a reader passed over."""
+    names = Names(reader.root)
+    for file, reason in reader.skipped:
+        if reader.public_names:
+            yield {"file": printable(file), "reason": printable(reason)}
+        else:
+            yield {"file": token(file), "reason": printable(names.without_names(reason))}
 
 
 def to_row(ref: ScanRef) -> dict[str, Any]:
@@ -95,6 +111,6 @@ def _refuse_doubles(rows: list[dict[str, Any]]) -> None:
             other = first.setdefault(row[key], row)
             if other is not row and (other["kind"] == row["kind"] or other["patient"] != row["patient"]):
                 raise DataError(
-                    f"the scan {row[key]} is there twice: patient {other['patient']} in cohort.sources"
+                    f"the scan {row['scan']} is there twice: patient {other['patient']} in cohort.sources"
                     f"[{other['source']}] and patient {row['patient']} in cohort.sources[{row['source']}]"
                 )

@@ -11,6 +11,7 @@ import pandas as pd
 from lungsynth.cohort import checks
 from lungsynth.cohort.base import Mark, Reader, Scan, ScanRef
 from lungsynth.cohort.listing import from_row
+from lungsynth.cohort.names import Names, printable
 from lungsynth.cohort.preview import preview
 from lungsynth.cohort.shapes import depth_mm
 from lungsynth.ct import lungs as lung_masks
@@ -37,7 +38,7 @@ def prepare_batch(rows: Iterable[Mapping[str, Any]], readers: Sequence[Reader], 
     that cannot be read or fails a check is a row with verdict `quarantined` and the reason, and no volume.
 
     Args:
-        rows: of the list of scans (listing.COLUMNS), of this batch.
+        rows: of the list of scans (listing.list_scans), of this batch.
         readers: all readers of the study, in the order of cohort.sources.
         folder: where the files go.
 
@@ -46,17 +47,16 @@ def prepare_batch(rows: Iterable[Mapping[str, Any]], readers: Sequence[Reader], 
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    names = [Names(reader.root) for reader in readers]
     scans, marks = [], []
     for row in rows:
         ref, source = from_row(row), int(row["source"])
         try:
-            scan = readers[source].read(ref)
-        except DataError as error:
-            # A path of this machine does not belong into a table that goes with the data.
-            reason = str(error).replace(f"{readers[source].root}/", "")
-            scans.append(_unreadable(ref, source, reason))
+            scan = readers[source].read(names[source].reveal(ref))
+        except (DataError, OSError) as error:
+            scans.append(_unreadable(ref, source, _reason(error, readers[source], names[source])))
             continue
-        facts, found = prepare_scan(ref, scan, folder)
+        facts, found = prepare_scan(ref, scan, folder, readers[source].chest_ct)
         scans.append({**facts, "source": source})
         marks += found
     table = pd.DataFrame(scans, columns=list(SCAN_COLUMNS))
@@ -65,11 +65,17 @@ def prepare_batch(rows: Iterable[Mapping[str, Any]], readers: Sequence[Reader], 
     return table
 
 
-def prepare_scan(ref: ScanRef, scan: Scan, folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Check one scan, write its files and return its row of scans.csv and its rows of marks.csv."""
+def prepare_scan(
+    ref: ScanRef, scan: Scan, folder: Path, chest_ct: bool = True
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Check one scan, write its files and return its row of scans.csv and its rows of marks.csv.
+
+    With `chest_ct` False the image needs no lungs, and its lung mask is empty.
+    """
     reason = checks.geometry_fault(scan.volume, ref.kind) or checks.image_fault(scan.volume)
-    lungs = np.zeros(scan.volume.hu.shape, np.uint8) if reason else lungs_of(scan, ref.kind)
-    reason = reason or checks.lung_fault(lungs, scan.volume, ref.kind)
+    lungs = np.zeros(scan.volume.hu.shape, np.uint8) if reason or not chest_ct else lungs_of(scan, ref.kind)
+    if chest_ct:
+        reason = reason or checks.lung_fault(lungs, scan.volume, ref.kind)
     marks = [] if reason else [_mark_row(ref, k, mark, scan, lungs) for k, mark in enumerate(scan.marks, 1)]
     if not reason:
         _write_volumes(ref, scan, lungs, folder)
@@ -133,6 +139,12 @@ def _scan_row(ref: ScanRef, scan: Scan, lungs: np.ndarray, reason: str) -> dict[
         "verdict": checks.BAD if reason else checks.OK,
         "reason": reason,
     }
+
+
+def _reason(error: DataError | OSError, reader: Reader, names: Names) -> str:
+    """Why a scan cannot be read. Neither this machine's paths nor patients' names belong into a table of the study."""
+    text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+    return printable(text.replace(f"{reader.root}/", "") if reader.public_names else names.without_names(text))
 
 
 def _unreadable(ref: ScanRef, source: int, reason: str) -> dict[str, Any]:

@@ -1,8 +1,12 @@
 """Tables: .csv for people, .parquet where large; the same rows give the same bytes."""
 
+import csv
+import io
 import json
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -10,6 +14,8 @@ from lungsynth.ct.files import whole, write_text
 from lungsynth.study.errors import DataError
 
 IDENTIFIERS = ("id", "patient", "scan", "source", "texture", "series")
+Cell = Literal["text", "number", "number or empty", "whole number", "flag"]
+FLAGS = {"0": 0, "1": 1, "false": 0, "true": 1}
 MISSING = ["", "nan", "NaN", "NA", "null"]
 
 
@@ -39,6 +45,80 @@ def read_csv(path: str | Path) -> pd.DataFrame:
         raise DataError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a table ({error})") from None
+
+
+def read_users_csv(path: str | Path, columns: Mapping[str, Cell]) -> pd.DataFrame:
+    """Read a table that a person or another program made; a BOM, Windows line ends and blanks round cells do no harm.
+
+    Args:
+        columns: the columns that are needed and what their cells hold; others are passed over.
+
+    Returns:
+        These columns; text stays as it is, an empty number is NaN, a flag (0, 1, true, false) is 0 or 1. The index
+        `line` is the line of the file. Lines without any cell are left out.
+
+    Raises:
+        DataError: another separator, a missing or double column, a line of another length, a cell that is no number;
+            names the file, the line and the column.
+    """
+    path = Path(path)
+    header, lines = _cells(path)
+    absent = [name for name in columns if name not in header]
+    if absent:
+        raise DataError(f"{path}: column {absent[0]} is missing{_hint(header)}; it needs {', '.join(columns)}")
+    double = [name for name in columns if header.count(name) > 1]
+    if double:
+        raise DataError(f"{path}: column {double[0]} is there twice")
+    found: dict[str, list] = {name: [] for name in columns}
+    for line, cells in lines:
+        if len(cells) != len(header):
+            raise DataError(f"{path}: row {line} has {len(cells)} cells where the first row has {len(header)}")
+        for name, kind in columns.items():
+            found[name].append(_value(cells[header.index(name)], kind, f"{path}: row {line}, {name}"))
+    return pd.DataFrame(found, index=pd.Index([line for line, _ in lines], name="line"), columns=list(columns))
+
+
+def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The names in the first row, and line and cells of every other row that has any."""
+    try:
+        rows = csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), strict=True)
+        lines = [(rows.line_num, [cell.strip() for cell in row]) for row in rows]
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: is no UTF-8 text; save it as CSV in UTF-8") from None
+    except (OSError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as a table ({error})") from None
+    lines = [(line, cells) for line, cells in lines if any(cells)]
+    if not lines:
+        raise DataError(f"{path}: is empty; it needs a first row with the names of its columns")
+    return lines[0][1], lines[1:]
+
+
+def _hint(header: Sequence[str]) -> str:
+    """A word on the separator, where one cell of the first row looks like several."""
+    for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if len(header) == 1 and separator in header[0]:
+            return f", since the columns are separated by {name} and not by commas; save it with commas"
+    return ""
+
+
+def _value(text: str, kind: Cell, where: str) -> str | float | int:
+    if kind == "text":
+        return text
+    if kind == "flag":
+        if text.lower() not in FLAGS:
+            raise DataError(f"{where}: {text!r} is none of 0, 1, true, false")
+        return FLAGS[text.lower()]
+    if kind == "number or empty" and text in MISSING:
+        return math.nan
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise DataError(f"{where}: {text!r} is not a number")
+    if kind == "whole number" and number != int(number):
+        raise DataError(f"{where}: {text!r} is not a whole number")
+    return int(number) if kind == "whole number" else number
 
 
 def write_parquet(path: str | Path, table: pd.DataFrame) -> None:

@@ -49,7 +49,7 @@ def examples(tmp_path_factory):
 
 
 def test_every_registry_has_an_example(examples):
-    names = {"lsgan", "nifti", "mean_distance", "histogram", "npy"}
+    names = {"lsgan", "nrrd", "mean_distance", "histogram", "npy"}
     assert names == {name for package in ROOMS for name in registry(package).names() if name in names}
 
 
@@ -78,10 +78,10 @@ def test_the_reader_finds_a_nodule_where_it_is(tmp_path):
     grid = np.stack(np.mgrid[:20, :40, :40], -1) * (2.0, 1.0, 1.0)
     ball = np.linalg.norm(grid - (20, 18, 22), axis=-1) <= 6
     volume = Volume(np.where(ball, 30, -850).astype(np.int16), (2, 1, 1), (-10, 5, 7))
-    write(tmp_path / "p1.nii.gz", volume)
-    write(tmp_path / "p1_nodules.nii.gz", volume.like(ball.astype(np.uint8)))
+    write(tmp_path / "p1.nrrd", volume)
+    write(tmp_path / "p1_nodules.nrrd", volume.like(ball.astype(np.uint8)))
     readers = registry("lungsynth.cohort")
-    reader = readers.get("nifti")(readers.settings("nifti")(), tmp_path)
+    reader = readers.get("nrrd")(readers.settings("nrrd")(keep_patient_ids=True), tmp_path)
     (ref,) = reader.list()
     (mark,) = reader.read(ref).marks
     assert ref.patient == "p1"

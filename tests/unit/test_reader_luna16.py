@@ -9,9 +9,10 @@ from chest_samples import image, write_luna
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lungsynth.cohort.listing import open_reader
+from lungsynth.cohort.listing import list_scans, open_reader
 from lungsynth.ct import volume as volumes
 from lungsynth.study.errors import DataError, StudyError
+from lungsynth.study.stages import Split
 
 SHAPE = (14, 40, 36)
 SPACING = (2.0, 0.9, 0.7)
@@ -108,11 +109,30 @@ def test_label_volumes_give_the_masks_in_row_order(tmp_path):
     assert [(m.label, m.diameter_mm, m.note) for m in scan.marks] == [(0, 4, ""), (2, 6, "label")]
 
 
-def test_tables_from_a_spreadsheet_are_read(tmp_path):
+SHEET = "seriesuid,coordX,coordY,coordZ,diameter_mm\n1.2.3,-90,-80,-190,4\n"
+
+
+@pytest.mark.parametrize(
+    "encode", [lambda t: t, lambda t: "\ufeff" + t, lambda t: t.replace("\n", "\r\n"), lambda t: t + "\n,,,,\n"]
+)
+def test_tables_from_a_spreadsheet_are_read(tmp_path, encode):
     root = write_luna(tmp_path / "luna", {"1.2.3": marker((3, 3, 3))}, spacing_mm=SPACING)
-    text = "seriesuid,coordX,coordY,coordZ,diameter_mm\r\n1.2.3,-90,-80,-190,4\r\n"
-    (root / "annotations.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    (root / "annotations.csv").write_bytes(encode(SHEET).encode())
     assert len(only_scan(root).marks) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        (SHEET.replace(",", ";"), "annotations.csv: column seriesuid is missing, since .* separated by semicolons"),
+        (SHEET.replace(",", "\t"), "annotations.csv: column seriesuid is missing, since .* separated by tabs"),
+        (SHEET.replace("coordZ", "z"), "annotations.csv: column coordZ is missing; it needs seriesuid, coordX"),
+    ],
+)
+def test_a_table_with_other_separators_or_columns_is_refused(tmp_path, text, pattern):
+    root = write_luna(tmp_path / "luna", {"1.2.3": marker((3, 3, 3))}, spacing_mm=SPACING)
+    (root / "annotations.csv").write_text(text)
+    fails(root, pattern)
 
 
 def edit_header(root, pattern, text):
@@ -165,7 +185,7 @@ def test_pixels_that_are_no_number_are_refused(tmp_path):
         ("1.2.3,500,0,0,4", "row 2 lies outside the scan 1.2.3"),
         ("1.2.3,-90,x,-190,4", "row 2, coordY: 'x' is not a number"),
         ("1.2.3,-90,-80,-190,-1", "row 2, diameter_mm: -1 is not above 0"),
-        ("1.2.3,-90,-80", "row 2, coordZ: None is not a number"),
+        ("1.2.3,-90,-80", "annotations.csv: row 2 has 3 cells where the first row has 5"),
     ],
 )
 def test_a_bad_annotation_is_named_by_its_row(root, row, pattern):
@@ -188,6 +208,11 @@ def test_unknown_lung_labels_are_refused_unless_named(root):
 
 def test_a_mask_on_another_grid_is_refused(root):
     add_masks(root, np.zeros((5, 5, 5), np.uint8))
+    fails(root, "is not on the grid of its scan")
+
+
+def test_a_mask_that_is_mirrored_is_not_on_the_grid(root):
+    add_masks(root, np.zeros(SHAPE, np.uint8), direction=TURNED)
     fails(root, "is not on the grid of its scan")
 
 
@@ -216,3 +241,54 @@ def test_the_list_is_sorted_and_knows_no_masks(tmp_path):
     root = write_luna(tmp_path / "luna", scans, spacing_mm=SPACING)
     add_masks(root, np.zeros(SHAPE, np.uint8), name="1.2.mhd")
     assert [ref.scan for ref in reader(root).list()] == ["1.10", "1.2", "1.9"]
+
+
+def ten_subsets(tmp_path, subsets=range(10)):
+    """Two scans in each subset."""
+    root = write_luna(tmp_path / "luna", {f"1.{k}.{i}": marker((3, 3, 3)) for k in subsets for i in (1, 2)})
+    for path in sorted((root / "subset0").iterdir()):
+        folder = root / f"subset{path.name.split('.')[1]}"
+        folder.mkdir(exist_ok=True)
+        path.rename(folder / path.name)
+    return root
+
+
+FOLDS = {"fit": [0, 1, 2, 3, 4, 5], "tune": [6], "domain": [7], "test": [8, 9]}
+
+
+def test_subsets_give_the_roles(tmp_path):
+    made = reader(ten_subsets(tmp_path), folds=FOLDS)
+    listed, unread = list_scans([made], [{"reader": "luna16"}], Split(fit=1, tune=1, domain=1, test=1), 2, seed=1)
+    found = {role: sorted({int(scan.split(".")[1]) for scan in part.scan}) for role, part in listed.groupby("role")}
+    assert found == FOLDS
+    assert (len(listed), len(unread)) == (20, 0)
+
+
+def test_subsets_in_no_fold_are_left_out_and_said_to_be(tmp_path):
+    made = reader(ten_subsets(tmp_path), folds={"fit": [0], "test": [9]})
+    assert [ref.uid for ref in made.list()] == ["1.0.1", "1.0.2", "1.9.1", "1.9.2"]
+    assert made.skipped == [(f"subset{k}", "2 scans in no fold") for k in range(1, 9)]
+    assert made.list() == made.list()
+    assert len(made.skipped) == 8
+
+
+@pytest.mark.parametrize(
+    ("folds", "pattern"),
+    [
+        ({"fit": [0, 1], "test": [1]}, "subset1 is named twice, under fit and test"),
+        ({"fit": [0, 0]}, "subset0 is named twice, under fit and fit"),
+        ({"train": [0]}, "folds.train"),
+    ],
+)
+def test_folds_that_cannot_be_are_refused_before_the_run(tmp_path, folds, pattern):
+    with pytest.raises(ValueError, match=pattern):
+        reader(ten_subsets(tmp_path, [0]), folds=folds)
+
+
+def test_folds_are_compared_with_the_folder(tmp_path):
+    root = ten_subsets(tmp_path, range(2))
+    fails(root, "no scan in subset7, which `folds` names; there are: subset0, subset1", folds={"fit": [0], "test": [7]})
+    for name in ("1.1.1.mhd", "1.1.1.raw"):
+        (root / "subset1" / name).rename(root / name)
+    fails(root, r"1\.1\.1\.mhd: lies in no folder subset0", folds={"fit": [0], "test": [1]})
+    assert len(reader(root).list()) == 4

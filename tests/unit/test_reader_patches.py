@@ -122,6 +122,41 @@ def test_a_missing_column_is_named(tmp_path):
         reader(root).list()
 
 
+def edit(root, change):
+    path = root / "nodules.csv"
+    path.write_bytes(change(path.read_text()).encode())
+
+
+@pytest.mark.parametrize("change", [lambda t: "\ufeff" + t, lambda t: t.replace("\n", "\r\n")])
+def test_tables_from_a_spreadsheet_are_read(tmp_path, change):
+    root = table(tmp_path, ROWS)
+    plain = reader(root).list()
+    edit(root, change)
+    assert reader(root).list() == plain
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "pattern"),
+    [
+        (",", ";", "nodules.csv: column index is missing, since the columns are separated by semicolons"),
+        (",", "\t", "nodules.csv: column index is missing, since the columns are separated by tabs"),
+        ("0,A,", "x,A,", "nodules.csv: row 2, index: 'x' is not a number"),
+        ("0,A,", "0.5,A,", "nodules.csv: row 2, index: '0.5' is not a whole number"),
+        ("0,A,", "-1,A,", "nodules.csv: row 2, index: -1 is there twice, negative"),
+        ("1,B,", "0,B,", "nodules.csv: row 3, index: 0 is there twice"),
+        ("1,B,", "1,,", "nodules.csv: row 3, patient_id: "),
+        ("-10.5,0.7,2", "-10.5,0,2", "nodules.csv: row 3, pixel_spacing_mm: 0.0 is there twice, negative, zero"),
+        ("4.5,1", "4.5,maybe", "nodules.csv: row 6, near_duplicate: 'maybe' is none of 0, 1, true, false"),
+    ],
+)
+def test_a_table_that_cannot_be_meant_is_refused(tmp_path, old, new, pattern):
+    root = table(tmp_path, ROWS)
+    edit(root, lambda text: text.replace(old, new))
+    with pytest.raises(DataError, match=pattern) as caught:
+        reader(root).list()
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.skipif(not DATA, reason="LUNGSYNTH_DATA is not set: no real patches")
 def test_the_real_table_gives_the_nodules_of_the_literature():
     made = open_reader({"reader": "patches", "path": "lidc_nodules"}, DATA)

@@ -48,6 +48,43 @@ def test_what_is_no_table_is_one_line(tmp_path):
             tables.read_csv(tmp_path / f"{name}.csv")
 
 
+COLUMNS = {"id": "text", "x": "number", "n": "whole number", "r": "number or empty", "f": "flag"}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_users_table_is_read_whatever_program_wrote_it(tmp_path, end, mark):
+    text = 'other,id,x,n,r,f\n"a,b", 007 ,1e-3,3,,True\n\n,NA, 2 ,4.0,5,0\n'.replace("\n", end)
+    (tmp_path / "t.csv").write_bytes((mark + text).encode())
+    table = tables.read_users_csv(tmp_path / "t.csv", COLUMNS)
+    assert table.index.tolist() == [2, 4]
+    assert table[["id", "x", "n", "f"]].values.tolist() == [["007", 0.001, 3, 1], ["NA", 2.0, 4, 0]]
+    np.testing.assert_array_equal(table.r, [np.nan, 5])
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        (b"id;x\n1;2\n", "column id is missing, since the columns are separated by semicolons"),
+        (b"id\tx\n1\t2\n", "separated by tabs"),
+        (b"id\n1\n", "column x is missing; it needs id, x"),
+        (b"id,x,x\n1,2,3\n", "column x is there twice"),
+        (b"id,x\n1,2\n1\n", "row 3 has 1 cells where the first row has 2"),
+        (b'id,x\n"1,2\n', "cannot be read as a table"),
+        (b"id,x\n1,1;5\n", "row 2, x: '1;5' is not a number"),
+        (b"id,x\n1,inf\n", "row 2, x: 'inf' is not a number"),
+        (b"id,x\n1,\n", "row 2, x: '' is not a number"),
+        (b"\n\n", "is empty"),
+        ("id,x\n1,2\n".encode("utf-16"), "is no UTF-8 text"),
+    ],
+)
+def test_a_users_table_that_cannot_be_meant_is_one_line(tmp_path, text, pattern):
+    (tmp_path / "t.csv").write_bytes(text)
+    with pytest.raises(DataError, match=rf"t\.csv: .*{pattern}") as caught:
+        tables.read_users_csv(tmp_path / "t.csv", {"id": "text", "x": "number"})
+    assert "\n" not in str(caught.value)
+
+
 def test_parquet_comes_back_and_repeats_its_bytes(tmp_path):
     table = pd.DataFrame({"normal": np.arange(5, dtype=np.uint16), "score": np.linspace(0, 1, 5, dtype=np.float32)})
     for name in ("a", "b"):

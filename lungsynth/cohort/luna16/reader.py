@@ -1,14 +1,17 @@
 """LUNA16 (and the phantoms, which come in its clothes): UID.mhd + .raw, annotations.csv, lung masks, nodule labels."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from lungsynth.cohort.base import Mark, Reader, Scan, ScanRef, safe_id, to_hu
+from lungsynth.cohort.base import Mark, Reader, Role, Scan, ScanRef, safe_id, to_hu
 from lungsynth.cohort.luna16.annotations import Annotation, read_annotations
 from lungsynth.cohort.luna16.header import check_files, check_gzip
+from lungsynth.cohort.masks import lung_labels, on_grid
 from lungsynth.cohort.registry import READERS
 from lungsynth.cohort.shapes import densities, is_inside, sphere
 from lungsynth.ct import volume as volumes
@@ -25,6 +28,7 @@ class Luna16Reader(Reader):
 
     def list(self) -> list[ScanRef]:
         """Every UID.mhd outside the mask folders."""
+        self.skipped = []
         masks = {self.settings.lungs, self.settings.nodules}
         found: dict[str, Path] = {}
         for path in sorted(self.root.rglob("*.mhd")):
@@ -35,6 +39,8 @@ class Luna16Reader(Reader):
                 found[path.stem] = relative
         if not found:
             raise DataError(f"{self.root}: no scan (.mhd) in the folder; check the source's path")
+        if self.settings.folds:
+            found = self._in_folds(found)
         refs = [ScanRef(safe_id(uid), safe_id(uid), "volume", (found[uid],), uid) for uid in sorted(found)]
         return refs[: self.settings.max_scans]
 
@@ -56,6 +62,34 @@ class Luna16Reader(Reader):
         )
         return Scan(volume, self._lungs(ref.uid, volume), labels, marks)
 
+    def allowed_roles(self, ref: ScanRef) -> tuple[Role, ...]:
+        """With `folds` the role of the scan's subset."""
+        return (self._roles[_subset(ref.source_files[0])],) if self.settings.folds else super().allowed_roles(ref)
+
+    @property
+    def _roles(self) -> dict[int | None, Role]:
+        return {subset: role for role, subsets in self.settings.folds.items() for subset in subsets}
+
+    def _in_folds(self, found: Mapping[str, Path]) -> dict[str, Path]:
+        """The scans of the subsets that `folds` names; the others are counted in `skipped`.
+
+        Raises:
+            DataError: a scan that lies in no subset, or a named subset without scans.
+        """
+        counts = Counter(_subset(path) for path in found.values())
+        loose = next((path for path in found.values() if _subset(path) is None), None)
+        if loose is not None:
+            raise DataError(
+                f"{self.root / loose}: lies in no folder subset0, subset1 ...; `folds` needs every scan in one"
+            )
+        absent = sorted(self._roles.keys() - counts.keys())
+        if absent:
+            there = ", ".join(f"subset{k}" for k in sorted(counts))
+            raise DataError(f"{self.root}: no scan in subset{absent[0]}, which `folds` names; there are: {there}")
+        for subset in sorted(counts.keys() - self._roles.keys()):
+            self.skipped.append((f"subset{subset}", f"{counts[subset]} scans in no fold"))
+        return {uid: path for uid, path in found.items() if _subset(path) in self._roles}
+
     @property
     def _table(self) -> Path:
         return self.root / self.settings.annotations
@@ -75,13 +109,9 @@ class Luna16Reader(Reader):
         if path is None:
             return None
         check_files(path)
-        mask = _on_grid(volumes.read(path), volume, path)
-        right, left, other = (set(getattr(self.settings, f"{n}_labels")) for n in ("right", "left", "other"))
-        unknown = set(np.unique(mask).tolist()) - right - left - other - {0}
-        if unknown:
-            raise DataError(f"{path}: values {sorted(unknown)} are unknown; name them in right_, left_ or other_labels")
-        lungs = np.isin(mask, list(right)) + np.uint8(2) * np.isin(mask, list(left))
-        return _sides_by_position(lungs.astype(np.uint8), volume)
+        mask = on_grid(volumes.read(path), volume, path)
+        sides = (self.settings.right_labels, self.settings.left_labels, self.settings.other_labels)
+        return lung_labels(mask, volume, *sides, path)
 
     def _nodules(
         self, uid: str, volume: Volume, annotations: Sequence[Annotation]
@@ -95,26 +125,14 @@ class Luna16Reader(Reader):
             source = "sphere"
         else:
             check_gzip(path)
-            labels, source = _on_grid(volumes.read(path), volume, path), "label"
+            labels, source = on_grid(volumes.read(path), volume, path), "label"
             if labels.max(initial=0) > len(annotations):
                 raise DataError(f"{path}: label {labels.max()} has no row in {self._table.name}")
         counts = np.bincount(labels.ravel(), minlength=len(annotations) + 1)
         return labels, {k: source if counts[k] else "" for k in range(1, len(annotations) + 1)}
 
 
-def _on_grid(mask: Volume, volume: Volume, path: Path) -> np.ndarray:
-    """The mask's array, whole numbers, once its grid is seen to be the scan's."""
-    same = mask.hu.shape == volume.hu.shape and np.allclose(mask.spacing_mm, volume.spacing_mm, atol=1e-3)
-    if not (same and np.allclose(mask.to_mm([0, 0, 0]), volume.to_mm([0, 0, 0]), atol=0.05)):
-        raise DataError(f"{path}: is not on the grid of its scan (size, spacing or origin differ)")
-    if mask.hu.min() < 0 or mask.hu.max() > 65535:
-        raise DataError(f"{path}: is no mask, its values go from {mask.hu.min()} to {mask.hu.max()}")
-    return mask.hu.astype(np.uint8 if mask.hu.max() < 256 else np.uint16)
-
-
-def _sides_by_position(lungs: np.ndarray, volume: Volume) -> np.ndarray:
-    """Swaps the labels where right lies left: the numbers of LUNA16's masks are not documented."""
-    x = [volume.to_mm(np.argwhere(lungs == side).mean(0))[0] if (lungs == side).any() else None for side in (1, 2)]
-    if None not in x and x[0] > x[1]:
-        return np.array([0, 2, 1], np.uint8)[lungs]
-    return lungs
+def _subset(relative: Path) -> int | None:
+    """The number of the subset folder that a scan lies in; None outside of them."""
+    numbers = [match[1] for part in relative.parts[:-1] if (match := re.fullmatch(r"subset(\d+)", part))]
+    return int(numbers[-1]) if numbers else None

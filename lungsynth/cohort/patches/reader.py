@@ -2,6 +2,7 @@
 
 import hashlib
 from functools import cached_property
+from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
@@ -11,12 +12,22 @@ from lungsynth.cohort.base import Mark, Reader, Role, Scan, ScanRef, safe_id, sh
 from lungsynth.cohort.registry import READERS
 from lungsynth.cohort.shapes import texture_of_rating
 from lungsynth.ct.volume import Volume
+from lungsynth.sets.tables import Cell, read_users_csv
 from lungsynth.study.errors import DataError
 
-COLUMNS = (
-    "index", "patient_id", "series_uid", "row0", "col0", "z_mm", "pixel_spacing_mm", "n_readers_slice", "texture",
-    "eq_diam_mm", "near_duplicate",
-)  # fmt: skip
+COLUMNS: dict[str, Cell] = {
+    "index": "whole number",
+    "patient_id": "text",
+    "series_uid": "text",
+    "row0": "number",
+    "col0": "number",
+    "z_mm": "number",
+    "pixel_spacing_mm": "number",
+    "n_readers_slice": "whole number",
+    "texture": "number or empty",
+    "eq_diam_mm": "number",
+    "near_duplicate": "flag",
+}
 
 
 @READERS.register("patches")
@@ -66,17 +77,12 @@ class PatchesReader(Reader):
     @cached_property
     def _table(self) -> pd.DataFrame:
         """The rows that pass the filters."""
-        try:
-            table = pd.read_csv(self._csv, dtype={"patient_id": str, "series_uid": str}, encoding="utf-8-sig")
-        except (OSError, ValueError) as error:
-            raise DataError(f"{self._csv}: cannot be read as a table ({error})") from None
-        missing = [name for name in COLUMNS if name not in table]
-        if missing:
-            raise DataError(f"{self._csv}: column {missing[0]} is missing")
+        table = read_users_csv(self._csv, COLUMNS)
+        _check_rows(table, self._csv)
         settings = self.settings
         keep = (table.n_readers_slice >= settings.min_readers) & ~table.patient_id.isin(settings.exclude_patients)
         if settings.drop_near_duplicates:
-            keep &= table.near_duplicate.astype(int) != 1
+            keep &= table.near_duplicate != 1
         table = table[keep]
         if settings.max_patients:
             people = sorted(table.patient_id.unique(), key=patient_hash)[: settings.max_patients]
@@ -111,6 +117,22 @@ class PatchesReader(Reader):
             k + 1,
             "patch",
         )
+
+
+def _check_rows(table: pd.DataFrame, path: Path) -> None:
+    """Every row names its own patch, a patient, a series and sizes that can be."""
+    bad = {
+        "index": table["index"].duplicated() | (table["index"] < 0),
+        "patient_id": table.patient_id == "",
+        "series_uid": table.series_uid == "",
+        "pixel_spacing_mm": table.pixel_spacing_mm <= 0,
+        "eq_diam_mm": table.eq_diam_mm <= 0,
+    }
+    for column, rows in bad.items():
+        if rows.any():
+            line = rows.idxmax()
+            value = table.loc[line, column]
+            raise DataError(f"{path}: row {line}, {column}: {value!s} is there twice, negative, zero or empty")
 
 
 def patient_hash(patient: str) -> int:

@@ -1,0 +1,1 @@
+"""A folder of pictures, one sub-folder a class."""

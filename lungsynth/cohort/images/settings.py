@@ -1,0 +1,49 @@
+"""Settings of a folder of pictures."""
+
+import re
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from lungsynth.study.base import Settings as Base
+
+
+class Settings(Base):
+    """CLASS/NAME.png, .jpg or .dcm: single pictures with a word on what each shows."""
+
+    path: str = Field("images", description="folder under the data root")
+    classes: tuple[str, ...] = Field((), description="sub-folders to read; empty: all")
+    size_px: int = Field(256, ge=64, le=1024, description="rows and columns of every image, a power of two")
+    fit: Literal["crop", "pad"] = Field("crop", description="the shorter side fills the square, or the longer one does")
+    mm_per_px: float = Field(1.0, gt=0, description="pixel of a PNG or JPEG, which do not say it, and of such DICOM")
+    grey_hu: tuple[float, float] = Field((-1000, 400), description="HU of the darkest and the brightest grey level")
+    bits: int | None = Field(None, ge=8, le=16, description="of a grey level; null: all that the file has, 8 or 16")
+    chest_ct: bool = Field(False, description="true for axial slices of chest CT: lungs are segmented and needed")
+    patient: str = Field(
+        "",
+        description="regular expression of the patient's id in CLASS/NAME; its first group if it has one; empty: each "
+        "file is a patient, DICOM files by their PatientID",
+    )
+    keep_patient_ids: bool = Field(False, description="true where names hold pseudonyms already; else a hash")
+
+    @field_validator("patient")
+    @classmethod
+    def _is_an_expression(cls, text: str) -> str:
+        try:
+            re.compile(text)
+        except re.error as error:
+            raise ValueError(f"is no regular expression ({error})") from None
+        return text
+
+    @field_validator("size_px")
+    @classmethod
+    def _is_a_power_of_two(cls, size: int) -> int:
+        if size & (size - 1):
+            raise ValueError(f"must be a power of two, got {size}")
+        return size
+
+    @model_validator(mode="after")
+    def _range_opens(self):
+        if self.grey_hu[0] >= self.grey_hu[1]:
+            raise ValueError(f"grey_hu must rise, got {list(self.grey_hu)}")
+        return self
