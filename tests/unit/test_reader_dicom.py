@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from chest_samples import SPACING_MM, write_dicom
 
-from lungsynth.cohort.dicom.series import _stored
+from lungsynth.cohort.dicom.pixels import _stored
 from lungsynth.cohort.listing import open_reader
 from lungsynth.study.errors import DataError
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash
 from lungsynth.cohort.dicom.boxes import box_marks
-from lungsynth.cohort.dicom.series import Header, candidates, read_header, read_series, refusal
+from lungsynth.cohort.dicom.headers import Header, candidates, in_brief, kernel, read_header, refusal
+from lungsynth.cohort.dicom.series import read_series
 from lungsynth.cohort.registry import READERS
 from lungsynth.study.errors import DataError
 
@@ -23,14 +24,16 @@ class DicomReader(Reader):
         """Every series (or slice), from headers alone."""
         self.skipped = []
         groups: dict[tuple[str, str], list[Header]] = defaultdict(list)
-        for path in candidates(self.root):
+        for path in candidates(self.root, self.skipped):
             header = self._accepted(path)
             if header is not None:
                 single = self.settings.images == "slices"
                 groups[self._patient(header), header.sop if single else header.series].append(header)
         refs = [self._ref(patient, uid, headers) for (patient, uid), headers in groups.items()]
+        self.skipped = in_brief(self.skipped)
         if not refs:
-            raise DataError(f"{self.root}: no CT image in the folder; check the source's path")
+            why = f"; a file {self.skipped[0][1]}" if self.skipped else ""
+            raise DataError(f"{self.root}: no CT image in the folder; check the source's path{why}")
         return sorted(refs, key=lambda ref: ref.scan)
 
     def read(self, ref: ScanRef) -> Scan:
@@ -58,11 +61,11 @@ class DicomReader(Reader):
     def _patient(self, header: Header) -> str:
         """The patient's pseudonym: from the mapping, the public id itself, or a hash that names nobody."""
         known = str(header.tags.get("PatientID", "") or "")
-        if known in self.settings.patients:
-            return safe_id(self.settings.patients[known])
-        if self.settings.keep_patient_ids and known:
-            return safe_id(known)
-        return f"P-{short_hash(known or header.series)}"
+        hashed = f"P-{short_hash(known or header.series)}"
+        given = self.settings.patients.get(known) or self.settings.patients.get(hashed)
+        if given:
+            return safe_id(given)
+        return safe_id(known) if self.settings.keep_patient_ids and known else hashed
 
     def _ref(self, patient: str, uid: str, headers: Sequence[Header]) -> ScanRef:
         files = tuple(sorted(header.path.relative_to(self.root) for header in headers))
@@ -72,10 +75,4 @@ class DicomReader(Reader):
     @cached_property
     def _box_files(self) -> dict[str, Path]:
         """SOP UID -> VOC file."""
-        return {path.stem: path for path in sorted(self.root.rglob("*.xml"))}
-
-
-def kernel(header: Header) -> str:
-    """Name of the reconstruction kernel."""
-    value = header.tags.get("ConvolutionKernel", "") or ""
-    return str(value) if isinstance(value, str) else "/".join(map(str, value))
+        return {path.stem: path for path in sorted(self.root.rglob("*.xml")) if path.is_file()}

@@ -40,7 +40,9 @@ def fill(contour: Contour, shape: tuple[int, int], include_border: bool) -> np.n
     if len(rows) > 2:
         mask[polygon(rows, columns, shape)] = True
     edge = np.zeros(shape, bool)
-    edge[polygon_perimeter(rows, columns, shape, clip=True)] = True
+    edge[rows, columns] = True
+    if len(rows) > 1:
+        edge[polygon_perimeter(rows, columns, shape)] = True
     inner = mask & ~edge
     return mask | edge if include_border or not inner.any() else inner
 
@@ -52,15 +54,15 @@ def draw(reading: Reading, volume: Volume, planes: Mapping[str, int], include_bo
         planes: SOP UID -> slice of the volume.
 
     Raises:
-        DataError: an outline lies in no slice of the scan, or outside its pixels.
+        DataError: an outline lies in no slice of the scan, or outside its pixels; a nodule that is all hole.
     """
     contours = [contour for contour in reading.contours if contour.points]
     at = [_plane(contour, volume, planes) for contour in contours]
     points = np.concatenate([np.array(contour.points) for contour in contours])
-    low, high = points.min(0) - 1, points.max(0) + 2
-    if (low < -1).any() or (high > np.array(volume.hu.shape[1:]) + 1).any():
+    size = np.array(volume.hu.shape[1:])
+    if (points < 0).any() or (points >= size).any():
         raise DataError(f"an outline leaves the slice (rows and columns {points.min(0)} to {points.max(0)})")
-    low = np.maximum(low, 0)
+    low, high = np.maximum(points.min(0) - 1, 0), np.minimum(points.max(0) + 2, size)
     box = (slice(min(at), max(at) + 1), slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1])))
     mask = np.zeros([s.stop - s.start for s in box], bool)
     for inside in (True, False):
@@ -68,6 +70,8 @@ def draw(reading: Reading, volume: Volume, planes: Mapping[str, int], include_bo
             if contour.inside == inside:
                 shifted = contour._replace(points=tuple((r - low[0], c - low[1]) for r, c in contour.points))
                 mask[plane - box[0].start][fill(shifted, mask.shape[1:], include_border)] = inside
+    if not mask.any():
+        raise DataError(f"a nodule has no pixels, its holes take all (slice {min(at)}); mend or remove it")
     return Drawn(reading, box, mask)
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from lungsynth.cohort.base import Mark, Reader, Scan, ScanRef, safe_id, short_hash
-from lungsynth.cohort.dicom.reader import kernel
-from lungsynth.cohort.dicom.series import Header, candidates, read_header, read_series, refusal
+from lungsynth.cohort.dicom.headers import Header, candidates, in_brief, kernel, read_header, refusal
+from lungsynth.cohort.dicom.series import read_series
 from lungsynth.cohort.lidc.consensus import Lesion, agree, draw, link
 from lungsynth.cohort.lidc.xml_marks import read_readings, series_of
 from lungsynth.cohort.registry import READERS
 from lungsynth.cohort.shapes import texture_of_rating
-from lungsynth.cohort.xml import parse
+from lungsynth.cohort.xml import LARGEST_BYTES, parse
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
 
@@ -24,22 +24,21 @@ SERIES_TAG = re.compile(rb"<SeriesInstanceUid>\s*([0-9.]+)\s*<", re.IGNORECASE)
 
 @READERS.register("lidc")
 class LidcReader(Reader):
-    """A folder as the archive lays it out: one series a folder, PatientID a public pseudonym."""
+    """A folder as the archive lays it out, in which each series has a folder and PatientID is a public pseudonym."""
 
     def list(self) -> list[ScanRef]:
-        """One scan a folder of CT, from the header of its first file."""
+        """One scan a series, from headers alone; radiographs and what else lies beside it are skipped."""
         self.skipped = []
-        folders: dict[Path, list[Path]] = defaultdict(list)
-        for path in candidates(self.root):
-            folders[path.parent].append(path)
-        refs = []
-        for paths in folders.values():
-            header = self._accepted(paths[0])
+        groups: dict[tuple[Path, str], list[Header]] = defaultdict(list)
+        for path in candidates(self.root, self.skipped):
+            header = self._accepted(path)
             if header is not None:
-                refs.append(self._ref(header, paths))
-        if not refs:
-            raise DataError(f"{self.root}: no CT series in the folder; check the source's path")
-        return sorted(refs, key=lambda ref: ref.scan)
+                groups[path.parent, header.series].append(header)
+        self.skipped = in_brief(self.skipped)
+        if not groups:
+            why = f"; a file {self.skipped[0][1]}" if self.skipped else ""
+            raise DataError(f"{self.root}: no CT series in the folder; check the source's path{why}")
+        return sorted((self._ref(headers) for headers in groups.values()), key=lambda ref: ref.scan)
 
     def read(self, ref: ScanRef) -> Scan:
         """The series with a consensus mask for each lesion that `min_readers` marked."""
@@ -50,6 +49,7 @@ class LidcReader(Reader):
         return Scan(volume, nodules=labels, marks=marks, kernel=kernel(headers[0]))
 
     def _accepted(self, path: Path) -> Header | None:
+        """The header of a CT slice of a wanted patient; else None, and a line in `skipped`."""
         try:
             header = read_header(path)
             reason = refusal(header)
@@ -57,15 +57,15 @@ class LidcReader(Reader):
             reason = "is no DICOM file" if path.suffix else None
         if reason != "":
             if reason:
-                self.skipped.append((str(path.parent.relative_to(self.root)), reason))
+                self.skipped.append((str(path.relative_to(self.root)), reason))
             return None
         wanted = self.settings.only_patients
-        return header if not wanted or str(header.tags.PatientID) in wanted else None
+        return header if not wanted or _patient(header) in wanted else None
 
-    def _ref(self, header: Header, paths: Sequence[Path]) -> ScanRef:
-        patient = safe_id(str(header.tags.PatientID))
-        files = tuple(path.relative_to(self.root) for path in paths)
-        return ScanRef(f"{patient}-{short_hash(header.series, 8)}", patient, "volume", files, header.series)
+    def _ref(self, headers: Sequence[Header]) -> ScanRef:
+        patient, series = safe_id(_patient(headers[0])), headers[0].series
+        files = tuple(sorted(header.path.relative_to(self.root) for header in headers))
+        return ScanRef(f"{patient}-{short_hash(series, 8)}", patient, "volume", files, series)
 
     def _lesions(self, xml: Path, volume: Volume, headers: Sequence[Header]) -> Sequence[Lesion]:
         """Lesions from the largest down."""
@@ -80,26 +80,37 @@ class LidcReader(Reader):
         return sorted(kept, key=lambda lesion: (-int(lesion.mask.sum()), [s.start for s in lesion.box]))
 
     def _xml(self, ref: ScanRef) -> Path:
-        """The file that speaks of the series: in its own folder, else anywhere under the root."""
-        beside = sorted((self.root / ref.source_files[0]).parent.glob("*.xml"))
-        for path in [*(p for p in beside if _names(p, ref.uid)), *self._all_xml.get(ref.uid, [])]:
-            if series_of(parse(path)) == ref.uid:
-                return path
-        raise DataError(f"{(self.root / ref.source_files[0]).parent}: no XML of the readers for its series")
+        """The file that speaks of the series: in its own folder, else anywhere under the root.
+
+        Raises:
+            DataError: there is none, or there are several that differ.
+        """
+        folder = (self.root / ref.source_files[0]).parent
+        named = self._xml_by_series.get(ref.uid, [])
+        found = [path for path in named if series_of(parse(path)) == ref.uid]
+        found = [path for path in found if path.parent == folder] or found
+        if not found:
+            others = any(path.parent == folder for paths in self._xml_by_series.values() for path in paths)
+            raise DataError(f"{folder}: no XML of the readers for its series{', only of others' if others else ''}")
+        if len({path.read_bytes() for path in found}) > 1:
+            raise DataError(f"{found[0]}: {found[1].name} speaks of the same series and differs; keep one of them")
+        return found[0]
 
     @cached_property
-    def _all_xml(self) -> Mapping[str, Sequence[Path]]:
-        """Series UID -> files that name it."""
+    def _xml_by_series(self) -> Mapping[str, Sequence[Path]]:
+        """Series UID -> files that name it, whatever else is wrong with them."""
         found = defaultdict(list)
         for path in sorted(self.root.rglob("*.xml")):
-            match = SERIES_TAG.search(path.read_bytes())
-            if match:
-                found[match[1].decode()].append(path)
+            if path.is_file() and path.stat().st_size <= LARGEST_BYTES:
+                match = SERIES_TAG.search(path.read_bytes().replace(b"\0", b""))  # UTF-16 is two bytes a letter
+                if match:
+                    found[match[1].decode()].append(path)
         return found
 
 
-def _names(path: Path, uid: str) -> bool:
-    return uid.encode() in path.read_bytes()
+def _patient(header: Header) -> str:
+    """The public id; the series where there is none."""
+    return str(header.tags.get("PatientID", "") or "") or f"P-{short_hash(header.series)}"
 
 
 def _mark(lesion: Lesion, volume: Volume, labels: np.ndarray, k: int) -> Mark:
