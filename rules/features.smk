@@ -20,7 +20,13 @@ rule train_extractor:
         runtime=120,
         gpu=GPU,
     params:
-        settings=settings("device", "features", "image.window_hu", "threads"),
+        settings=settings(
+            "device",
+            "features",
+            "image.window_hu",
+            "threads",
+            without=("features.inception",),
+        ),
         code=code("features/train_extractor.py", EXTRACTOR),
     message:
         "extractor of {wildcards.extractor}"
