@@ -33,9 +33,7 @@ def steps(policy: str | None, busy: bool) -> int:
         environment["OMP_WAIT_POLICY"] = policy
     load = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if busy else None
     try:
-        run = subprocess.run(
-            [sys.executable, "-c", STEPS], env=environment, capture_output=True, text=True, check=True
-        )
+        run = subprocess.run([sys.executable, "-c", STEPS], env=environment, capture_output=True, text=True, check=True)
     finally:
         if load:
             load.kill()

@@ -12,6 +12,7 @@ rule cut_banks:
         images=banks(*BANKS),
         tables=[f"{R}/banks/{name}.csv" for name in BANKS],
         purity=f"{R}/banks/purity.csv",
+        places=f"{R}/banks/unmasked_fit.csv",
     log:
         f"logs/{study.study}/cut_banks.log",
     benchmark:

@@ -4,6 +4,7 @@
 rule draw_groups:
     input:
         nodules=banks("nodules_fit"),
+        unmasked=f"{R}/banks/unmasked_fit.csv",
         generated_nodules=f"{R}/generate/nodules/selected.npz",
         normals=banks("normals_fit"),
         generated_normals=f"{R}/generate/normals/selected.npz",

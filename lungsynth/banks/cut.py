@@ -25,6 +25,7 @@ NODULE_COLUMNS = (
     *("diameter_mm", "texture", "mean_hu", "side", "u", "v", "annotated", "source"),
 )
 SLICE_COLUMNS = ("id", "patient", "scan", "slice", "z_fraction", "lung_area_mm2", "lesions", "source")
+PLACE_COLUMNS = ("scan", "nodule", "side", "u", "v")
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,22 @@ def _nodule_row(
     }
 
 
+def unmasked_places(scan: Prepared) -> pd.DataFrame:
+    """Where the marks without a mask lie in the lungs' boxes: rows scan, nodule, side, u, v for the presence map.
+
+    A mark's number is negative in the column `nodule`, which otherwise holds labels.
+    """
+    view, rows = _Upright(scan), []
+    for mark in scan.unmasked.itertuples():
+        k, *stored = scan.volume.to_index((mark.x_mm, mark.y_mm, mark.z_mm))
+        k, centre = int(np.clip(round(k), 0, len(view.hu) - 1)), view.stored(*stored)
+        side = nearest_side(view.lungs[k], *centre)
+        if side:
+            u, v = (float(np.clip(place, 0, 1)) for place in lung_boxes(view.lungs[k])[side].to_uv(*centre))
+            rows.append({"scan": scan.scan, "nodule": -int(mark.mark), "side": side, "u": u, "v": v})
+    return pd.DataFrame(rows, columns=PLACE_COLUMNS)
+
+
 def normal_slices(scan: Prepared, banks: Banks, image: Image, marks: np.ndarray | None = None) -> ImageSet:
     """Slices `normal_gap_mm` or more from any mark, with both lungs, on the image's grid; masks are the lungs.
 
@@ -167,7 +184,7 @@ def normal_slices(scan: Prepared, banks: Banks, image: Image, marks: np.ndarray 
     view = _Upright(scan)
     if scan.kind == "patch" or not scan.lungs.any():
         return _image_set([], [], [], SLICE_COLUMNS, image.size_px, image.mm_per_px)
-    marked = scan.nodules.any((1, 2)) | (False if marks is None else marks.any((1, 2)))
+    marked = scan.marked().any((1, 2)) | (False if marks is None else marks.any((1, 2)))
     area = np.count_nonzero(view.lungs, axis=(1, 2))
     both = np.logical_and(*((view.lungs == side).any((1, 2)) for side in (1, 2)))
     apart = _distance_mm(marked, scan.volume.spacing_mm[0]) >= banks.normal_gap_mm

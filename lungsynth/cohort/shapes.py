@@ -24,23 +24,12 @@ def is_inside(volume: Volume, centre_mm: tuple[float, float, float]) -> bool:
     return bool(np.all(index > -0.5) and np.all(index < np.array(volume.hu.shape) - 0.5))
 
 
-def window_round(volume: Volume, centre_mm, radius_mm: float) -> tuple[slice, slice, slice]:
-    """The part of the array that holds a ball."""
-    centre = volume.to_index(centre_mm)
-    reach = radius_mm / np.array(volume.spacing_mm) + 1
-    low = np.maximum(np.floor(centre - reach).astype(int), 0)
-    high = np.minimum(np.ceil(centre + reach).astype(int) + 1, volume.hu.shape)
-    return tuple(slice(a, max(a, b)) for a, b in zip(low, high, strict=True))
-
-
 def sphere(volume: Volume, centre_mm, diameter_mm: float, min_hu: int, labels: np.ndarray, label: int) -> None:
     """Writes `label` into the voxels of a ball that are denser than `min_hu` and not taken yet.
 
     Where nothing in the ball is dense enough (a faint lesion) the whole ball is its mask.
     """
-    box = window_round(volume, centre_mm, diameter_mm / 2)
-    grid = np.stack(np.meshgrid(*(np.arange(s.start, s.stop) for s in box), indexing="ij"), axis=-1)
-    ball = np.sum((volume.to_mm(grid) - np.asarray(centre_mm)) ** 2, axis=-1) <= (diameter_mm / 2) ** 2
+    box, ball = volume.ball(centre_mm, diameter_mm / 2)
     ball &= labels[box] == 0
     dense = ball & (volume.hu[box] > min_hu)
     labels[box][dense if dense.any() else ball] = label
@@ -56,7 +45,7 @@ def densities(volume: Volume, labels: np.ndarray, count: int) -> list[str]:
 
 def depth_mm(volume: Volume, mask: np.ndarray, centre_mm, reach_mm: float = 25.0) -> float:
     """How deep a position lies in `mask`: distance to its edge in mm, negative outside, within +-`reach_mm`."""
-    box = window_round(volume, centre_mm, reach_mm)
+    box = volume.window_round(centre_mm, reach_mm)
     part = np.asarray(mask[box], bool)
     if part.size == 0:
         return -reach_mm

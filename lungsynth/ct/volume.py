@@ -46,6 +46,20 @@ class Volume:
         inverse = np.linalg.inv(self._axes())
         return ((np.asarray(xyz_mm, float) - np.asarray(self.origin_mm)) @ inverse.T)[..., ::-1]
 
+    def window_round(self, centre_mm, radius_mm: float) -> tuple[slice, slice, slice]:
+        """The part of the array that holds a ball."""
+        centre = self.to_index(centre_mm)
+        reach = radius_mm / np.array(self.spacing_mm) + 1
+        low = np.maximum(np.floor(centre - reach).astype(int), 0)
+        high = np.minimum(np.ceil(centre + reach).astype(int) + 1, self.hu.shape)
+        return tuple(slice(a, max(a, b)) for a, b in zip(low, high, strict=True))
+
+    def ball(self, centre_mm, radius_mm: float) -> tuple[tuple[slice, slice, slice], np.ndarray]:
+        """A window of the array, and which of its voxels have their centre in a ball, bool."""
+        box = self.window_round(centre_mm, radius_mm)
+        grid = np.stack(np.meshgrid(*(np.arange(s.start, s.stop) for s in box), indexing="ij"), axis=-1)
+        return box, np.sum((self.to_mm(grid) - np.asarray(centre_mm)) ** 2, axis=-1) <= radius_mm**2
+
     def to_sitk(self) -> sitk.Image:
         """As a SimpleITK image with the same geometry."""
         image = sitk.GetImageFromArray(self.hu)

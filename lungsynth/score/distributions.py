@@ -34,7 +34,9 @@ def measures_of(one: ImageSet) -> pd.DataFrame:
     )
     for name in MEASURES[3:]:
         if name in one.table:
-            table[name] = pd.to_numeric(one.table[name], errors="coerce").to_numpy()
+            values = pd.to_numeric(one.table[name], errors="coerce").to_numpy(float)
+            # Patches show no lung to have a place in: side 0.
+            table[name] = np.where(one.table["side"].eq(0), np.nan, values) if "side" in one.table else values
     return table
 
 

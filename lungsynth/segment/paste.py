@@ -74,7 +74,7 @@ def pasted(scan: Scan, pieces: list[Piece], count: int, rng: np.random.Generator
     the scan's own nodules. Of nodule and background the denser one is seen, as both are bodies in air.
     """
     hu, nodules = scan.volume.hu.copy(), np.zeros_like(scan.nodules)
-    taken = scan.nodules > 0
+    taken = scan.lesions()
     centres, _ = background_centres(scan, TRIES * count, rng)
     label = 0
     for centre in rng.permutation(centres):

@@ -15,7 +15,8 @@ def scans_of(one: Prepared) -> Iterator[Scan]:
     A patch shows no whole lung; all of it that is darker than tissue counts as one, so that negatives can be cut.
     """
     if one.kind == "volume":
-        yield Scan(one.scan, one.patient, one.volume, one.nodules, one.lungs)
+        marked = one.marked() if len(one.unmasked) else None
+        yield Scan(one.scan, one.patient, one.volume, one.nodules, one.lungs, marked)
         return
     for k in range(len(one.volume.hu)):
         plane = slice(k, k + 1)

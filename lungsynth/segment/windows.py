@@ -36,13 +36,21 @@ FLAT_SHARE = 1 / 3
 
 @dataclass(frozen=True)
 class Scan:
-    """A fit scan on its own grid: HU volume, nodule labels and lungs (uint8 [z, y, x], 0 outside)."""
+    """A fit scan on its own grid: HU volume, nodule labels and lungs (uint8 [z, y, x], 0 outside).
+
+    `marked`, bool [z, y, x], is what may be a nodule beside the labels, from marks without a mask; None: nothing is.
+    """
 
     name: str
     patient: str
     volume: Volume
     nodules: np.ndarray
     lungs: np.ndarray
+    marked: np.ndarray | None = None
+
+    def lesions(self) -> np.ndarray:
+        """bool [z, y, x]: all that is no example of normal lung."""
+        return self.nodules > 0 if self.marked is None else (self.nodules > 0) | self.marked
 
 
 @dataclass(frozen=True)
@@ -124,7 +132,7 @@ def _grown(mask: np.ndarray, distance_mm: float, mm_per_px: float, slices: int =
 def background_centres(scan: Scan, count: int, rng: np.random.Generator) -> tuple[np.ndarray, list[str]]:
     """`count` places away from nodules, [n, 3] slice, row, column, and what each is: vessel, wall or lung."""
     mm, lungs = pixel_mm(scan.volume), scan.lungs > 0
-    away = ~_grown(scan.nodules, GAP_MM, mm, 3)
+    away = ~_grown(scan.lesions(), GAP_MM, mm, 3)
     shell = _grown(lungs, WALL_MM, mm) & _grown(~lungs, WALL_MM, mm)
     pools = {"vessel": vessel_pixels(scan.volume, scan.lungs), "wall": shell, "lung": lungs}
     places, words = [], []
@@ -226,7 +234,7 @@ def mine(
     sure = (probability[seen] >= threshold * 255) & _grown(scan.lungs[seen], WALL_MM, mm)
     parts, n = ndimage.label(sure, flat)
     mass = np.bincount(parts.ravel(), probability[seen].ravel(), minlength=n + 1)
-    mass[np.unique(parts[_grown(scan.nodules, WALL_MM, mm, 3)[seen]])] = 0
+    mass[np.unique(parts[_grown(scan.lesions(), WALL_MM, mm, 3)[seen]])] = 0
     mass[0] = 0
     surest = np.argsort(-mass, kind="stable")[:most]
     chosen = np.sort(surest[mass[surest] > 0])

@@ -1,7 +1,7 @@
 """Prepared scans: what the cohort's steps wrote and every later stage reads."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,9 @@ import pandas as pd
 from lungsynth.ct import volume as volumes
 from lungsynth.sets.tables import read_csv
 from lungsynth.study.errors import DataError
+
+MARK = ["scan", "mark", "x_mm", "y_mm", "z_mm", "diameter_mm"]
+"""What a mark without a mask is known by."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class Prepared:
         volume: int16 HU [z, y, x].
         lungs: uint8 [z, y, x], 1 right, 2 left; empty for patches.
         nodules: uint8 [z, y, x], k where the scan's mark with label k lies; 0 where nothing was marked.
+        unmasked: rows of marks.csv of marks without a mask (a box, say): nobody knows which voxels they mean.
     """
 
     scan: str
@@ -30,6 +34,15 @@ class Prepared:
     volume: volumes.Volume
     lungs: np.ndarray
     nodules: np.ndarray
+    unmasked: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=MARK))
+
+    def marked(self) -> np.ndarray:
+        """bool [z, y, x]: what may be lesion: the nodules, and a ball round each mark without a mask."""
+        found = self.nodules > 0
+        for mark in self.unmasked.itertuples():
+            box, ball = self.volume.ball((mark.x_mm, mark.y_mm, mark.z_mm), mark.diameter_mm / 2)
+            found[box] |= ball
+        return found
 
 
 def usable(cohort: str | Path, roles: Iterable[str] | None = None) -> pd.DataFrame:
@@ -62,16 +75,28 @@ def prepared(
     table = read_csv(cohort)
     table = table[table["verdict"] == "ok"] if only is not None else usable(cohort, roles)
     places = {str(folder.name): folder for folder in ([only] if only is not None else folders)}
+    unmasked = {name: unmasked_marks(folder) for name, folder in places.items()}
     for row in table.itertuples():
-        if str(row.batch) in places and (roles is None or row.role in roles):
-            yield load(places[str(row.batch)], row)
+        name = str(row.batch)
+        if name in places and (roles is None or row.role in roles):
+            marks = unmasked[name]
+            yield load(places[name], row, marks[marks["scan"] == row.scan])
 
 
-def load(folder: Path, row) -> Prepared:
+def unmasked_marks(folder: Path) -> pd.DataFrame:
+    """Marks without a mask of all scans of a batch's folder."""
+    path = folder / "marks.csv"
+    if not path.is_file():
+        return pd.DataFrame(columns=MARK)
+    marks = read_csv(path)
+    return marks.loc[marks["label"] == 0, MARK]
+
+
+def load(folder: Path, row, unmasked: pd.DataFrame) -> Prepared:
     """One scan of a batch's folder; `row` has scan, patient, role and kind."""
     volume = volumes.read(folder / f"{row.scan}.nii.gz")
     parts = {}
     for name in ("lungs", "nodules"):
         path = folder / f"{row.scan}_{name}.nii.gz"
         parts[name] = volumes.read(path).hu if path.is_file() else np.zeros(volume.hu.shape, np.uint8)
-    return Prepared(row.scan, row.patient, row.role, row.kind, volume, **parts)
+    return Prepared(row.scan, row.patient, row.role, row.kind, volume, **parts, unmasked=unmasked)

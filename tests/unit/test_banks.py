@@ -1,11 +1,13 @@
 """Cutting: true size and HU, what is left out, which slices are normal; purity."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from compose_cases import disc
 
-from lungsynth.banks.cut import cut_nodules, lesion_slices, normal_slices
+from lungsynth.banks.cut import cut_nodules, lesion_slices, normal_slices, unmasked_places
 from lungsynth.banks.purity import purity
 from lungsynth.ct.lungbox import lung_boxes, nearest_side
 from lungsynth.ct.volume import Volume
@@ -78,6 +80,27 @@ def test_normal_slices_keep_their_distance_to_marks_and_have_enough_lung():
     assert made.table["z_fraction"].iloc[[0, -1]].tolist() == [0, 1]
     area = np.count_nonzero(made.masks[0]) * 4
     assert area == pytest.approx(made.table["lung_area_mm2"].iloc[0], rel=0.03)
+
+
+def boxed(one: Prepared) -> Prepared:
+    """The scan with a mark of 20 mm that has no mask, in the right lung at slice 20."""
+    mark = {"scan": "scan", "mark": 2, "x_mm": 65.0, "y_mm": 130.0, "z_mm": 50.0, "diameter_mm": 20.0}
+    return replace(one, unmasked=pd.DataFrame([mark]))
+
+
+def test_a_mark_without_a_mask_is_a_ball_that_normals_keep_away_from():
+    one = boxed(scan({}))
+    assert one.marked().sum() * 2.5 == pytest.approx(np.pi / 6 * 20**3, rel=0.05)
+    made = normal_slices(one, Banks(normal_gap_mm=10), Image())
+    # The ball reaches from slice 16 to 24.
+    assert made.table["slice"].tolist() == [*range(4, 13), *range(28, 36)]
+
+
+def test_a_mark_without_a_mask_has_a_place_for_the_presence_map():
+    (place,) = unmasked_places(boxed(scan({}))).itertuples()
+    assert (place.scan, place.nodule, place.side) == ("scan", -2, 1)
+    assert (place.u, place.v) == (pytest.approx((65 - 20 + 0.5) / 90), pytest.approx((130 - 60 + 0.5) / 140))
+    assert unmasked_places(scan({1: (20, 6.0, (130, 65), 30)})).empty
 
 
 def test_every_nth_normal_and_other_marks():

@@ -1,5 +1,7 @@
 """Distances between distributions of measures, and the share of plausible lungs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -76,3 +78,10 @@ def test_lungs_count_only_where_two_were_found_and_their_area_is_real():
     row = distributions.lung_shape({"generated": (areas, valid)}, real).iloc[0]
     assert (row["n"], row["two_lungs"], row["plausible"]) == (4, 3, 1)
     assert row["low"] < row["share"] == 0.25 < row["high"]
+
+
+def test_a_nodule_of_a_patch_has_no_place_to_compare():
+    one = discs([4, 6], [-50, -600])
+    placed = replace(one, table=one.table.assign(side=[0, 2], u=0.5, v=0.25))
+    table = distributions.measures_of(placed)
+    assert table["u"].isna().tolist() == [True, False] and table["v"].iloc[1] == 0.25

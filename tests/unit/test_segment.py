@@ -1,5 +1,6 @@
 """The segmenter: network, loss, training windows, whole-scan inference and the public functions."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -252,3 +253,11 @@ def test_single_slices_are_judged_on_the_segmenters_grid_and_come_back(scan):
     dense = scan.volume.hu > -500
     found = probability > 0.5
     assert 2 * (dense & found).sum() / (dense.sum() + found.sum()) > 0.9
+
+
+def test_negatives_keep_away_from_marks_without_a_mask(scan):
+    marked = np.zeros(scan.lungs.shape, bool)
+    marked[:, :, 8:36] = True  # the right lung
+    centres, _ = windows.background_centres(replace(scan, marked=marked), 40, rng(1, "test"))
+    assert len(centres) and (centres[:, 2] >= 36).all()
+    assert replace(scan, marked=marked).lesions()[6, 28, [10, 58]].all()

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
-from lungsynth.banks.cut import cut_nodules, lesion_slices, normal_slices
+import pandas as pd
+
+from lungsynth.banks.cut import cut_nodules, lesion_slices, normal_slices, unmasked_places
 from lungsynth.banks.purity import purity
 from lungsynth.ct import volume as volumes
 from lungsynth.sets import bank
@@ -21,11 +23,13 @@ with step(snakemake) as job:  # noqa: F821
     candidates = {
         path.name.removesuffix(".nii.gz"): path for folder in job.input.masks for path in folder.glob("*.nii.gz")
     }
-    parts, lost = {path.stem: [] for path in job.output.images}, 0
+    parts, places, lost = {path.stem: [] for path in job.output.images}, [], 0
     for scan in job.bar(prepared(job.input.cohort, job.input.folders)):
         found, role = scan, scan.role
         if banks.cut_from == "segmentation" and role in ("fit", "tune") and scan.kind == "volume":
             found = replace(scan, nodules=volumes.read(candidates[scan.scan]).hu)
+        if role == "fit":
+            places.append(unmasked_places(scan))
         if f"nodules_{role}" in parts:
             cuts = cut_nodules(found, banks, scan.nodules)
             parts[f"nodules_{role}"].append(cuts.images)
@@ -40,5 +44,6 @@ with step(snakemake) as job:  # noqa: F821
     sets = {name: bank.concatenate(some) for name, some in parts.items()}
     for path in job.output.images:
         bank.write(path, sets[path.stem])
+    write_csv(job.output.places, pd.concat(places, ignore_index=True))
     write_csv(job.output.purity, purity({role: sets[f"nodules_{role}"].table for role in ("fit", "tune")}))
     job.say(", ".join(f"{name} {len(one)}" for name, one in sets.items()) + f"; {lost} cuts were too large")

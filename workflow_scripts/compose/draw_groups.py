@@ -1,10 +1,12 @@
 """Pools of nodules and normals, the presence map, and groups of nodules."""
 
+import pandas as pd
+
 from lungsynth.compose import presence
 from lungsynth.compose.groups import box_mm, draw_groups, draw_pool, placeable
 from lungsynth.compose.patches import Patches
 from lungsynth.sets import bank
-from lungsynth.sets.tables import write_parquet
+from lungsynth.sets.tables import read_csv, write_parquet
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
@@ -22,7 +24,9 @@ with step(snakemake) as job:  # noqa: F821
         job.seed,
         "normals",
     )
-    where = presence.presence_map(real.table, job.settings("compose.presence"))
+    # Marks without a mask give no image of a nodule, but they say where nodules are.
+    marks = pd.concat([real.table, read_csv(job.input.unmasked)], ignore_index=True)
+    where = presence.presence_map(marks, job.settings("compose.presence"))
     patches = Patches(nodules.images, image.mm_per_px, feather_mm=0)
     groups = draw_groups(patches, where, box_mm(normals.images), settings, job.seed)
     bank.write(job.output.nodules, nodules.images)
