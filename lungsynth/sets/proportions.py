@@ -17,7 +17,8 @@ def wilson(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     share, shrink = hits / n, 1 + z * z / n
     middle = (share + z * z / (2 * n)) / shrink
     half = z / shrink * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # At the ends the bounds are 0 and 1 exactly; rounding would leave 1e-17 of them in a report.
+    return (middle - half if hits else 0.0), (middle + half if hits < n else 1.0)
 
 
 def share(hits: int, n: int, confidence: float = 0.95) -> dict[str, float | int | None]:

@@ -139,6 +139,7 @@ def test_an_overlapping_annotation_makes_a_cut_pure():
 
 @pytest.mark.parametrize(("hits", "n", "expected"), [(0, 0, (0, 1)), (0, 10, (0, 0.2775)), (10, 10, (0.7225, 1))])
 def test_wilson_at_the_ends(hits, n, expected):
+    assert all(0 <= bound <= 1 for bound in wilson(hits, n))
     assert wilson(hits, n) == pytest.approx(expected, abs=1e-4)
 
 
@@ -148,3 +149,7 @@ def test_lung_boxes_and_their_coordinates_are_inverse():
     assert box.to_px(*box.to_uv(77.0, 150.0)) == pytest.approx((77, 150))
     assert box.to_px(0.5, 0.5) == pytest.approx((129.5, 190.5))
     assert nearest_side(labels, 130, 115) == 1 and nearest_side(labels * 0, 5, 5) == 0
+
+
+def test_no_hit_of_many_has_a_lower_bound_of_nothing_at_all():
+    assert wilson(0, 334)[0] == 0 and wilson(334, 334)[1] == 1
