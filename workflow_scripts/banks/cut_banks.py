@@ -37,9 +37,9 @@ with step(snakemake) as job:  # noqa: F821
         if f"normals_{role}" in parts:
             parts[f"normals_{role}"].append(normal_slices(found, banks, image, scan.nodules))
         if f"lesions_{role}" in parts:
-            # A source without marks may still show what real slices look like: all of its slices are targets.
-            marked = scan.nodules.any()
-            slices = lesion_slices(scan, banks, image) if marked else unmarked(normal_slices(scan, banks, image))
+            # A source without marks may still show the refiner what real slices look like: all of them are targets.
+            anything = role == "domain" and not scan.marked().any()
+            slices = unmarked(normal_slices(scan, banks, image)) if anything else lesion_slices(scan, banks, image)
             parts[f"lesions_{role}"].append(slices)
     sets = {name: bank.concatenate(some) for name, some in parts.items()}
     for path in job.output.images:
