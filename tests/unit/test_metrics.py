@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.linalg import sqrtm
+from torchmetrics.image.fid import FrechetInceptionDistance
 
 from lungsynth.score.metrics import fid, inception_score, kid
 from lungsynth.score.pairs import kernel
@@ -138,3 +139,26 @@ def test_every_metric_has_a_card_and_a_value_inside_its_range(name):
     assert interval == again
     assert metric.warnings(3, 3, 64)
     assert not metric.warnings(1000, 1000, 64)
+
+
+@pytest.mark.parametrize("n, m, d", [(12, 30, 40), (30, 12, 20), (60, 50, 20)])
+def test_fid_of_few_images_is_fid(n, m, d):
+    """By singular values of [n, m] as by eigenvalues of [d, d] (1e-16 there is 1e-8 under the root), and torchmetrics."""
+    rng = np.random.default_rng(n)
+    mixing = rng.normal(size=(d, d))
+    first, second = rng.normal(size=(n, d)) @ mixing, 0.8 * rng.normal(size=(m, d)) @ mixing + 0.3
+    few = fid.frechet_of_few(first, second)
+    mean, covariance = fid.moments(second)
+    assert few == pytest.approx(fid.frechet(*fid.moments(first), mean[None], covariance[None])[0], rel=1e-6)
+    metric = FrechetInceptionDistance(feature=fid.GivenFeatures(d).eval(), normalize=False)
+    metric.update(torch.from_numpy(first), real=True)
+    metric.update(torch.from_numpy(second), real=False)
+    assert few == pytest.approx(float(metric.compute()), rel=1e-4)
+
+
+def test_fid_s_jackknife_is_the_same_below_and_above_d_images():
+    rng = np.random.default_rng(3)
+    points, other, groups = rng.normal(size=(40, 12)), rng.normal(size=(30, 12)), np.arange(40) % 7
+    plenty = fid.frechets_left_out(points, groups, other)
+    few = [fid.frechet_of_few(points[groups != group], other) for group in range(7)]
+    np.testing.assert_allclose(plenty, few, rtol=1e-9)

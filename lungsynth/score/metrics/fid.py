@@ -61,13 +61,37 @@ def leave_one_out_moments(points: np.ndarray, groups: np.ndarray) -> tuple[np.nd
     return means + centre, (products - n[:, None, None] * outer) / (n - 1)[:, None, None]
 
 
+def centred(points: np.ndarray) -> np.ndarray:
+    """Rows [n, d] minus their mean, over sqrt(n - 1): X with X^T X the covariance."""
+    return (points - points.mean(0)) / np.sqrt(len(points) - 1)
+
+
+def frechet_of_few(first: np.ndarray, second: np.ndarray) -> float:
+    """The Fréchet distance of features [n, d] and [m, d] where images are fewer than features, as InceptionV3's are.
+
+    With S1 = X^T X and S2 = Y^T Y, tr (S1 S2)^(1/2) is the sum of the singular values of X Y^T, [n, m] instead of
+    [d, d]: exact, hundreds of times quicker at d = 2048, and without the noise of a singular product's eigenvalues.
+    """
+    x, y = centred(first), centred(second)
+    common = np.linalg.svd(x @ y.T, compute_uv=False).sum()
+    gap = np.square(first.mean(0) - second.mean(0)).sum()
+    return float(gap + np.square(x).sum() + np.square(y).sum() - 2 * common)
+
+
+def frechets_left_out(points: np.ndarray, groups: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Fréchet distances [g] of `other` to `points` with each group of rows left out."""
+    if min(len(points), len(other)) < points.shape[1]:
+        return np.array([frechet_of_few(points[groups != group], other) for group in range(int(groups.max()) + 1)])
+    return frechet(*moments(other), *leave_one_out_moments(points, groups))
+
+
 @METRICS.register("fid")
 @dataclass(frozen=True)
 class Fid(Metric):
     """FID = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), covariances with n - 1, in float64 (Heusel 2017, equation 6).
 
-    Computed by torchmetrics. Biased upwards by about d (d + 5) / (2 n) at small n, so it is read against its floor and
-    compared at equal n only.
+    Computed by torchmetrics where there are as many images as features. Biased upwards by about d (d + 5) / (2 n) at
+    small n, so it is read against its floor and compared at equal n only.
     """
 
     name = "fid"
@@ -78,7 +102,9 @@ class Fid(Metric):
     groups: int = 40
 
     def value(self, real: np.ndarray, fake: np.ndarray, held_out: np.ndarray | None = None) -> float:
-        """The distance of two sets of features, at least 2 images each."""
+        """The distance of two sets of features, at least 2 images each; by `frechet_of_few` below d images a side."""
+        if min(len(real), len(fake)) < real.shape[1]:
+            return max(0.0, frechet_of_few(np.asarray(real, np.float64), np.asarray(fake, np.float64)))
         metric = FrechetInceptionDistance(feature=GivenFeatures(real.shape[1]).eval(), normalize=False)
         metric.update(torch.from_numpy(np.ascontiguousarray(real, np.float64)), real=True)
         metric.update(torch.from_numpy(np.ascontiguousarray(fake, np.float64)), real=False)
@@ -99,8 +125,7 @@ class Fid(Metric):
         """
         sides = []
         for one, other in ((real, fake), (fake, real)):
-            left_out = leave_one_out_moments(one.points, groups_of(one, self.groups, rng))
-            sides.append(frechet(*moments(other.points), *left_out))
+            sides.append(frechets_left_out(one.points, groups_of(one, self.groups, rng), other.points))
         low, high = jackknife_interval(self.value(real.points, fake.points), *sides, level, self.least)
         return Interval(low, high, "jackknife by patient and by groups of images", notes_of(real))
 
