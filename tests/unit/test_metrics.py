@@ -143,7 +143,7 @@ def test_every_metric_has_a_card_and_a_value_inside_its_range(name):
 
 @pytest.mark.parametrize("n, m, d", [(12, 30, 40), (30, 12, 20), (60, 50, 20)])
 def test_fid_of_few_images_is_fid(n, m, d):
-    """By singular values of [n, m] as by eigenvalues of [d, d] (1e-16 there is 1e-8 under the root) and torchmetrics."""
+    """By singular values of [n, m] as by eigenvalues of [d, d], where 1e-16 becomes 1e-8, and torchmetrics."""
     rng = np.random.default_rng(n)
     mixing = rng.normal(size=(d, d))
     first, second = rng.normal(size=(n, d)) @ mixing, 0.8 * rng.normal(size=(m, d)) @ mixing + 0.3
