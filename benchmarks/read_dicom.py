@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from lungsynth.cohort.dicom.series import candidates, read_series
+from lungsynth.cohort.dicom.headers import candidates
+from lungsynth.cohort.dicom.series import read_series
 from lungsynth.ct.volume import Volume
 
 SCAN = "ct_scans/LIDC-IDRI-0001.tar.xz"

@@ -190,11 +190,15 @@ def round_nodules(
     scan: Scan, spacing_mm: float, context_px: int, slices: int, most: int, rng: np.random.Generator
 ) -> Windows:
     """Windows round every slice of every nodule of a scan, at most `most` of them, drawn; arguments as `cut` has."""
-    centres, labels = nodule_centres(scan.nodules)
+    return _round_nodules(Cutter(scan, spacing_mm, context_px, slices), most, rng)
+
+
+def _round_nodules(cutter: Cutter, most: int, rng: np.random.Generator) -> Windows:
+    centres, labels = nodule_centres(cutter.scan.nodules)
     if len(centres) > most:
         kept = np.sort(rng.choice(len(centres), size=most, replace=False))
         centres, labels = centres[kept], labels[kept]
-    found = Cutter(scan, spacing_mm, context_px, slices).cut(centres, ["nodule"] * len(centres))
+    found = cutter.cut(centres, ["nodule"] * len(centres))
     return replace(found, table=found.table.assign(nodule=labels))
 
 
@@ -206,9 +210,11 @@ def cut(scan: Scan, spacing_mm: float, context_px: int, slices: int, most: int, 
         spacing_mm: the network's grid; context_px: side of a context on it; slices: 1, 3 or 5.
         rng: a stream of its own for each scan, so that the order of scans does not matter.
     """
-    nodules = round_nodules(scan, spacing_mm, context_px, slices, most, rng)
+    # One cutter for both: it resamples a slice once.
+    cutter = Cutter(scan, spacing_mm, context_px, slices)
+    nodules = _round_nodules(cutter, most, rng)
     background, words = background_centres(scan, most, rng)
-    return join([nodules, Cutter(scan, spacing_mm, context_px, slices).cut(background, words)])
+    return join([nodules, cutter.cut(background, words)])
 
 
 def mine(

@@ -110,6 +110,19 @@ def refusal(header: Header) -> str:
         return "a tag cannot be understood"
 
 
+def accepted(path: Path, root: Path, skipped: list[tuple[str, str]]) -> Header | None:
+    """The header of a CT slice; else None, and a line in `skipped` unless the file never looked like DICOM."""
+    try:
+        header = read_header(path)
+        reason = refusal(header)
+    except DataError:
+        header, reason = None, "is no DICOM file" if path.suffix else ""
+    if reason:
+        skipped.append((str(path.relative_to(root)), reason))
+        return None
+    return header
+
+
 def _refusal(tags: Tags) -> str:
     modality = tags.get("Modality", None)
     if modality and modality != "CT":

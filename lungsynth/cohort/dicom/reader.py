@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash
 from lungsynth.cohort.dicom.boxes import box_marks
-from lungsynth.cohort.dicom.headers import Header, candidates, in_brief, kernel, read_header, refusal
+from lungsynth.cohort.dicom.headers import Header, accepted, candidates, in_brief, kernel
 from lungsynth.cohort.dicom.series import read_series
 from lungsynth.cohort.registry import READERS
 from lungsynth.study.errors import DataError
@@ -44,19 +44,8 @@ class DicomReader(Reader):
 
     def _accepted(self, path: Path) -> Header | None:
         """The header of a CT slice of a wanted patient; else None, and a line in `skipped`."""
-        name = str(path.relative_to(self.root))
-        try:
-            header = read_header(path)
-        except DataError:
-            if path.suffix:
-                self.skipped.append((name, "is no DICOM file"))
-            return None
-        reason = refusal(header)
-        if reason:
-            self.skipped.append((name, reason))
-            return None
-        wanted = self.settings.only_patients
-        return header if not wanted or self._patient(header) in wanted else None
+        header, wanted = accepted(path, self.root, self.skipped), self.settings.only_patients
+        return None if header is None or (wanted and self._patient(header) not in wanted) else header
 
     def _patient(self, header: Header) -> str:
         """The patient's pseudonym: from the mapping, the public id itself, or a hash that names nobody."""

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lungsynth.cohort.dicom.headers import Header, candidates, fault, read_header, refusal
+from lungsynth.cohort.dicom.headers import Header, fault, read_header, refusal
 from lungsynth.cohort.dicom.pixels import read_pixels
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
-
-__all__ = ["Header", "candidates", "read_header", "read_series", "refusal"]
 
 DUPLICATE_MM = 0.01
 GAP = 1.5

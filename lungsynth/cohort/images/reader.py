@@ -1,11 +1,11 @@
 """A folder of pictures (PNG, JPEG, DICOM), one sub-folder a class, each made a square slice on one scale."""
 
-import re
 from pathlib import Path
 
 import numpy as np
 
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash, to_hu
+from lungsynth.cohort.expressions import first_in
 from lungsynth.cohort.images.pictures import SUFFIXES, Picture, file_kind, read_dicom, read_picture, read_tags
 from lungsynth.cohort.names import entries, link_fault
 from lungsynth.cohort.registry import READERS
@@ -92,8 +92,7 @@ class ImagesReader(Reader):
             tags = read_tags(path)
             known, uid = str(tags.get("PatientID", "") or name), str(tags.get("SOPInstanceUID", "") or "")
         if self.settings.patient:
-            match = re.search(self.settings.patient, name)
-            known = match[1 if match.re.groups else 0] if match else ""
+            known = first_in(name, self.settings.patient)
         if not known:
             raise DataError(f"its name does not match patient: {self.settings.patient}")
         return safe_id(known) if self.settings.keep_patient_ids else f"P-{short_hash(known)}", uid

@@ -1,10 +1,10 @@
 """Settings of a folder of pictures."""
 
-import re
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from lungsynth.cohort.expressions import Expression
 from lungsynth.study.base import Settings as Base
 
 
@@ -19,21 +19,12 @@ class Settings(Base):
     grey_hu: tuple[float, float] = Field((-1000, 400), description="HU of the darkest and the brightest grey level")
     bits: int | None = Field(None, ge=8, le=16, description="of a grey level; null: all that the file has, 8 or 16")
     chest_ct: bool = Field(False, description="true for axial slices of chest CT: lungs are segmented and needed")
-    patient: str = Field(
+    patient: Expression = Field(
         "",
         description="regular expression of the patient's id in CLASS/NAME; its first group if it has one; empty: each "
         "file is a patient, DICOM files by their PatientID",
     )
     keep_patient_ids: bool = Field(False, description="true where names hold pseudonyms already; else a hash")
-
-    @field_validator("patient")
-    @classmethod
-    def _is_an_expression(cls, text: str) -> str:
-        try:
-            re.compile(text)
-        except re.error as error:
-            raise ValueError(f"is no regular expression ({error})") from None
-        return text
 
     @field_validator("size_px")
     @classmethod

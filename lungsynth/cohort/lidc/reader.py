@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lungsynth.cohort.base import Mark, Reader, Scan, ScanRef, safe_id, short_hash
-from lungsynth.cohort.dicom.headers import Header, candidates, in_brief, kernel, read_header, refusal
+from lungsynth.cohort.dicom.headers import Header, accepted, candidates, in_brief, kernel
 from lungsynth.cohort.dicom.series import read_series
 from lungsynth.cohort.lidc.consensus import Lesion, agree, draw, link
 from lungsynth.cohort.lidc.xml_marks import read_readings, series_of
@@ -50,17 +50,8 @@ class LidcReader(Reader):
 
     def _accepted(self, path: Path) -> Header | None:
         """The header of a CT slice of a wanted patient; else None, and a line in `skipped`."""
-        try:
-            header = read_header(path)
-            reason = refusal(header)
-        except DataError:
-            reason = "is no DICOM file" if path.suffix else None
-        if reason != "":
-            if reason:
-                self.skipped.append((str(path.relative_to(self.root)), reason))
-            return None
-        wanted = self.settings.only_patients
-        return header if not wanted or _patient(header) in wanted else None
+        header, wanted = accepted(path, self.root, self.skipped), self.settings.only_patients
+        return None if header is None or (wanted and _patient(header) not in wanted) else header
 
     def _ref(self, headers: Sequence[Header]) -> ScanRef:
         patient, series = safe_id(_patient(headers[0])), headers[0].series

@@ -1,6 +1,5 @@
 """A folder of NIfTI chest CT, one scan a file, with masks beside them."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash, to_hu
+from lungsynth.cohort.expressions import first_in
 from lungsynth.cohort.masks import LARGEST_LABEL, components, label_marks, lung_labels, on_grid, split_sides
 from lungsynth.cohort.names import entries, link_fault
 from lungsynth.cohort.nifti.header import SUFFIXES, check, is_nifti, is_single_slice, stem
@@ -60,8 +60,7 @@ class NiftiReader(Reader):
     def _ref(self, path: Path) -> ScanRef | None:
         relative = path.relative_to(self.root)
         name = (relative.parent / stem(path)).as_posix()
-        match = re.search(self.settings.patient, name)
-        known = match[1 if match.re.groups else 0] if match else None
+        known = first_in(name, self.settings.patient)
         if not known:
             self.skipped.append((str(relative), f"its name does not match patient: {self.settings.patient}"))
             return None

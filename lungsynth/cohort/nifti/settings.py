@@ -1,10 +1,10 @@
 """Settings of a folder of NIfTI scans."""
 
-import re
 from typing import Literal
 
 from pydantic import Field, field_validator
 
+from lungsynth.cohort.expressions import Expression
 from lungsynth.study.base import Settings as Base
 
 
@@ -25,7 +25,7 @@ class Settings(Base):
     right_labels: tuple[int, ...] = Field((1,), description="values of the right lung, where a mask has two values")
     left_labels: tuple[int, ...] = Field((2,), description="values of the left lung; one value alone is cut in two")
     other_labels: tuple[int, ...] = Field((), description="values that are no lung (trachea); others are refused")
-    patient: str = Field(
+    patient: Expression = Field(
         "[^/]+$", description="regular expression of the patient's id in FOLDER/NAME; its first group if it has one"
     )
     keep_patient_ids: bool = Field(False, description="true where file names hold pseudonyms already; else a hash")
@@ -33,15 +33,6 @@ class Settings(Base):
         "", pattern="^([LR][PA][SI])?$", description="of files without sform and qform (LPS, RAS ...); empty: refused"
     )
     max_scans: int | None = Field(None, ge=1, description="the first scans by path; null: all")
-
-    @field_validator("patient")
-    @classmethod
-    def _is_an_expression(cls, text: str) -> str:
-        try:
-            re.compile(text)
-        except re.error as error:
-            raise ValueError(f"is no regular expression ({error})") from None
-        return text
 
     @field_validator("lungs", "nodules")
     @classmethod
