@@ -43,18 +43,6 @@ BANKS = [
     ),
     *(f"lesions_{role}" for role in ("fit", "domain", "test")),
 ]
-# What a segmenter's training and its probabilities do not depend on.
-SEGMENT_LATER = tuple(
-    f"segment.{key}"
-    for key in (
-        "threshold",
-        "max_false_positives",
-        "min_diameter_mm",
-        "lung_margin_mm",
-        "candidate_score",
-    )
-)
-SEGMENTER = f"lungsynth.segment.{study.segment.kind}.network"
 EXTRACTOR = f"lungsynth.features.{study.features.kind}.network"
 METRIC_MODULES = [f"lungsynth.score.metrics.{name}" for name in study.score.metrics]
 EXPORTER_MODULES = [
@@ -118,12 +106,6 @@ def tables(*paths):
 def stems(folder):
     """All shards of a stage."""
     return expand(f"{R}/{folder}/{{shard}}.npy", shard=SHARDS)
-
-
-def segmenter_windows(wildcards):
-    """Input function: the windows of a training segment; hard negatives from the second on."""
-    names = ["windows", "hard_windows"] if int(wildcards.segment) else ["windows"]
-    return [f"{R}/segment/{name}.npz" for name in names]
 
 
 def layer_settings(*paths, without=(), only=None):

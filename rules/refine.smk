@@ -67,7 +67,7 @@ rule gate_shard:
         refined=f"{R}/refine/shards/{{shard}}.npy",
         normals=f"{R}/compose/normals.npz",
         beside=f"{R}/compose/normals.csv",
-        state=last_state("segment", study.segment.segments),
+        state=SEGMENTER_STATE,
     output:
         lesions=f"{R}/refine/gate/{{shard}}-lesions.csv",
         images=f"{R}/refine/gate/{{shard}}-images.csv",

@@ -22,7 +22,7 @@ IMAGE_SETS = {
     },
 }
 TRAININGS = dict(
-    segmenter="segment",
+    **({"segmenter": "segment"} if study.segment.steps else {}),
     nodules="generate/nodules",
     normals="generate/normals",
     refiner="refine",

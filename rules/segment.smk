@@ -1,4 +1,37 @@
 # Nodule segmentation: windows, training in segments with hard negatives, probabilities, threshold, candidates, scores.
+import os
+
+from lungsynth.workflow import shipped
+
+# What a segmenter's training and its probabilities do not depend on.
+SEGMENT_LATER = tuple(
+    f"segment.{key}"
+    for key in (
+        "threshold",
+        "max_false_positives",
+        "min_diameter_mm",
+        "lung_margin_mm",
+        "candidate_score",
+    )
+)
+SEGMENTER = f"lungsynth.segment.{study.segment.kind}.network"
+RELEASED = study.segment.start_from
+SEGMENTER_STATE = (
+    last_state("segment", study.segment.segments)
+    if study.segment.steps
+    else os.path.relpath(shipped.weights_of(RELEASED))
+)
+
+
+def segmenter_windows(wildcards):
+    """Input function: the windows of a training segment; hard negatives from the second on."""
+    names = ["windows", "hard_windows"] if int(wildcards.segment) else ["windows"]
+    return [f"{R}/segment/{name}.npz" for name in names]
+
+
+def released(file):
+    """A file of the shipped network that the study starts from; nothing where it trains anew."""
+    return [os.path.relpath(file(RELEASED))] if RELEASED else []
 
 
 rule cut_windows:
@@ -21,8 +54,9 @@ rule cut_windows:
         settings=settings(
             "segment.slices",
             "segment.spacing_mm",
+            "segment.native_mm",
             "segment.context_px",
-            "segment.windows_per_patient",
+            "segment.windows_per",
             "segment.pasted",
         ),
         code=code("segment/cut_windows.py"),
@@ -63,6 +97,7 @@ rule train_segmenter:
         windows=segmenter_windows,
         beside=lambda wildcards: tables(*segmenter_windows(wildcards)),
         before=state_before("segment"),
+        start=released(shipped.weights_of),
     output:
         state=f"{R}/segment/state-{{segment}}.pt",
         verdict=f"{R}/segment/state-{{segment}}.json",
@@ -93,7 +128,7 @@ rule segment_scans:
     input:
         cohort=f"{R}/cohort/cohort.csv",
         folder=f"{R}/cohort/scans/{{batch}}",
-        state=last_state("segment", study.segment.segments),
+        state=SEGMENTER_STATE,
     output:
         folder=directory(f"{R}/segment/probability/{{batch}}"),
     log:
@@ -120,6 +155,7 @@ rule choose_threshold:
         marks=f"{R}/cohort/marks.csv",
         folders=SCAN_FOLDERS,
         probability=PROBABILITY_FOLDERS,
+        recipe=released(shipped.recipe_path),
     output:
         threshold=f"{R}/segment/threshold.json",
     log:

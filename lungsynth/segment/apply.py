@@ -9,32 +9,45 @@ from torch import nn
 
 from lungsynth.ct.volume import Volume
 from lungsynth.segment import inference
-from lungsynth.segment.grid import from_grid, mask_to_grid, to_grid
+from lungsynth.segment.grid import Grid, from_grid, mask_to_grid, to_grid
 from lungsynth.segment.registry import SEGMENTERS
+from lungsynth.study.stages import Segment
 
 
 @dataclass(frozen=True)
 class Segmenter:
-    """A network in eval mode with what it needs to know of its input: grid in mm and number of slices."""
+    """A network in eval mode with what it needs to know of its input: grid and number of slices."""
 
     network: nn.Module
-    spacing_mm: float
+    grid: Grid
     slices: int = 3
 
 
-def make_kind(kind: str, block: dict[str, Any], slices: int = 3) -> Any:
-    """The kind `kind` with its settings `block`, as the training loop takes it."""
-    return SEGMENTERS.get(kind)(SEGMENTERS.settings(kind)(**block), slices)
+def grid_of(segment: Segment) -> Grid:
+    """The grid that a study's segmenter works on."""
+    return Grid(segment.spacing_mm, segment.native_mm)
 
 
-def load(
-    kind: str, block: dict[str, Any], state: Path, spacing_mm: float, slices: int = 3, device: str = "cpu"
-) -> Segmenter:
-    """The segmenter whose training state is the file `state`; averaged weights, where the kind keeps them."""
-    from lungsynth.train.loop import load as load_modules
+def make_kind(segment: Segment, start: Path | None = None) -> Any:
+    """The kind that a study names with its settings, as the training loop takes it; `start`: released weights."""
+    settings = SEGMENTERS.settings(segment.kind)(**segment.block())
+    return SEGMENTERS.get(segment.kind)(settings, segment.slices, start)
 
-    modules = load_modules(make_kind(kind, block, slices), state, device)
-    return Segmenter(modules["segmenter"], spacing_mm, slices)
+
+def load(segment: Segment, weights: Path, device: str = "cpu") -> Segmenter:
+    """A study's segmenter in eval mode.
+
+    Args:
+        segment: the study's settings of it.
+        weights: a training's state (averaged weights, where the kind keeps them) or released weights (.safetensors).
+    """
+    if weights.suffix == ".safetensors":
+        network = make_kind(segment, weights).build()["segmenter"].to(device).eval().requires_grad_(False)
+    else:
+        from lungsynth.train.loop import load as load_modules
+
+        network = load_modules(make_kind(segment), weights, device)["segmenter"]
+    return Segmenter(network, grid_of(segment), segment.slices)
 
 
 def segment_volume(segmenter: Segmenter, volume: Volume, lungs: np.ndarray, every: int = 1) -> np.ndarray:
@@ -42,7 +55,7 @@ def segment_volume(segmenter: Segmenter, volume: Volume, lungs: np.ndarray, ever
 
     every: segment each n-th slice only, 0 in the others.
     """
-    return inference.probability(segmenter.network, volume, lungs, segmenter.spacing_mm, segmenter.slices, every)
+    return inference.probability(segmenter.network, volume, lungs, segmenter.grid, segmenter.slices, every)
 
 
 def segment_images(
@@ -57,11 +70,12 @@ def segment_images(
     """
     lungs = np.ones(images.shape, np.uint8) if lungs is None else lungs
     out = np.empty(images.shape, np.float32)
+    grid_mm = segmenter.grid.mm(mm_per_px)
     for start in range(0, len(images), 32):  # bounds the memory of the grid's copies
         part = slice(start, start + 32)
-        hu = to_grid(images[part], mm_per_px, segmenter.spacing_mm)
-        lung = mask_to_grid(lungs[part], mm_per_px, segmenter.spacing_mm)
+        hu = to_grid(images[part], mm_per_px, grid_mm)
+        lung = mask_to_grid(lungs[part], mm_per_px, grid_mm)
         place = np.repeat(np.arange(len(hu))[:, None], segmenter.slices, axis=1)
         found = inference.segment_stacks(segmenter.network, hu, lung, place)
-        out[part] = from_grid(found, segmenter.spacing_mm, mm_per_px, images.shape[1:])
+        out[part] = from_grid(found, grid_mm, mm_per_px, images.shape[1:])
     return np.clip(out, 0, 1)

@@ -1,5 +1,7 @@
 """The network's in-plane grid: slices are brought to one pixel size, probabilities back to the scan's."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from lungsynth.ct.resample import resize, resize_mask
@@ -9,6 +11,24 @@ from lungsynth.study.errors import DataError
 OUTSIDE_HU = -1000
 SAME = 0.005
 """Pixel sizes that differ by less than this share are taken as equal: a 256 px slice is then off by half a pixel."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The pixel sizes that a network works on.
+
+    Attributes:
+        spacing_mm: what images are brought to.
+        native_mm: the least and the largest pixel size that is left as it is; None: none is.
+    """
+
+    spacing_mm: float
+    native_mm: tuple[float, float] | None = None
+
+    def mm(self, pixel_mm: float) -> float:
+        """The pixel size on the grid of an image with pixels of `pixel_mm`."""
+        native = self.native_mm is not None and self.native_mm[0] <= pixel_mm <= self.native_mm[1]
+        return pixel_mm if native else self.spacing_mm
 
 
 def pixel_mm(volume: Volume) -> float:

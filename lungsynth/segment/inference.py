@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from lungsynth.ct.volume import Volume
-from lungsynth.segment.grid import OUTSIDE_HU, from_grid, mask_to_grid, pixel_mm, to_grid
+from lungsynth.segment.grid import OUTSIDE_HU, Grid, from_grid, mask_to_grid, pixel_mm, to_grid
 
 MARGIN_PX = 10
 """Pixels seen round a lung's box: the wall behind a nodule that sits on it."""
@@ -18,7 +18,7 @@ def probability(
     network: nn.Module,
     volume: Volume,
     lungs: np.ndarray,
-    spacing_mm: float,
+    grid: Grid,
     slices: int = 3,
     every: int = 1,
 ) -> np.ndarray:
@@ -28,10 +28,11 @@ def probability(
         network: HU float [n, slices, h, w] -> logits [n, 1, h, w], in eval mode; h, w multiples of `network.multiple`.
         volume: HU of the scan; neighbours of the first and last slice are these slices again.
         lungs: labels [z, y, x] on the scan's grid, each label (side) is seen in a box of its own.
-        spacing_mm: in-plane grid of the network.
+        grid: in the plane, of the network.
         every: segment each n-th slice only and leave 0 in the others (mining needs no more).
     """
     mm = pixel_mm(volume)
+    spacing_mm = grid.mm(mm)
     out = np.zeros(volume.hu.shape, np.uint8)
     present = np.flatnonzero(lungs.any((1, 2)))
     if not len(present):

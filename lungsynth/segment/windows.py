@@ -4,7 +4,6 @@ A context is larger than a window, so that a nodule lies anywhere in the window,
 always sees it in the middle learns the place and not the nodule.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pandas as pd
 from scipy import ndimage
 
 from lungsynth.ct.volume import Volume
-from lungsynth.segment.grid import OUTSIDE_HU, grid_position, mask_to_grid, pixel_mm, to_grid
+from lungsynth.segment.grid import Grid, grid_position, mask_to_grid, pixel_mm, to_grid
 from lungsynth.sets.bank import read_arrays, write_arrays
 from lungsynth.sets.tables import read_csv, write_csv
 from lungsynth.study.errors import DataError
@@ -26,12 +25,6 @@ SHARES = {"vessel": 0.4, "wall": 0.3, "lung": 0.3}
 """Where negatives lie: on dense things as wide as small nodules, along the lungs' outline, anywhere in the lungs."""
 WALL_MM = 3.0
 """How far the outline's shell reaches to either side."""
-MINED_SHARE = 0.5
-"""Share of the negatives in a batch that are mined false positives, where there are any."""
-EDGE_PX = 2
-"""The centre of a nodule keeps this distance to the window's edge: of what lies outside nothing can be learnt."""
-FLAT_SHARE = 1 / 3
-"""Share of the windows whose neighbouring slices are copies of the middle one (single slices are served too)."""
 
 
 @dataclass(frozen=True)
@@ -147,19 +140,20 @@ def background_centres(scan: Scan, count: int, rng: np.random.Generator) -> tupl
 class Cutter:
     """Cuts contexts from one scan; slices are resampled once and only where they are needed."""
 
-    def __init__(self, scan: Scan, spacing_mm: float, context_px: int, slices: int):
-        self.scan, self.spacing_mm, self.context_px, self.slices = scan, spacing_mm, context_px, slices
+    def __init__(self, scan: Scan, grid: Grid, context_px: int, slices: int):
+        self.scan, self.context_px, self.slices = scan, context_px, slices
         self.pixel_mm = pixel_mm(scan.volume)
+        self.spacing_mm = grid.mm(self.pixel_mm)
         self._grid: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def _slice(self, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Slice k and its mask on the network's grid, with half a context of air around."""
+        """Slice k and its mask on the network's grid, its mirror image for half a context around."""
         k = int(np.clip(k, 0, len(self.scan.volume.hu) - 1))
         if k not in self._grid:
             half = self.context_px // 2
             hu = to_grid(self.scan.volume.hu[k : k + 1], self.pixel_mm, self.spacing_mm)[0]
             mask = mask_to_grid((self.scan.nodules[k : k + 1] > 0), self.pixel_mm, self.spacing_mm)[0]
-            self._grid[k] = np.pad(hu, half, constant_values=OUTSIDE_HU), np.pad(mask, half)
+            self._grid[k] = tuple(np.pad(array, half, mode="reflect") for array in (hu, mask))
         return self._grid[k]
 
     def cut(self, centres: np.ndarray, what: list[str]) -> Windows:
@@ -186,11 +180,9 @@ class Cutter:
         return Windows(images, masks, table.assign(what=what, nodule=0))
 
 
-def round_nodules(
-    scan: Scan, spacing_mm: float, context_px: int, slices: int, most: int, rng: np.random.Generator
-) -> Windows:
+def round_nodules(scan: Scan, grid: Grid, context_px: int, slices: int, most: int, rng: np.random.Generator) -> Windows:
     """Windows round every slice of every nodule of a scan, at most `most` of them, drawn; arguments as `cut` has."""
-    return _round_nodules(Cutter(scan, spacing_mm, context_px, slices), most, rng)
+    return _round_nodules(Cutter(scan, grid, context_px, slices), most, rng)
 
 
 def _round_nodules(cutter: Cutter, most: int, rng: np.random.Generator) -> Windows:
@@ -202,16 +194,16 @@ def _round_nodules(cutter: Cutter, most: int, rng: np.random.Generator) -> Windo
     return replace(found, table=found.table.assign(nodule=labels))
 
 
-def cut(scan: Scan, spacing_mm: float, context_px: int, slices: int, most: int, rng: np.random.Generator) -> Windows:
+def cut(scan: Scan, grid: Grid, context_px: int, slices: int, most: int, rng: np.random.Generator) -> Windows:
     """The contexts of one scan: every slice of every nodule (at most `most`, drawn), and `most` without.
 
     Args:
         scan: a fit scan with its nodules and lungs.
-        spacing_mm: the network's grid; context_px: side of a context on it; slices: 1, 3 or 5.
+        grid: the network's; context_px: side of a context on it; slices: 1, 3 or 5.
         rng: a stream of its own for each scan, so that the order of scans does not matter.
     """
     # One cutter for both: it resamples a slice once.
-    cutter = Cutter(scan, spacing_mm, context_px, slices)
+    cutter = Cutter(scan, grid, context_px, slices)
     nodules = _round_nodules(cutter, most, rng)
     background, words = background_centres(scan, most, rng)
     return join([nodules, cutter.cut(background, words)])
@@ -220,7 +212,7 @@ def cut(scan: Scan, spacing_mm: float, context_px: int, slices: int, most: int, 
 def mine(
     scan: Scan,
     probability: np.ndarray,
-    spacing_mm: float,
+    grid: Grid,
     context_px: int,
     slices: int,
     most: int,
@@ -231,7 +223,7 @@ def mine(
     probability: uint8 0..255 [z, y, x] on the scan's grid (`inference.probability`, some of the slices are enough). A
     false positive is a 2-D component above `threshold` in the grown lungs, no nearer than some pixels to a nodule.
     """
-    cutter = Cutter(scan, spacing_mm, context_px, slices)
+    cutter = Cutter(scan, grid, context_px, slices)
     seen = np.flatnonzero((probability >= threshold * 255).any((1, 2)))
     if not len(seen):
         return cutter.cut(np.empty((0, 3)), [])
@@ -250,64 +242,3 @@ def mine(
     centres = starts + np.reshape(inner, (-1, 3))
     centres[:, 0] = seen[centres[:, 0].astype(int)]
     return cutter.cut(centres, ["mined"] * len(centres))
-
-
-def batches(
-    windows: list[Windows], window_px: int, batch: int, shift_hu: float, noise_hu: float
-) -> Callable[[np.random.Generator], dict]:
-    """The loop's data: a function of a numpy Generator to {"hu": float32 [b, slices, w, w], "mask": [b, 1, w, w]}.
-
-    Half of a batch holds a nodule, half was cut without one; of these, up to half are mined. Windows lie anywhere in
-    their contexts, are flipped and turned, shifted by a normal HU offset and made noisy.
-
-    Raises:
-        DataError: no context with a nodule, or none without, or contexts smaller than the windows.
-    """
-    all_of = join(windows)
-    if all_of.images.shape[-1] < window_px:
-        raise DataError(f"contexts of {all_of.images.shape[-1]} px are smaller than windows of {window_px} px")
-    what = all_of.table["what"].to_numpy(str)
-    pools = {word: np.flatnonzero(what == word) for word in ("nodule", "mined")}
-    pools["plain"] = np.flatnonzero((what != "nodule") & (what != "mined"))
-    if not len(pools["nodule"]) or not len(pools["plain"]):
-        counts = ", ".join(f"{len(pool)} {word}" for word, pool in pools.items())
-        raise DataError(f"the training contexts are too few: {counts}; are there nodules in the fit scans?")
-    chances = {word: np.full(len(pool), 1 / max(1, len(pool))) for word, pool in pools.items()}
-    # A nodule is drawn first and then one of its slices: else the large ones, of many slices, rule the training.
-    slices_of = all_of.table.iloc[pools["nodule"]].groupby(["scan", "nodule"])["slice"].transform("size").to_numpy()
-    chances["nodule"] = 1 / slices_of / (1 / slices_of).sum()
-
-    def draw(rng: np.random.Generator) -> dict:
-        import torch
-
-        mined = round((batch - batch // 2) * MINED_SHARE) if len(pools["mined"]) else 0
-        shares = {"nodule": batch // 2, "mined": mined, "plain": batch - batch // 2 - mined}
-        rows = np.concatenate([rng.choice(pools[word], n, p=chances[word]) for word, n in shares.items() if n])
-        pairs = [_window(all_of, row, window_px, shift_hu, noise_hu, rng) for row in rows]
-        hu, mask = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
-        return {"hu": torch.from_numpy(hu), "mask": torch.from_numpy(mask)}
-
-    return draw
-
-
-def _window(
-    windows: Windows, row: int, size: int, shift_hu: float, noise_hu: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """One augmented window: float32 HU [slices, size, size] and float32 mask [1, size, size]."""
-    room = windows.images.shape[-1] - size
-    # The middle of the context, where the nodule is, lies anywhere in the window but on its outermost pixels.
-    reach = min(room // 2, size // 2 - EDGE_PX)
-    top, left = room // 2 + rng.integers(-reach, reach + 1, size=2)
-    box = (slice(top, top + size), slice(left, left + size))
-    hu, mask = windows.images[row][:, *box].astype(np.float32), windows.masks[row][None, *box].astype(np.float32)
-    turns, flip, flat = rng.integers(4), rng.integers(2), rng.random() < FLAT_SHARE
-    if flat:
-        hu = np.repeat(hu[len(hu) // 2][None], len(hu), axis=0)
-    elif rng.integers(2):
-        hu = hu[::-1]  # the order of slices is no more a part of the truth than left and right
-    hu, mask = (np.rot90(array, turns, axes=(1, 2)) for array in (hu, mask))
-    if flip:
-        hu, mask = hu[:, :, ::-1], mask[:, :, ::-1]
-    noise = rng.standard_normal(hu.shape[1:] if flat else hu.shape, dtype=np.float32)
-    hu = hu + np.float32(shift_hu * rng.standard_normal()) + noise * np.float32(noise_hu * rng.random())
-    return hu.astype(np.float32), np.ascontiguousarray(mask)

@@ -64,27 +64,48 @@ class Image(Settings):
         return self
 
 
+class WindowsPer(Settings):
+    """Contexts with a nodule that are cut from one scan at most; as many are cut without one."""
+
+    volume: int = Field(80, ge=1, description="of a whole scan")
+    slice: int = Field(40, ge=1, description="of a single slice")
+    patch: int = Field(4, ge=1, description="of a nodule patch")
+
+
 class Segment(WithKinds):
     """Nodule segmentation."""
 
     kind: str = "dense_unet"
     slices: Literal[1, 3, 5] = Field(3, description="neighbouring slices the network sees")
     spacing_mm: float = Field(1.4, gt=0, description="in-plane grid of the network; scans are resampled to it")
-    steps: int = Field(500, ge=1, description="training steps in all")
+    native_mm: tuple[float, float] | None = Field(
+        None, description="pixel sizes from the first to the second are left as they are; null: none"
+    )
+    start_from: str | None = Field(
+        None, description="a folder of models/ whose network and operating point are taken over; null: train anew"
+    )
+    steps: int = Field(500, ge=0, description="training steps in all; 0: start_from as it is")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the training's forward passes")
     segments: int = Field(3, ge=2, description="cached pieces; hard negatives are mined after the first")
     points_every: int = Field(5, ge=1, description="steps averaged into one point of the loss curve")
     context_px: int = Field(
         96, ge=32, description="patch that is cut round a training slice; windows lie anywhere in it"
     )
-    windows_per_patient: int = Field(
-        80, ge=1, description="positive contexts cut from a patient at most; as many negatives"
-    )
+    windows_per: WindowsPer = WindowsPer()
     pasted: int = Field(0, ge=0, description="nodules of fit scans laid once more into each fit scan, to learn from")
     threshold: float | None = Field(None, gt=0, lt=1, description="of the probability; null: chosen on tune patients")
     max_false_positives: float = Field(4, gt=0, description="a scan, at the operating point")
     min_diameter_mm: float = Field(3, ge=0, description="smaller components are no candidates")
     lung_margin_mm: float = Field(3, ge=0, description="candidates lie in the lungs grown by this")
     candidate_score: Literal["max", "mean", "shape"] = Field("shape", description="what ranks candidates")
+
+    @model_validator(mode="after")
+    def _there_is_a_network(self):
+        if not self.steps and self.start_from is None:
+            raise ValueError("steps: 0 trains nothing; name the network in start_from, or take more steps")
+        if 0 < self.steps < self.segments:
+            raise ValueError(f"steps: {self.steps} cannot be cut into segments: {self.segments}")
+        return self
 
 
 class Banks(Settings):

@@ -12,6 +12,7 @@ from lungsynth.study.errors import StudyError
 from lungsynth.study.registry import Registry
 from lungsynth.study.stages import WithKinds
 from lungsynth.study.study import Study
+from lungsynth.workflow.shipped import taken_over
 from lungsynth.workflow.sources import under_data
 
 # Dotted key of a block with kinds -> the room whose registry names them.
@@ -35,7 +36,7 @@ def load(config: dict[str, Any]) -> Study:
     Raises:
         StudyError: one line with the key's path, the value, what is allowed and, for an unknown key, the nearest one.
     """
-    study = _validate(Study, config, "")
+    study = _validate(Study, taken_over(config), "")
     blocks = {path: _with_kind(_at(study, path), path) for path in KINDS}
     study = _replace(study, blocks)
     for path, place in NAMES.items():

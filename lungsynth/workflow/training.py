@@ -12,7 +12,7 @@ def run_training(job: Job, name: str, kind: Any, data: Any, schedule: Any, threa
 
     Args:
         name: of the training; its random numbers descend from it.
-        schedule: settings with steps, segments and points_every.
+        schedule: settings with steps, segments, points_every and perhaps a precision.
         data: draws a batch from a numpy Generator.
     """
     from lungsynth.train.loop import run_segment
@@ -27,6 +27,7 @@ def run_training(job: Job, name: str, kind: Any, data: Any, schedule: Any, threa
         threads=threads,
         device=job.settings("device"),
         monitor=job.settings("monitor"),
+        precision=getattr(schedule, "precision", "float32"),
     )
     before = job.input.before[0] if job.input.before else None
     verdict = run_segment(

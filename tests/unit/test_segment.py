@@ -10,13 +10,19 @@ from pydantic import ValidationError
 
 from lungsynth.ct.volume import Volume
 from lungsynth.segment import apply, inference, windows
+from lungsynth.segment.augmentation import Augmentation
+from lungsynth.segment.batches import batches
 from lungsynth.segment.dense_unet.settings import Settings
+from lungsynth.segment.grid import Grid
 from lungsynth.segment.losses import dice_and_cross_entropy, dice_loss
 from lungsynth.segment.registry import SEGMENTERS
 from lungsynth.study.errors import DataError
 from lungsynth.study.seeds import rng
+from lungsynth.study.stages import Segment
 
 SMALL = {"widths": (4, 8), "growth": 2, "layers": 2, "window_px": 16, "batch": 4}
+SEGMENT = Segment(dense_unet=SMALL)
+STILL = Augmentation(shift_hu=0, noise_hu=0)
 
 
 @pytest.fixture
@@ -114,7 +120,7 @@ def test_windows_without_a_nodule_do_not_enter_the_dice():
 
 
 def test_every_slice_of_a_nodule_is_a_positive_context_with_it_in_the_middle(scan):
-    cut = windows.cut(scan, 1.4, 32, 3, 20, rng(0, "w"))
+    cut = windows.cut(scan, Grid(1.4), 32, 3, 20, rng(0, "w"))
     positive = cut.table["what"] == "nodule"
     assert sorted(cut.table["slice"][positive]) == [5, 6, 7]
     assert (cut.table["nodule"][positive] == 1).all()
@@ -125,7 +131,7 @@ def test_every_slice_of_a_nodule_is_a_positive_context_with_it_in_the_middle(sca
 
 
 def test_negative_contexts_keep_away_from_nodules_and_include_the_vessel(scan):
-    table = windows.cut(scan, 1.4, 32, 3, 20, rng(0, "w")).table
+    table = windows.cut(scan, Grid(1.4), 32, 3, 20, rng(0, "w")).table
     negative = table[table["what"] != "nodule"]
     assert len(negative) == 20
     assert (np.hypot(negative["row"] - 28, negative["column"] - 58)[negative["slice"].between(4, 8)] > 5).all()
@@ -137,7 +143,7 @@ def test_negative_contexts_keep_away_from_nodules_and_include_the_vessel(scan):
 def test_contexts_are_a_function_of_the_stream(scan, tmp_path):
     files = []
     for name in ("a", "b"):
-        windows.write(tmp_path / name / "windows.npz", windows.cut(scan, 1.4, 32, 3, 20, rng(0, "w")))
+        windows.write(tmp_path / name / "windows.npz", windows.cut(scan, Grid(1.4), 32, 3, 20, rng(0, "w")))
         files.append((tmp_path / name / "windows.npz").read_bytes())
     assert files[0] == files[1]
     again = windows.read(tmp_path / "a" / "windows.npz")
@@ -145,13 +151,13 @@ def test_contexts_are_a_function_of_the_stream(scan, tmp_path):
 
 
 def test_other_grid_keeps_the_size_in_mm(scan):
-    cut = windows.cut(scan, 0.7, 64, 3, 20, rng(0, "w"))
+    cut = windows.cut(scan, Grid(0.7), 64, 3, 20, rng(0, "w"))
     positive = cut.table["what"] == "nodule"
     np.testing.assert_allclose(cut.masks[positive].sum((1, 2)) * 0.7**2, 25 * 1.4**2, rtol=0.1)
 
 
 def test_batches_hold_a_nodule_in_half_of_the_windows_anywhere_in_them(scan):
-    data = windows.batches([windows.cut(scan, 1.4, 32, 3, 20, rng(0, "w"))], 16, 8, 0.0, 0.0)
+    data = batches([windows.cut(scan, Grid(1.4), 32, 3, 20, rng(0, "w"))], 16, 8, STILL)
     batch = data(rng(0, "b"))
     assert batch["hu"].shape == (8, 3, 16, 16)
     assert batch["mask"].flatten(1).any(1).tolist() == [True] * 4 + [False] * 4
@@ -164,7 +170,7 @@ def test_batches_hold_a_nodule_in_half_of_the_windows_anywhere_in_them(scan):
 
 
 def test_a_third_of_the_windows_repeats_the_middle_slice(scan):
-    data = windows.batches([windows.cut(scan, 1.4, 32, 3, 20, rng(0, "w"))], 16, 8, 0.0, 0.0)
+    data = batches([windows.cut(scan, Grid(1.4), 32, 3, 20, rng(0, "w"))], 16, 8, STILL)
     nodule = [data(rng(1, n))["hu"][:4] for n in range(60)]
     edge_slices = torch.cat(nodule)
     # In two of the nodule's three slices a neighbour differs by the nodule itself.
@@ -173,7 +179,7 @@ def test_a_third_of_the_windows_repeats_the_middle_slice(scan):
 
 
 def test_batches_are_a_function_of_the_stream_and_jitter_moves_hu(scan):
-    data = windows.batches([windows.cut(scan, 1.4, 32, 3, 20, rng(0, "w"))], 16, 4, 15.0, 15.0)
+    data = batches([windows.cut(scan, Grid(1.4), 32, 3, 20, rng(0, "w"))], 16, 4, Augmentation())
     one, two, other = data(rng(0, 1)), data(rng(0, 1)), data(rng(0, 2))
     torch.testing.assert_close(one["hu"], two["hu"], rtol=0, atol=0)
     assert not torch.equal(one["hu"], other["hu"])
@@ -182,39 +188,39 @@ def test_batches_are_a_function_of_the_stream_and_jitter_moves_hu(scan):
 def test_batches_without_any_nodule_say_so(scan):
     empty = windows.Scan("s", "p", scan.volume, np.zeros_like(scan.nodules), scan.lungs)
     with pytest.raises(DataError, match="0 nodule"):
-        windows.batches([windows.cut(empty, 1.4, 32, 3, 20, rng(0, "w"))], 16, 4, 0, 0)
+        batches([windows.cut(empty, Grid(1.4), 32, 3, 20, rng(0, "w"))], 16, 4, STILL)
 
 
 def test_mining_takes_false_positives_and_leaves_nodules(scan):
     probability = np.where(scan.volume.hu > -300, 250, 0).astype(np.uint8)
-    mined = windows.mine(scan, probability, 1.4, 32, 3, most=6)
+    mined = windows.mine(scan, probability, Grid(1.4), 32, 3, most=6)
     assert len(mined) == 6
     assert set(mined.table["what"]) == {"mined"}
     assert mined.table["column"].between(16, 19).all()
-    assert len(windows.mine(scan, np.zeros_like(probability), 1.4, 32, 3, most=6)) == 0
+    assert len(windows.mine(scan, np.zeros_like(probability), Grid(1.4), 32, 3, most=6)) == 0
 
 
 def test_inference_puts_every_pixel_where_it_was(scan):
-    result = inference.probability(Brightness(), scan.volume, scan.lungs, 1.4)
+    result = inference.probability(Brightness(), scan.volume, scan.lungs, Grid(1.4))
     dense = scan.volume.hu > -500
     np.testing.assert_array_equal(result, np.where(dense, 255, 0))
 
 
 def test_inference_on_another_grid_finds_the_same_place(scan):
-    result = inference.probability(Brightness(), scan.volume, scan.lungs, 1.0)
+    result = inference.probability(Brightness(), scan.volume, scan.lungs, Grid(1.0))
     dense = scan.volume.hu > -500
     assert 2 * (dense & (result > 127)).sum() / (dense.sum() + (result > 127).sum()) > 0.9
 
 
 def test_inference_of_every_other_slice_leaves_zeros_between(scan):
-    whole = inference.probability(Brightness(), scan.volume, scan.lungs, 1.4)
-    some = inference.probability(Brightness(), scan.volume, scan.lungs, 1.4, every=2)
+    whole = inference.probability(Brightness(), scan.volume, scan.lungs, Grid(1.4))
+    some = inference.probability(Brightness(), scan.volume, scan.lungs, Grid(1.4), every=2)
     np.testing.assert_array_equal(some[::2], whole[::2])
     assert not some[1::2].any()
 
 
 def test_scan_without_lungs_has_no_nodules(scan):
-    assert not inference.probability(Brightness(), scan.volume, np.zeros_like(scan.lungs), 1.4).any()
+    assert not inference.probability(Brightness(), scan.volume, np.zeros_like(scan.lungs), Grid(1.4)).any()
 
 
 def test_neighbours_of_the_middle_slice_are_the_adjacent_ones(scan):
@@ -222,7 +228,7 @@ def test_neighbours_of_the_middle_slice_are_the_adjacent_ones(scan):
         def forward(self, hu):
             return hu[:, 2][:, None] + 500
 
-    result = inference.probability(Above(), scan.volume, scan.lungs, 1.4)
+    result = inference.probability(Above(), scan.volume, scan.lungs, Grid(1.4))
     dense = scan.volume.hu[5:8, 26:31, 56:61] > -500
     np.testing.assert_array_equal(result[4:7, 26:31, 56:61] > 0, dense)
 
@@ -231,13 +237,13 @@ def test_segmenter_of_a_state_serves_scans_and_single_slices(scan, tmp_path):
     from lungsynth.train.loop import run_segment
     from lungsynth.train.segments import SegmentPlan
 
-    kind = apply.make_kind("dense_unet", SMALL)
-    data = windows.batches([windows.cut(scan, 1.4, 32, 3, 20, rng(0, "w"))], 16, 4, 15.0, 15.0)
+    kind = apply.make_kind(SEGMENT)
+    data = batches([windows.cut(scan, Grid(1.4), 32, 3, 20, rng(0, "w"))], 16, 4, Augmentation())
     plan = SegmentPlan("segment", 0, steps=4, points_every=2, device="cpu")
     outputs = [tmp_path / name for name in ("state-0.pt", "state-0.json", "losses-0.csv")]
     verdict = run_segment(kind, data, plan, None, *outputs)
     assert verdict.step == 4
-    segmenter = apply.load("dense_unet", SMALL, outputs[0], 1.4)
+    segmenter = apply.load(SEGMENT, outputs[0])
     assert apply.segment_volume(segmenter, scan.volume, scan.lungs).shape == scan.volume.hu.shape
     images = scan.volume.hu[4:7]
     probability = apply.segment_images(segmenter, images, 2.0)
@@ -248,7 +254,7 @@ def test_segmenter_of_a_state_serves_scans_and_single_slices(scan, tmp_path):
 
 
 def test_single_slices_are_judged_on_the_segmenters_grid_and_come_back(scan):
-    segmenter = apply.Segmenter(Brightness(), 1.0, 3)
+    segmenter = apply.Segmenter(Brightness(), Grid(1.0), 3)
     probability = apply.segment_images(segmenter, scan.volume.hu, 1.4, scan.lungs)
     dense = scan.volume.hu > -500
     found = probability > 0.5

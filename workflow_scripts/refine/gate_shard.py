@@ -12,7 +12,7 @@ with step(snakemake) as job:  # noqa: F821
     after = shard.load(job.input.refined, mmap=False)
     normals = bank.read(job.input.normals)
     lungs = normals.masks[rows.groupby("image")["normal"].first().to_numpy()]
-    segmenter = load(segment.kind, segment.block(), job.input.state, segment.spacing_mm, segment.slices)
+    segmenter = load(segment, job.input.state)
     seen = [segment_images(segmenter, images, image.mm_per_px, lungs) for images in (before, after)]
     lesions, images = judge(before, after, masks, *seen, gate.threshold, image.mm_per_px, gate, lungs)
     write_csv(job.output.lesions, lesions)

@@ -5,7 +5,7 @@ import pandas as pd
 from lungsynth.ct import volume as volumes
 from lungsynth.segment import baseline, candidates, threshold
 from lungsynth.sets.scans import prepared
-from lungsynth.sets.tables import read_csv, write_json
+from lungsynth.sets.tables import read_csv, read_json, write_json
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
@@ -34,7 +34,9 @@ with step(snakemake) as job:  # noqa: F821
             "segmenter": threshold.choose(segmenter_at, marks, names, most, tried),
             "baseline": threshold.choose(baseline_at, marks, names, most, baseline.RADII_MM),
         }
-    else:  # tune patients of patches only: nothing to count false positives on
-        points = {"segmenter": threshold.given(given or 0.5), "baseline": threshold.given(baseline.RADII_MM[1])}
+    else:  # no whole tune scan: nothing to count false positives on
+        shipped = [threshold.OperatingPoint(**read_json(path)["operating_point"]) for path in job.input.recipe]
+        own = shipped[0] if shipped and given is None else threshold.given(given or 0.5)
+        points = {"segmenter": own, "baseline": threshold.given(baseline.RADII_MM[1])}
     write_json(job.output.threshold, {name: point.to_dict() for name, point in points.items()})
     job.say(f"{points['segmenter']}")

@@ -3,13 +3,16 @@
 from dataclasses import replace
 
 from lungsynth.segment import paste, windows
+from lungsynth.segment.grid import Grid
 from lungsynth.segment.planes import scans_of
 from lungsynth.sets.scans import prepared
 from lungsynth.study.seeds import rng
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    grid = [job.settings(f"segment.{name}") for name in ("spacing_mm", "context_px", "slices", "windows_per_patient")]
+    grid = Grid(job.settings("segment.spacing_mm"), job.settings("segment.native_mm"))
+    sizes = job.settings("segment.context_px"), job.settings("segment.slices")
+    windows_per = job.settings("segment.windows_per")
     pasted = job.settings("segment.pasted")
 
     def fit_scans():
@@ -19,12 +22,13 @@ with step(snakemake) as job:  # noqa: F821
     volumes = (scan for one in fit_scans() if pasted and one.kind == "volume" for scan in scans_of(one))
     pieces, parts = [piece for scan in volumes for piece in paste.pieces_of(scan)], []
     for one in job.bar(fit_scans()):
+        how = (grid, *sizes, getattr(windows_per, one.kind))
         for scan in scans_of(one):
-            parts.append(windows.cut(scan, *grid, rng(job.seed, "windows", scan.name)))
+            parts.append(windows.cut(scan, *how, rng(job.seed, "windows", scan.name)))
             if pieces and one.kind == "volume":
                 stream = rng(job.seed, "windows", "pasted", scan.name)
                 more = replace(paste.pasted(scan, pieces, pasted, stream), name=f"{scan.name}-pasted")
-                parts.append(windows.round_nodules(more, *grid, stream))
+                parts.append(windows.round_nodules(more, *how, stream))
     all_windows = windows.join(parts)
     windows.write(job.output.windows, all_windows)
     job.say(f"{len(all_windows)} contexts: {all_windows.table['what'].value_counts().to_dict()}")

@@ -8,7 +8,7 @@ from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     segment = job.settings("segment")
-    segmenter = load(segment.kind, segment.block(), job.input.state, segment.spacing_mm, segment.slices)
+    segmenter = load(segment, job.input.state)
     count = 0
     with whole_folder(job.output.folder) as folder:
         for scan in job.bar(prepared(job.input.cohort, [], only=job.input.folder)):

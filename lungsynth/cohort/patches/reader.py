@@ -77,12 +77,15 @@ class PatchesReader(Reader):
     @cached_property
     def _table(self) -> pd.DataFrame:
         """The rows that pass the filters."""
-        table = read_users_csv(self._csv, COLUMNS)
-        _check_rows(table, self._csv)
         settings = self.settings
+        others: dict[str, Cell] = {"other_nodule_px": "whole number"} if settings.drop_with_others else {}
+        table = read_users_csv(self._csv, COLUMNS | others)
+        _check_rows(table, self._csv)
         keep = (table.n_readers_slice >= settings.min_readers) & ~table.patient_id.isin(settings.exclude_patients)
         if settings.drop_near_duplicates:
             keep &= table.near_duplicate != 1
+        if settings.drop_with_others:
+            keep &= table.other_nodule_px == 0
         table = table[keep]
         if settings.max_patients:
             people = sorted(table.patient_id.unique(), key=patient_hash)[: settings.max_patients]

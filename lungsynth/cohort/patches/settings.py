@@ -12,6 +12,7 @@ class Settings(Base):
     exclude_patients: tuple[str, ...] = Field((), description="patients who are in another source")
     min_readers: int = Field(3, ge=1, le=4, description="readers whose contour is on the slice, at least")
     drop_near_duplicates: bool = Field(True, description="leave out rows marked as a second copy of a nodule")
+    drop_with_others: bool = Field(False, description="leave out patches that show another marked nodule too")
     test_modulus: int | None = Field(
         5, ge=2, description="patients whose SHA-256 is a multiple of it are test, others never; null: dealt like all"
     )

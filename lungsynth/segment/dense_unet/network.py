@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from lungsynth.nets.dense import ConvPair, DenseBlock
 from lungsynth.segment.dense_unet.settings import Settings
 from lungsynth.segment.losses import dice_and_cross_entropy
 from lungsynth.segment.registry import SEGMENTERS
+from lungsynth.segment.weights import fill
 from lungsynth.train.kind import Update
 
 PRIOR_LOGIT = -3.0
@@ -63,13 +65,16 @@ class DenseUNetKind:
 
     loss_family = "supervised"
 
-    def __init__(self, settings: Settings, slices: int = 3):
-        self.settings, self.slices = settings, slices
+    def __init__(self, settings: Settings, slices: int = 3, start: Path | None = None):
+        self.settings, self.slices, self.start = settings, slices, start
         self.ema = {"segmenter": settings.ema} if settings.ema else {}
 
     def build(self) -> dict[str, nn.Module]:
-        """The network with fresh weights."""
-        return {"segmenter": DenseUNet(self.settings, self.slices)}
+        """The network with fresh weights, or with released ones where there is a file to start from."""
+        network = DenseUNet(self.settings, self.slices)
+        if self.start is not None:
+            fill(network, self.start)
+        return {"segmenter": network}
 
     def optimisers(self, modules: dict[str, nn.Module]) -> dict[str, torch.optim.Optimizer]:
         """AdamW on everything."""

@@ -1,27 +1,33 @@
 """Settings of the dense U-Net."""
 
+from typing import ClassVar
+
 from pydantic import Field, model_validator
 
+from lungsynth.segment.augmentation import Augmentation
 from lungsynth.study.base import Settings as Base
 
 
 class Settings(Base):
     """Chi's U-Net with dense decoder blocks (FACTS 3.3); the paper's size is widths 32..512, growth 16, layers 4."""
 
+    network_keys: ClassVar = ("widths", "growth", "layers", "window_hu", "temperature")
+    """What released weights fix; the rest is how they are trained."""
+
     widths: tuple[int, ...] = Field((16, 32, 64, 128), min_length=2, description="channels of each level, top down")
     growth: int = Field(8, ge=1, description="filters that a layer of a dense block adds")
     layers: int = Field(3, ge=1, description="layers of a dense block")
     window_hu: tuple[float, float] = Field((-1000, 400), description="HU that the network sees as -1 and 1")
     window_px: int = Field(32, ge=16, description="side of a training window")
-    batch: int = Field(16, ge=2, description="windows a step, half of them with a nodule")
+    batch: int = Field(16, ge=2, description="windows a step")
+    negatives: float = Field(0.5, gt=0, lt=1, description="share of them that was cut without a nodule")
     learning_rate: float = Field(2e-3, gt=0, description="AdamW, falling to 0 along half a cosine")
     weight_decay: float = Field(1e-2, ge=0, description="AdamW")
     warmup: int = Field(20, ge=0, description="steps in which the rate rises from 0")
     dice: float = Field(1.0, ge=0, description="weight of the Dice term beside 1 x cross entropy")
     ema: float = Field(0.98, ge=0, lt=1, description="decay of the weights' running average; 0: none")
     temperature: float = Field(4.0, gt=0, description="divides the logits when the network is used; .5 stays .5")
-    shift_hu: float = Field(15, ge=0, description="sd of a training window's HU offset")
-    noise_hu: float = Field(15, ge=0, description="largest sd of the noise added to a training window")
+    augmentation: Augmentation = Augmentation()
 
     @model_validator(mode="after")
     def _windows_fit_the_pools(self):

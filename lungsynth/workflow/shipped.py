@@ -1,0 +1,57 @@
+"""Trained networks that ship in models/: one folder each, with weights, recipe and card."""
+
+import copy
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+from lungsynth.study.errors import StudyError
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+WEIGHTS, RECIPE, CARD = "weights.safetensors", "recipe.json", "CARD.md"
+
+
+def weights_of(name: str) -> str:
+    """The file with the weights of a shipped network."""
+    return str(MODELS / name / WEIGHTS)
+
+
+def recipe_path(name: str) -> str:
+    """The file with its recipe."""
+    return str(MODELS / name / RECIPE)
+
+
+def recipe_of(name: str) -> dict[str, Any]:
+    """What stands in the recipe of a shipped network.
+
+    Raises:
+        StudyError: there is no such network, or its recipe cannot be read.
+    """
+    names = sorted(path.parent.name for path in MODELS.glob(f"*/{RECIPE}"))
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names) or 'none'}"
+        raise StudyError(f"segment.start_from: got {name!r}; models/ has no such folder; {hint}")
+    try:
+        return json.loads((MODELS / name / RECIPE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StudyError(f"segment.start_from: models/{name}/{RECIPE} cannot be read ({error})") from None
+
+
+def taken_over(config: dict[str, Any]) -> dict[str, Any]:
+    """The study's settings with those of the network that `segment.start_from` names in their place.
+
+    What the network is (kind, widths, grid) comes from its recipe, whatever the study says: other weights would not
+    fit. How it is trained further stays the study's.
+    """
+    segment = config.get("segment")
+    name = segment.get("start_from") if isinstance(segment, dict) else None
+    if not isinstance(name, str):
+        return config
+    config = copy.deepcopy(config)
+    for key, value in recipe_of(name)["segment"].items():
+        own = config["segment"].get(key)
+        both = isinstance(value, dict) and isinstance(own, dict)
+        config["segment"][key] = {**own, **value} if both else value
+    return config
