@@ -8,6 +8,7 @@ from scipy import ndimage as ndi
 
 from lungsynth.cohort.base import Mark
 from lungsynth.cohort.shapes import densities
+from lungsynth.ct.shape import ball_diameter_mm
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
 
@@ -83,7 +84,7 @@ def label_marks(volume: Volume, labels: np.ndarray, note: str) -> tuple[Mark, ..
             continue
         voxels = np.argwhere(labels[box] == k)
         centre = volume.to_mm(voxels.mean(0) + [s.start for s in box])
-        diameter_mm = float(np.cbrt(6 * len(voxels) * voxel_mm3 / np.pi))
+        diameter_mm = float(ball_diameter_mm(len(voxels) * voxel_mm3))
         marks.append(Mark(tuple(map(float, centre)), diameter_mm, textures[k - 1], label=k, note=note))
     return tuple(marks)
 

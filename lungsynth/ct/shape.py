@@ -1,4 +1,4 @@
-"""Measures of one 2-D mask, and the words for a nodule's density."""
+"""Measures of one 2-D mask, balls and their volumes, and the words for a nodule's density."""
 
 import numpy as np
 
@@ -8,6 +8,16 @@ TEXTURE_BOUNDS_HU = (-500.0, -260.0)
 def equivalent_diameter_mm(mask: np.ndarray, mm_per_px: float) -> float:
     """Diameter of the disc with the mask's area: 2 sqrt(area / pi), in mm."""
     return float(2 * np.sqrt(np.count_nonzero(mask) / np.pi) * mm_per_px)
+
+
+def ball_mm3(diameter_mm: float) -> float:
+    """Volume of a ball: pi d^3 / 6."""
+    return float(np.pi * diameter_mm**3 / 6)
+
+
+def ball_diameter_mm(volume_mm3: np.ndarray | float) -> np.ndarray:
+    """Diameter of the ball of that volume: (6 V / pi)^(1/3)."""
+    return np.cbrt(6 * np.asarray(volume_mm3) / np.pi)
 
 
 def eccentricity(mask: np.ndarray) -> float:

@@ -34,16 +34,15 @@ def find(
     boxes = ndimage.find_objects((lungs > 0).astype(np.uint8))
     labels = np.zeros(lungs.shape, np.int32)
     if not boxes:
-        return candidates.measure(scan, labels, lungs, volume), labels
+        return candidates.measure(scan, labels, np.empty(0), volume), labels
     box = boxes[0]
     dense = (volume.hu[box] > DENSE_HU) & (lungs[box] > 0)
     opened = np.zeros(lungs.shape, bool)
     opened[box] = ndimage.binary_opening(dense, _ball(radius_mm, volume.spacing_mm))
     labels = candidates.components(opened, volume, lungs, 0.0, min_diameter_mm)
-    table = candidates.measure(scan, labels, (labels > 0).astype(np.uint8), volume)
+    table = candidates.measure(scan, labels, candidates.compactness(labels, volume), volume)
     if not len(table):
         return table, labels
-    table["probability"] = candidates.compactness(labels, volume)
     small = (table["diameter_mm"] <= LARGEST_MM).to_numpy()
     renumber = np.concatenate([[0], np.where(small, np.cumsum(small), 0)]).astype(np.int32)
     table = table[small].reset_index(drop=True)

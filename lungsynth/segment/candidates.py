@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from lungsynth.ct.shape import ball_diameter_mm, ball_mm3
 from lungsynth.ct.volume import Volume
 
 COLUMNS = ["scan", "label", "x_mm", "y_mm", "z_mm", "probability", "diameter_mm", "volume_mm3", "slices"]
@@ -15,16 +16,6 @@ TYPICAL_MM3 = 100.0
 """Volume at which the size neither adds to the shape score nor takes from it: a nodule of 5.8 mm."""
 STEP = 0.1
 """Between the levels at which a component is looked at for better parts."""
-
-
-def sphere_mm3(diameter_mm: float) -> float:
-    """Volume of a sphere: pi d^3 / 6."""
-    return float(np.pi * diameter_mm**3 / 6)
-
-
-def sphere_diameter_mm(volume_mm3: np.ndarray) -> np.ndarray:
-    """Diameter of the sphere of that volume: (6 V / pi)^(1/3)."""
-    return np.cbrt(6 * np.asarray(volume_mm3) / np.pi)
 
 
 def near_lungs(voxels: np.ndarray, lungs: np.ndarray, margin_mm: float, spacing_mm: tuple[float, ...]) -> np.ndarray:
@@ -65,7 +56,7 @@ def components(
     parts, n = ndimage.label(kept, EVERY_NEIGHBOUR)
     voxel_mm3 = float(np.prod(volume.spacing_mm))
     # The smallest ball is compared with half a voxel of tolerance: its own voxels rarely add up to its volume.
-    large = np.bincount(parts.ravel(), minlength=n + 1) * voxel_mm3 >= sphere_mm3(min_diameter_mm) - voxel_mm3 / 2
+    large = np.bincount(parts.ravel(), minlength=n + 1) * voxel_mm3 >= ball_mm3(min_diameter_mm) - voxel_mm3 / 2
     large[0] = False
     labels[box] = np.where(large, np.cumsum(large), 0)[parts]
     return labels
@@ -85,7 +76,7 @@ def compactness(labels: np.ndarray, volume: Volume) -> np.ndarray:
     # Half a voxel is added: the farthest voxel has an extent of its own.
     voxel_mm3 = float(np.prod(volume.spacing_mm))
     radius = farthest + 0.5 * np.cbrt(voxel_mm3)
-    return np.clip(count * voxel_mm3 / sphere_mm3(1) / (2 * radius) ** 3, 0, 1)
+    return np.clip(count * voxel_mm3 / ball_mm3(1) / (2 * radius) ** 3, 0, 1)
 
 
 def scored(labels: np.ndarray, probability: np.ndarray, volume: Volume, score: Score) -> np.ndarray:
@@ -116,12 +107,15 @@ def taken_apart(
     threshold: float,
     min_diameter_mm: float,
     margin_mm: float,
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """Components above a threshold, but parts of one where it has parts above a higher level of a better shape score.
 
     The levels rise in steps of .1. A nodule that one threshold joins with a vessel stands alone at a higher one; the
     tree of nested components (as of MSER, Matas 2002) is cut where the best score of each branch lies. Arguments as
-    `find` has; int32 labels without gaps, in the order of the array.
+    `find` has.
+
+    Returns:
+        int32 labels without gaps, in the order of the array, and the shape score of each, [components].
     """
     levels = threshold + STEP * np.arange(max(1, int(np.ceil((1 - threshold) / STEP - 1e-9))))
     trees = [components(probability >= level * 255, volume, lungs, margin_mm, min_diameter_mm) for level in levels]
@@ -133,30 +127,36 @@ def taken_apart(
         np.maximum.at(parts, trees[k][inside] - 1, best[trees[k + 1][inside] - 1])
         whole[k] = scores[k] >= parts
         best = np.maximum(scores[k], parts)
-    out, count = np.zeros(probability.shape, np.int32), 0
+    out, count, kept_scores = np.zeros(probability.shape, np.int32), 0, []
     open_ = trees[0] > 0
-    for labels, kept in zip(trees, whole, strict=True):
+    for labels, kept, rank in zip(trees, whole, scores, strict=True):
         numbers = np.concatenate([[0], np.where(kept, np.cumsum(kept) + count, 0)]).astype(np.int32)
         found = open_ & (numbers[labels] > 0)
         out[found] = numbers[labels[found]]
         open_ &= ~found
         count += int(kept.sum())
-    return in_order(out)
+        kept_scores.append(rank[kept])
+    return in_order(out, np.concatenate(kept_scores))
 
 
-def in_order(labels: np.ndarray) -> np.ndarray:
-    """The same components, numbered 1..n in the order of their first voxels."""
+def in_order(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same components, numbered 1..n in the order of their first voxels, and their scores.
+
+    scores: [largest label]; those of labels without a voxel fall out.
+    """
     voxels = np.flatnonzero(labels)
     values, first = np.unique(labels.ravel()[voxels], return_index=True)
+    values = values[np.argsort(first, kind="stable")]
     numbers = np.zeros(int(labels.max()) + 1, np.int32)
-    numbers[values[np.argsort(first, kind="stable")]] = np.arange(1, len(values) + 1)
-    return numbers[labels]
+    numbers[values] = np.arange(1, len(values) + 1)
+    return numbers[labels], scores[values - 1]
 
 
-def measure(
-    scan: str, labels: np.ndarray, probability: np.ndarray, volume: Volume, score: Score = "max"
-) -> pd.DataFrame:
-    """One row a component: centroid in LPS mm, equivalent diameter, number of slices, probability (`scored`)."""
+def measure(scan: str, labels: np.ndarray, rank: np.ndarray, volume: Volume) -> pd.DataFrame:
+    """One row a component: centroid in LPS mm, equivalent diameter, number of slices, probability.
+
+    rank: [components] the probability of each, such as `scored` gives.
+    """
     voxels = np.argwhere(labels)
     if not len(voxels):
         return pd.DataFrame({name: pd.Series(dtype=str if name == "scan" else float) for name in COLUMNS})
@@ -168,8 +168,7 @@ def measure(
     np.minimum.at(first, label - 1, voxels[:, 0])
     np.maximum.at(last, label - 1, voxels[:, 0])
     x, y, z = volume.to_mm(centre).T
-    rank = scored(labels, probability, volume, score)
-    values = [scan, np.arange(1, len(count) + 1), x, y, z, rank, sphere_diameter_mm(sizes), sizes]
+    values = [scan, np.arange(1, len(count) + 1), x, y, z, rank, ball_diameter_mm(sizes), sizes]
     return pd.DataFrame(dict(zip(COLUMNS, [*values, last - first + 1], strict=True)))
 
 
@@ -195,7 +194,8 @@ def find(
         A table with `COLUMNS`, one row a candidate, `label` its number in the second value, int32 [z, y, x].
     """
     if score == "shape":
-        labels = taken_apart(probability, volume, lungs, threshold, min_diameter_mm, margin_mm)
+        labels, rank = taken_apart(probability, volume, lungs, threshold, min_diameter_mm, margin_mm)
     else:
         labels = components(probability >= threshold * 255, volume, lungs, margin_mm, min_diameter_mm)
-    return measure(scan, labels, probability, volume, score), labels
+        rank = scored(labels, probability, volume, score)
+    return measure(scan, labels, rank, volume), labels

@@ -4,18 +4,21 @@ Marks and findings are tables with the columns scan, x_mm, y_mm, z_mm (world mm)
 Findings that do not count for or against anybody (the "excluded" list) have the columns of the annotations.
 """
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
+from lungsynth.study.errors import DataError
+
 RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """False positives a scan at which the sensitivity is read; their mean is the CPM."""
 MARKS_PER_SCAN = 100
 UNKNOWN_DIAMETER_MM = 10.0
-MISSED = -1e9
-"""Probability of a nodule without a hit: no threshold finds it."""
+MISSED = -np.inf
+"""Probability of a nodule without a hit: no threshold finds it (the script writes -1e9, which log-odds may reach)."""
 XYZ = ["x_mm", "y_mm", "z_mm"]
 
 
@@ -93,10 +96,28 @@ def _hits(findings: np.ndarray, marks: np.ndarray) -> np.ndarray:
     return squared < ((diameter / 2) ** 2)[:, None]
 
 
-def _columns(table: pd.DataFrame | None, last: str) -> np.ndarray:
+def _columns(table: pd.DataFrame | None, last: str, what: str) -> np.ndarray:
+    """Place and `last`, float [rows, 4]; a probability that is no number would fall through the cap unseen."""
     if table is None or not len(table):
         return np.empty((0, 4))
-    return table[[*XYZ, last]].to_numpy(float)
+    values = table[[*XYZ, last]].to_numpy(float)
+    wrong = np.argwhere(~np.isfinite(values))
+    if len(wrong):
+        row, column = wrong[0]
+        raise DataError(
+            f"{what}: row {table.index[row]}, {[*XYZ, last][column]}: {values[row, column]} is not a number"
+        )
+    return values
+
+
+def _each_once(scans: list[str]) -> tuple[str, ...]:
+    names = tuple(map(str, scans))
+    if not names:
+        raise DataError("scans: the list is empty; it needs every scan that was read, also those without a nodule")
+    if len(set(names)) < len(names):
+        double = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"scans: {double} is listed twice; rates per scan count each scan once")
+    return names
 
 
 def match(
@@ -114,12 +135,13 @@ def match(
         scans: every scan that was read; rows of other scans are left out.
         excluded: findings that are ignored.
         most: marks of a scan that count.
+
+    Raises:
+        DataError: no scan, a scan that is listed twice, a place, probability or diameter that is no number.
     """
-    scans = tuple(map(str, scans))
-    values, nodules, others = (
-        _columns(marks, "probability"),
-        *(_columns(t, "diameter_mm") for t in (annotations, excluded)),
-    )
+    scans = _each_once(scans)
+    values = _columns(marks, "probability", "marks")
+    nodules, others = _columns(annotations, "diameter_mm", "annotations"), _columns(excluded, "diameter_mm", "excluded")
     parts: list[tuple[np.ndarray, np.ndarray, int]] = []
     candidates = ignored = doubles = 0
     rows = zip(
@@ -198,13 +220,17 @@ class Bootstrap:
     dropped: int
 
 
-def draw_weights(groups: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+def draw_weights(
+    groups: Sequence[Hashable], draws: int, rng: np.random.Generator | np.random.RandomState
+) -> np.ndarray:
     """How often each scan is drawn, int [draws, scans], when its patients are drawn with replacement.
 
-    groups: [scans] the patient of each scan, any hashable; one patient a scan draws scans as the official script does.
+    groups: [scans] the patient of each scan; one patient a scan draws scans as the official script does.
+    rng: a `RandomState` gives the draws that the official script makes with NumPy's legacy seed.
     """
     codes, names = pd.factorize(np.asarray(groups), sort=True)
-    picks = rng.integers(len(names), size=(draws, len(names)))
+    integers = rng.randint if isinstance(rng, np.random.RandomState) else rng.integers
+    picks = integers(len(names), size=(draws, len(names)))
     return picks_to_weights(picks, len(names))[:, codes]
 
 
@@ -215,10 +241,34 @@ def picks_to_weights(picks: np.ndarray, n: int) -> np.ndarray:
 
 
 def interval(samples: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted samples [draws, ...] at floor(a n) and floor((1 - a) n), a = (1 - confidence) / 2 (rule 12)."""
+    """Sorted samples [draws, ...] at floor(a n) and floor((1 - a) n), a = (1 - confidence) / 2 (rule 12).
+
+    NaN without a draw.
+    """
     ordered, n = np.sort(samples, axis=0), len(samples)
-    tail = (1 - confidence) / 2
-    return ordered[int(np.floor(tail * n))], ordered[min(n - 1, int(np.floor((1 - tail) * n)))]
+    if not n:
+        return np.full(samples.shape[1:], np.nan), np.full(samples.shape[1:], np.nan)
+    # A thousandth of a place: in floating point (1 - .9) / 2 of 1000 is a little less than 50.
+    below = int(np.floor((1 - confidence) / 2 * n + 1e-3))
+    above = int(np.floor((1 + confidence) / 2 * n + 1e-3))
+    return ordered[below], ordered[min(n - 1, above)]
+
+
+def resample(curve: Curve, weights: np.ndarray, rates: tuple[float, ...] = RATES) -> np.ndarray:
+    """Sensitivity at `rates` for each draw of scans, [draws kept, rates]; draws without entry or nodule are dropped.
+
+    weights: int [draws, scans] of `draw_weights`.
+    """
+    kept = [curve.at(rates, row) for row in weights if curve.usable(row)]
+    return np.stack(kept) if kept else np.empty((0, len(rates)))
+
+
+def summary(samples: np.ndarray, draws: int, confidence: float = 0.95) -> Bootstrap:
+    """Mean and bounds of `resample`'s samples at `RATES`, of which `draws` were tried; NaN where none was kept."""
+    (low, high), means = interval(samples, confidence), samples.mean(axis=1)
+    cpm_low, cpm_high = interval(means, confidence)
+    mean = samples.mean(axis=0) if len(samples) else low
+    return Bootstrap(mean, low, high, float(mean.mean()), float(cpm_low), float(cpm_high), draws - len(samples))
 
 
 def bootstrap(
@@ -228,15 +278,7 @@ def bootstrap(
 
     weights: int [draws, scans] of `draw_weights`. Everything is NaN where no draw can be scored.
     """
-    kept = [row for row in weights if curve.usable(row)]
-    if not kept:
-        nothing = np.full(len(rates), np.nan)
-        return Bootstrap(nothing, nothing, nothing, np.nan, np.nan, np.nan, len(weights))
-    samples = np.stack([curve.at(rates, row) for row in kept])
-    (low, high), means = interval(samples, confidence), samples.mean(axis=1)
-    cpm_low, cpm_high = interval(means, confidence)
-    dropped = len(weights) - len(kept)
-    return Bootstrap(samples.mean(axis=0), low, high, float(means.mean()), float(cpm_low), float(cpm_high), dropped)
+    return summary(resample(curve, weights, rates), len(weights), confidence)
 
 
 def cpm(curve: Curve) -> float:

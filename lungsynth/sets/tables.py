@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,35 +62,56 @@ def read_users_csv(path: str | Path, columns: Mapping[str, Cell]) -> pd.DataFram
             names the file, the line and the column.
     """
     path = Path(path)
-    header, lines = _cells(path)
+    lines = _cells(path)
+    header = next(lines, (0, []))[1]
+    if not header:
+        raise DataError(f"{path}: is empty; it needs a first row with the names of its columns")
     absent = [name for name in columns if name not in header]
     if absent:
         raise DataError(f"{path}: column {absent[0]} is missing{_hint(header)}; it needs {', '.join(columns)}")
     double = [name for name in columns if header.count(name) > 1]
     if double:
         raise DataError(f"{path}: column {double[0]} is there twice")
-    found: dict[str, list] = {name: [] for name in columns}
+    # A million rows are kept as columns of text: as many lists would keep the garbage collector busy.
+    index: list[int] = []
+    texts: dict[str, list[str]] = {name: [] for name in columns}
+    places = [(texts[name], header.index(name)) for name in columns]
     for line, cells in lines:
         if len(cells) != len(header):
             raise DataError(f"{path}: row {line} has {len(cells)} cells where the first row has {len(header)}")
-        for name, kind in columns.items():
-            found[name].append(_value(cells[header.index(name)], kind, f"{path}: row {line}, {name}"))
-    return pd.DataFrame(found, index=pd.Index([line for line, _ in lines], name="line"), columns=list(columns))
+        index.append(line)
+        for column, at in places:
+            column.append(cells[at])
+    found = {name: _column(texts[name], kind, index, path, name) for name, kind in columns.items()}
+    return pd.DataFrame(found, index=pd.Index(index, name="line"), columns=list(columns))
 
 
-def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The names in the first row, and line and cells of every other row that has any."""
+def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line and cells of every row that has any, the names of the columns first."""
     try:
         rows = csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), strict=True)
-        lines = [(rows.line_num, [cell.strip() for cell in row]) for row in rows]
+        for row in rows:
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                yield rows.line_num, cells
     except UnicodeDecodeError:
         raise DataError(f"{path}: is no UTF-8 text; save it as CSV in UTF-8") from None
     except (OSError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a table ({error})") from None
-    lines = [(line, cells) for line, cells in lines if any(cells)]
-    if not lines:
-        raise DataError(f"{path}: is empty; it needs a first row with the names of its columns")
-    return lines[0][1], lines[1:]
+
+
+def _column(texts: list[str], kind: Cell, lines: list[int], path: Path, name: str) -> list[str | float | int]:
+    """The values of one column; numbers are read all at once, and one by one only to name the wrong one."""
+    if kind == "text":
+        return texts
+    if kind == "number":
+        try:
+            numbers = [float(text) for text in texts]
+        except ValueError:
+            numbers = [math.nan]
+        if all(map(math.isfinite, numbers)):
+            return numbers
+    return [_value(text, kind, f"{path}: row {line}, {name}") for line, text in zip(lines, texts, strict=True)]
 
 
 def _hint(header: Sequence[str]) -> str:

@@ -154,6 +154,7 @@ def test_taken_apart_is_the_best_cut_of_the_tree(seed):
     table, labels = candidates.find("s", probability, volume, LUNGS, 0.3, score="shape")
     first = [np.flatnonzero(labels.ravel() == label)[0] for label in table["label"]]
     assert first == sorted(first)
+    np.testing.assert_array_equal(table["probability"], candidates.scored(labels, probability, volume, "shape"))
     for level in (0.4, 0.6, 0.8):
         parts = candidates.components(probability >= level * 255, volume, LUNGS, 3.0, 3.0)
         scores = candidates.scored(parts, probability, volume, "shape")

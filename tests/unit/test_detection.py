@@ -3,42 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from detection_cases import ANNOTATIONS, EXCLUDED, MARKS, SCANS, findings, marks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lungsynth.segment import detection
 from lungsynth.segment.detection import Curve, cap, match
-
-
-def findings(rows):
-    return pd.DataFrame(rows, columns=["scan", "x_mm", "y_mm", "z_mm", "diameter_mm"])
-
-
-def marks(rows):
-    return pd.DataFrame(rows, columns=["scan", "x_mm", "y_mm", "z_mm", "probability"])
-
-
-SCANS = ["s0", "s1", "s2", "s3"]
-ANNOTATIONS = findings(
-    [("s0", 0, 0, 0, 10), ("s0", 30, 0, 0, 6), ("s1", 0, 0, 0, 8), ("s3", 10, 10, 10, 20)],
-)
-EXCLUDED = findings([("s0", 100, 0, 0, -1), ("s2", 50, 50, 50, 4)])
-MARKS = marks(
-    [
-        ("s0", 5, 0, 0, 0.99),
-        ("s0", 4.9, 0, 0, 0.9),
-        ("s0", 1, 0, 0, 0.6),
-        ("s0", 103, 0, 0, 0.95),
-        ("s0", 0, 50, 0, 0.5),
-        ("s1", 0, 0, 3, 0.8),
-        ("s1", 0, 0, 40, 0.7),
-        ("s2", 50, 50, 51.9, 0.85),
-        ("s2", 0, 0, 0, 0.4),
-        ("s3", 30, 30, 30, 0.3),
-        ("s3", 10, 10, 19.9, 0.7),
-    ]
-)
+from lungsynth.study.errors import DataError
 
 
 @pytest.fixture
@@ -89,10 +61,48 @@ def test_cap_drops_all_ties_at_the_101st():
     assert cap(np.arange(102) / 102).sum() == 100
 
 
+def test_the_cap_of_one_scan_acts_before_hits_and_leaves_the_other_scans_alone():
+    crowd = [("a", 500, k, 0, 0.9 - k / 1000) for k in range(100)]
+    low = [("a", 0, 0, 0, 0.01), ("b", 0, 0, 0, 0.01)]
+    both = findings([("a", 0, 0, 0, 10), ("b", 0, 0, 0, 10)])
+    result = match(marks(crowd + low), both, ["a", "b"])
+    assert (result.candidates, result.true_positives, result.false_positives) == (101, 1, 100)
+    as_excluded = match(marks(crowd + low), findings([]), ["a", "b"], both)
+    assert (as_excluded.ignored, as_excluded.false_positives) == (1, 100)
+
+
+def test_ties_at_the_101st_take_a_nodule_with_them():
+    crowd = [("a", 500, k, 0, 0.9) for k in range(60)] + [("a", 0, 0, 0, 0.5)] * 41
+    result = match(marks(crowd), findings([("a", 0, 0, 0, 10)]), ["a"])
+    assert (result.candidates, result.true_positives, result.doubles, result.false_positives) == (60, 0, 0, 60)
+
+
 def test_mark_on_the_sphere_misses_and_inside_hits():
     nodule = findings([("a", 0, 0, 0, 10)])
     assert match(marks([("a", 3, 4, 0, 1.0)]), nodule, ["a"]).true_positives == 0
     assert match(marks([("a", 3, 3.999, 0, 1.0)]), nodule, ["a"]).true_positives == 1
+
+
+def test_mark_on_the_sphere_of_an_excluded_finding_is_a_false_positive():
+    result = match(marks([("a", 3, 4, 0, 1.0)]), findings([]), ["a"], findings([("a", 0, 0, 0, 10)]))
+    assert (result.ignored, result.false_positives) == (0, 1)
+
+
+def test_a_nodule_takes_the_largest_probability_not_the_nearest_mark():
+    result = match(marks([("a", 0, 0, 0, 0.2), ("a", 4, 0, 0, 0.8)]), findings([("a", 0, 0, 0, 10)]), ["a"])
+    assert (result.probability.tolist(), result.doubles) == ([0.8], 1)
+
+
+def test_equal_marks_are_not_merged():
+    twice = marks([("a", 90, 0, 0, 0.5), ("a", 90, 0, 0, 0.5), ("a", 0, 0, 0, 0.5), ("a", 0, 0, 0, 0.5)])
+    result = match(twice, findings([("a", 0, 0, 0, 10)]), ["a"])
+    assert (result.candidates, result.false_positives, result.doubles) == (4, 2, 1)
+
+
+def test_unknown_diameter_of_a_nodule_is_ten_millimetres_too():
+    nodules = findings([("a", 0, 0, 0, -3), ("b", 0, 0, 0, -1)])
+    result = match(marks([("a", 4.9, 0, 0, 1.0), ("b", 5, 0, 0, 1.0)]), nodules, ["a", "b"])
+    assert (result.true_positives, result.false_positives) == (1, 1)
 
 
 def test_unknown_diameter_is_ten_millimetres():
@@ -113,6 +123,13 @@ def test_mark_credited_to_a_nodule_is_not_ignored_for_an_excluded_finding_too():
     assert (result.true_positives, result.ignored) == (1, 0)
 
 
+def test_a_mark_on_two_excluded_findings_is_ignored_once():
+    result = match(
+        marks([("a", 0, 0, 0, 0.7)]), findings([]), ["a"], findings([("a", 1, 0, 0, -1), ("a", -1, 0, 0, 4)])
+    )
+    assert (result.ignored, result.false_positives) == (1, 0)
+
+
 def test_scan_without_marks_counts_and_unlisted_scan_does_not():
     result = match(marks([("a", 0, 0, 0, 0.5), ("x", 0, 0, 0, 0.5)]), findings([("x", 0, 0, 0, 4)]), ["a", "b"])
     assert (result.nodules, result.false_positives, result.candidates_per_scan) == (0, 1, 0.5)
@@ -123,6 +140,53 @@ def test_no_hit_gives_sensitivity_zero_and_no_false_positive_gives_the_top():
     np.testing.assert_array_equal(Curve(miss).at(), np.zeros(7))
     perfect = match(marks([("a", 0, 0, 0, 0.5)]), findings([("a", 0, 0, 0, 4)]), ["a"])
     np.testing.assert_array_equal(Curve(perfect).at(), np.ones(7))
+
+
+def test_equal_probabilities_of_a_nodule_and_a_false_positive_are_one_slanted_step():
+    result = match(marks([("a", 0, 0, 0, 0.5), ("a", 90, 0, 0, 0.5)]), findings([("a", 0, 0, 0, 4)]), ["a"])
+    np.testing.assert_array_equal(Curve(result).at(), [0.125, 0.25, 0.5, 1, 1, 1, 1])
+
+
+def test_marks_below_every_log_odds_still_count():
+    result = match(marks([("a", 0, 0, 0, -2e9), ("a", 90, 0, 0, -3e9)]), findings([("a", 0, 0, 0, 4)]), ["a"])
+    np.testing.assert_array_equal(Curve(result).at(), np.ones(7))
+
+
+def test_no_mark_at_all_gives_sensitivity_zero():
+    result = match(marks([]), findings([("a", 0, 0, 0, 4)]), ["a", "b"])
+    np.testing.assert_array_equal(Curve(result).at(), np.zeros(7))
+    assert (result.candidates_per_scan, result.sensitivity) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("tables", "pattern"),
+    [
+        ((marks([]), findings([]), []), "scans: the list is empty"),
+        ((marks([]), findings([]), ["a", "b", "a"]), "scans: a is listed twice"),
+        ((marks([("a", 0, 0, 0, np.nan)]), findings([]), ["a"]), "marks: row 0, probability: nan is not a number"),
+        ((marks([]), findings([("a", 0, np.inf, 0, 4)]), ["a"]), "annotations: row 0, y_mm: inf is not a number"),
+        ((marks([]), findings([]), ["a"], findings([("a", 0, 0, 0, np.nan)])), "excluded: row 0, diameter_mm: nan"),
+    ],
+)
+def test_tables_that_cannot_be_scored_are_one_line(tables, pattern):
+    with pytest.raises(DataError, match=pattern) as caught:
+        match(*tables)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "n", "bounds"), [(0.95, 1000, (25, 975)), (0.9, 1000, (50, 950)), (0.95, 7, (0, 6))]
+)
+def test_bounds_are_the_sorted_samples_at_the_official_places(confidence, n, bounds):
+    samples = np.random.default_rng(0).permutation(n).astype(float)
+    assert detection.interval(samples, confidence) == bounds
+
+
+def test_draws_without_an_entry_or_a_nodule_are_dropped():
+    result = match(marks([("b", 0, 0, 0, 0.5)]), findings([("c", 0, 0, 0, 4)]), ["a", "b", "c"])
+    outcome = detection.bootstrap(Curve(result), np.array([[3, 0, 0], [0, 3, 0], [2, 0, 1], [0, 1, 2]]))
+    assert outcome.dropped == 2
+    assert outcome.cpm == 0
 
 
 def test_bootstrap_without_any_nodule_drops_every_draw():
@@ -138,6 +202,13 @@ def test_patients_are_drawn_whole():
     np.testing.assert_array_equal(weights[:, 0] + weights[:, 1], 2)
 
 
+def test_draws_of_the_legacy_generator_are_those_of_the_script():
+    legacy = np.random.RandomState(0)
+    picks = np.stack([legacy.randint(4, size=4) for _ in range(50)])
+    weights = detection.draw_weights(SCANS, 50, np.random.RandomState(0))
+    np.testing.assert_array_equal(weights, detection.picks_to_weights(picks, 4))
+
+
 def test_counts_at_a_probability_count_what_is_at_or_above_it(fixture):
     found, nodules, false = detection.counts_at(fixture, 0.7)
     assert (found.sum(), nodules.sum(), false.sum()) == (3, 4, 2)
@@ -146,6 +217,12 @@ def test_counts_at_a_probability_count_what_is_at_or_above_it(fixture):
 def test_ratio_interval_of_a_certain_event_is_a_point():
     weights = detection.draw_weights(np.arange(6), 100, np.random.default_rng(1))
     assert detection.ratio_interval(np.full(6, 2), np.full(6, 2), weights) == (1.0, 1.0, 1.0)
+
+
+def test_ratio_interval_without_a_draw_that_counts_has_no_bounds():
+    value, low, high = detection.ratio_interval(np.array([1, 0]), np.array([2, 0]), np.array([[0, 2]]))
+    assert value == 0.5
+    assert np.isnan([low, high]).all()
 
 
 coordinates = st.tuples(*[st.integers(-6, 6)] * 3)

@@ -257,3 +257,14 @@ def test_names_in_pictures_and_of_files_reach_no_output(tmp_path):
     assert sorted(table.verdict) == ["ok", "quarantined"]
     texts = [path.name.encode() + path.read_bytes() for path in (tmp_path / "out").iterdir()]
     assert not [text for text in texts if b"doe" in text.lower()]
+
+
+def test_a_tag_that_holds_a_name_by_mistake_is_quoted_nowhere(tmp_path, recwarn):
+    write_dicom(tmp_path / "p" / "a", np.zeros((1, 64, 64), np.int16))
+    path = next((tmp_path / "p" / "a").iterdir())
+    raw = path.read_bytes()
+    at = raw.index(b"\x28\x00\x30\x00DS")  # PixelSpacing: tag, kind, length of the value, value
+    length = int.from_bytes(raw[at + 6 : at + 8], "little")
+    path.write_bytes(raw[: at + 8] + b"Quenby".ljust(length) + raw[at + 8 + length :])
+    fails(tmp_path / "p", "a tag cannot be understood$")
+    assert [str(warning.message) for warning in recwarn.list] == []

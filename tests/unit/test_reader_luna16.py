@@ -292,3 +292,24 @@ def test_folds_are_compared_with_the_folder(tmp_path):
         (root / "subset1" / name).rename(root / name)
     fails(root, r"1\.1\.1\.mhd: lies in no folder subset0", folds={"fit": [0], "test": [1]})
     assert len(reader(root).list()) == 4
+
+
+def test_links_in_a_circle_to_nowhere_and_out_of_the_folder_do_no_harm(tmp_path):
+    root = write_luna(tmp_path / "luna", {"1.2.3": marker((1, 2, 3))})
+    away = write_luna(tmp_path / "away", {"1.2.4": marker((1, 2, 3))})
+    (root / "subset0" / "again").symlink_to(root, target_is_directory=True)
+    (root / "subset0" / "1.2.5.mhd").symlink_to("1.2.5.mhd")
+    (root / "subset0" / "1.2.4.mhd").symlink_to(away / "subset0" / "1.2.4.mhd")
+    made = reader(root)
+    assert [ref.uid for ref in made.list()] == ["1.2.3"]
+    assert dict(made.skipped) == {
+        "subset0/1.2.4.mhd": "is a link that leads out of the folder; copy or move it in",
+        "subset0/1.2.5.mhd": "is a link to nothing or to itself",
+    }
+
+
+def test_a_mask_that_is_a_link_to_nothing_is_not_taken_for_missing(tmp_path):
+    root = write_luna(tmp_path / "luna", {"1.2.3": marker((1, 2, 3))})
+    (root / "seg-lungs-LUNA16").mkdir()
+    (root / "seg-lungs-LUNA16" / "1.2.3.mhd").symlink_to("gone.mhd")
+    fails(root, r"1\.2\.3\.mhd: is no file, or a link to nothing or to itself")

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lungsynth.ct.shape import (
+    ball_diameter_mm,
+    ball_mm3,
     centroid_px,
     eccentricity,
     equivalent_diameter_mm,
@@ -30,6 +32,15 @@ def test_equivalent_diameter_is_that_of_the_disc_with_the_area(pixels, mm_per_px
 
 def test_a_large_disc_has_its_own_diameter():
     assert equivalent_diameter_mm(distance(101) <= 40, 0.5) == pytest.approx(40, abs=0.25)
+
+
+@given(st.floats(0.1, 100))
+def test_the_diameter_of_a_ball_is_that_of_its_volume(diameter_mm):
+    assert ball_diameter_mm(ball_mm3(diameter_mm)) == pytest.approx(diameter_mm)
+
+
+def test_a_ball_of_two_millimetres_has_four_thirds_of_pi():
+    assert ball_mm3(2) == pytest.approx(4 / 3 * np.pi)
 
 
 @settings(deadline=None, max_examples=30)

@@ -5,7 +5,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ import pydicom
 from pydicom.charset import convert_encodings
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 
 from lungsynth.cohort.names import link_fault
 from lungsynth.study.errors import DataError
@@ -27,7 +27,7 @@ TAGS = (
     "PhotometricInterpretation",
 )  # fmt: skip
 CHARSET = Tag("SpecificCharacterSet")
-TAG_NUMBERS = [Tag(name) for name in TAGS]
+TAG_NUMBERS = tuple(Tag(name) for name in TAGS)
 SUFFIXES = (".dcm", ".dicom", ".ima", "")
 CT_CLASSES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 LEAST_BITS = 9
@@ -64,8 +64,8 @@ class Header(NamedTuple):
         return str(self.tags.get("SOPInstanceUID", ""))
 
 
-def read_header(path: Path) -> Header:
-    """The tags of one file, without pixels.
+def read_header(path: Path, wanted: Sequence[BaseTag] = TAG_NUMBERS) -> Header:
+    """The tags of one file that are `wanted`, without pixels.
 
     Raises:
         DataError: it is no DICOM file.
@@ -74,7 +74,7 @@ def read_header(path: Path) -> Header:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=TAG_NUMBERS)
+            data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(wanted))
             charset = data.get("SpecificCharacterSet", None) or "" if CHARSET in data else ""
             encodings = tuple(convert_encodings([charset] if isinstance(charset, str) else list(charset)))
             raw = {keyword_for_tag(tag): data.get_item(tag) for tag in data.keys()}  # noqa: SIM118

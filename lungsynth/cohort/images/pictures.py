@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pydicom
 import SimpleITK as sitk
 from PIL import Image, ImageOps
+from pydicom.tag import Tag
 
+from lungsynth.cohort.dicom.headers import Tags, read_header
 from lungsynth.study.errors import DataError
 
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -20,6 +21,7 @@ TAGS = (
     "SamplesPerPixel", "BitsStored", "PixelRepresentation", "PhotometricInterpretation", "RescaleSlope",
     "RescaleIntercept",
 )  # fmt: skip
+TAG_NUMBERS = tuple(Tag(name) for name in TAGS)
 LARGEST_PX = 64_000_000
 COLOUR_LEVELS = 6
 """Channels of a grey picture differ by no more than this after JPEG has rounded them."""
@@ -80,16 +82,19 @@ def _grey(picture: Image.Image, path: Path) -> np.ndarray:
     return channels[..., 1].astype(np.float32)
 
 
-def read_tags(path: Path) -> pydicom.Dataset:
+def read_tags(path: Path) -> Tags:
     """The tags of a DICOM file that matter, without pixels.
 
     Raises:
-        DataError: it is no DICOM file; the file is not named.
+        DataError: it is no DICOM file, or one of these tags is damaged; the file is not named.
     """
     try:
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
-    except (pydicom.errors.InvalidDicomError, OSError, EOFError, ValueError, AttributeError) as error:
-        raise DataError(f"is no DICOM file ({type(error).__name__})") from None
+        header = read_header(path, TAG_NUMBERS)
+    except DataError as error:
+        raise DataError(str(error).removeprefix(f"{path}: ")) from None
+    if header.damaged:
+        raise DataError(f"the tag {header.damaged[0]} is damaged")
+    return header.tags
 
 
 def read_dicom(path: Path) -> Picture:
@@ -111,8 +116,8 @@ def read_dicom(path: Path) -> Picture:
         spacing_mm = tuple(float(v) for v in spacing) if spacing else None
         bits, signed = int(tags.get("BitsStored", 16)), int(tags.get("PixelRepresentation", 0))
         slope, intercept = float(tags.get("RescaleSlope", 1) or 1), float(tags.get("RescaleIntercept", 0) or 0)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{path}: a tag cannot be understood ({error})") from None
+    except (TypeError, ValueError):  # whose words quote the value
+        raise DataError(f"{path}: a tag cannot be understood") from None
     try:
         values = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
     except RuntimeError:

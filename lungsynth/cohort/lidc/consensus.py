@@ -7,6 +7,7 @@ import numpy as np
 from skimage.draw import polygon, polygon_perimeter
 
 from lungsynth.cohort.lidc.xml_marks import Contour, Reading
+from lungsynth.ct.shape import ball_diameter_mm
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
 
@@ -107,7 +108,7 @@ def _same(a: Drawn, b: Drawn, volume: Volume) -> bool:
     if a.reading.reader == b.reading.reader:
         return False
     apart = np.linalg.norm((a.centre() - b.centre()) * volume.spacing_mm)
-    radii = [np.cbrt(3 * d.mask.sum() * np.prod(volume.spacing_mm) / (4 * np.pi)) for d in (a, b)]
+    radii = [ball_diameter_mm(d.mask.sum() * np.prod(volume.spacing_mm)) / 2 for d in (a, b)]
     return bool(apart < max(3.0, np.mean(radii)))
 
 

@@ -16,6 +16,7 @@ from lungsynth.cohort.lidc.xml_marks import read_readings, series_of
 from lungsynth.cohort.registry import READERS
 from lungsynth.cohort.shapes import texture_of_rating
 from lungsynth.cohort.xml import LARGEST_BYTES, parse
+from lungsynth.ct.shape import ball_diameter_mm
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
 
@@ -110,7 +111,7 @@ def _mark(lesion: Lesion, volume: Volume, labels: np.ndarray, k: int) -> Mark:
     labels[lesion.box][inside] = k
     starts = [s.start for s in lesion.box]
     centre = volume.to_mm(np.argwhere(lesion.mask).mean(0) + starts)
-    diameter = np.cbrt(6 * lesion.mask.sum() * np.prod(volume.spacing_mm) / np.pi)
+    diameter = ball_diameter_mm(lesion.mask.sum() * np.prod(volume.spacing_mm))
     label = k if inside.any() else 0
     return Mark(
         tuple(map(float, centre)),

@@ -3,16 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from lungsynth.sets.tables import Cell, read_users_csv
+from lungsynth.sets.findings import read_findings
 from lungsynth.study.errors import DataError
-
-COLUMNS: dict[str, Cell] = {
-    "seriesuid": "text",
-    "coordX": "number",
-    "coordY": "number",
-    "coordZ": "number",
-    "diameter_mm": "number",
-}
 
 
 class Annotation(NamedTuple):
@@ -30,9 +22,8 @@ def read_annotations(path: Path) -> dict[str, list[Annotation]]:
         DataError: a column is missing, a value is no number or a diameter is not above 0; names the row.
     """
     found: dict[str, list[Annotation]] = {}
-    for line, series, x, y, z, diameter in read_users_csv(path, COLUMNS).itertuples():
+    for line, series, x, y, z, diameter in read_findings(path).itertuples():
         if diameter <= 0:
             raise DataError(f"{path}: row {line}, diameter_mm: {diameter:g} is not above 0")
-        if series:
-            found.setdefault(series, []).append(Annotation(line, (x, y, z), diameter))
+        found.setdefault(series, []).append(Annotation(line, (x, y, z), diameter))
     return found

@@ -12,6 +12,7 @@ from lungsynth.cohort.base import Mark, Reader, Role, Scan, ScanRef, safe_id, to
 from lungsynth.cohort.luna16.annotations import Annotation, read_annotations
 from lungsynth.cohort.luna16.header import check_files, check_gzip
 from lungsynth.cohort.masks import lung_labels, on_grid
+from lungsynth.cohort.names import entries, link_fault
 from lungsynth.cohort.registry import READERS
 from lungsynth.cohort.shapes import densities, is_inside, sphere
 from lungsynth.ct import volume as volumes
@@ -31,12 +32,17 @@ class Luna16Reader(Reader):
         self.skipped = []
         masks = {self.settings.lungs, self.settings.nodules}
         found: dict[str, Path] = {}
-        for path in sorted(self.root.rglob("*.mhd")):
-            relative = path.relative_to(self.root)
-            if masks.isdisjoint(relative.parts[:-1]) and not any(p.startswith(".") for p in relative.parts):
-                if path.stem in found:
-                    raise DataError(f"{path}: the scan {path.stem} is there twice, also as {found[path.stem]}")
-                found[path.stem] = relative
+        for relative in sorted(entries(self.root)):
+            hidden = any(part.startswith(".") for part in relative.parts)
+            if relative.suffix != ".mhd" or hidden or not masks.isdisjoint(relative.parts[:-1]):
+                continue
+            path = self.root / relative
+            if fault := link_fault(path, self.root):
+                self.skipped.append((str(relative), fault))
+                continue
+            if path.stem in found:
+                raise DataError(f"{path}: the scan {path.stem} is there twice, also as {found[path.stem]}")
+            found[path.stem] = relative
         if not found:
             raise DataError(f"{self.root}: no scan (.mhd) in the folder; check the source's path")
         if self.settings.folds:
@@ -99,8 +105,15 @@ class Luna16Reader(Reader):
         return read_annotations(self._table) if self.settings.annotations else {}
 
     def _beside(self, folder: str, name: str) -> Path | None:
-        """The file `name` anywhere under the sub-folder `folder`."""
-        found = sorted((self.root / folder).rglob(name)) if folder and (self.root / folder).is_dir() else []
+        """The file `name` anywhere under the sub-folder `folder`.
+
+        Raises:
+            DataError: it is a link to nothing.
+        """
+        there = entries(self.root / folder) if folder else ()
+        found = sorted(self.root / folder / relative for relative in there if relative.name == name)
+        if found and not found[0].is_file():
+            raise DataError(f"{found[0]}: is no file, or a link to nothing or to itself")
         return found[0] if found else None
 
     def _lungs(self, uid: str, volume: Volume) -> np.ndarray | None:
