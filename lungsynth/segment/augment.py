@@ -63,8 +63,9 @@ def _warped(
     column = np.cos(angle) * right - np.sin(angle) * down
     row = np.sin(angle) * right + np.cos(angle) * down
     if how.bend_px:
-        bend = rng.normal(0, how.bend_px * rng.integers(2), (2, BEND_NODES, BEND_NODES))
-        row, column = np.stack([row, column]) + ndimage.zoom(bend, (1, size / BEND_NODES, size / BEND_NODES), order=3)
+        nodes = torch.from_numpy(rng.normal(0, how.bend_px * rng.integers(2), (1, 2, BEND_NODES, BEND_NODES)))
+        bend = functional.interpolate(nodes, size=(size, size), mode="bicubic", align_corners=True)[0].numpy()
+        row, column = np.stack([row, column]) + bend
     middle, half = hu.shape[-1] // 2, (hu.shape[-1] - 1) / 2
     grid = np.stack([column, row], axis=-1) + (middle - half)
     both = torch.from_numpy(np.concatenate([hu, mask])[None])
