@@ -53,6 +53,11 @@ def lung_litres(lungs: np.ndarray, volume: Volume) -> float:
     return float(np.count_nonzero(lungs) * np.prod(volume.spacing_mm) / 1e6)
 
 
+def lung_cm2(lungs: np.ndarray, volume: Volume) -> float:
+    """Area of both lungs in a slice."""
+    return float(np.count_nonzero(lungs) * volume.spacing_mm[1] * volume.spacing_mm[2] / 100)
+
+
 def lung_fault(lungs: np.ndarray, volume: Volume, kind: Kind) -> str:
     """What is wrong with the lungs; empty if nothing is. Patches need none."""
     if kind == "patch":
@@ -62,7 +67,7 @@ def lung_fault(lungs: np.ndarray, volume: Volume, kind: Kind) -> str:
     litres = lung_litres(lungs, volume)
     if kind == "volume" and litres < LEAST_LUNG_L:
         return f"lungs of {litres:.2f} l; a chest scan has {LEAST_LUNG_L:g} l at least"
-    area_cm2 = np.count_nonzero(lungs) * volume.spacing_mm[1] * volume.spacing_mm[2] / 100
+    area_cm2 = lung_cm2(lungs, volume)
     if kind == "slice" and area_cm2 < LEAST_LUNG_CM2:
         return f"lungs of {area_cm2:.0f} cm2"
     return ""

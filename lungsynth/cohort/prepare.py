@@ -22,7 +22,7 @@ from lungsynth.study.errors import DataError
 
 SCAN_COLUMNS = (
     "scan", "patient", "source", "kind", "slices", "rows", "columns", "spacing_z_mm", "spacing_mm", "lung_l",
-    "hu_noise", "kernel", "nodules", "pixels", "verdict", "reason",
+    "lung_cm2", "hu_noise", "kernel", "nodules", "pixels", "verdict", "reason",
 )  # fmt: skip
 MARK_COLUMNS = (
     "scan", "patient", "mark", "x_mm", "y_mm", "z_mm", "diameter_mm", "texture", "readers", "label",
@@ -73,14 +73,15 @@ def prepare_scan(
     With `chest_ct` False the image needs no lungs, and its lung mask is empty.
     """
     reason = checks.geometry_fault(scan.volume, ref.kind) or checks.image_fault(scan.volume)
-    lungs = np.zeros(scan.volume.hu.shape, np.uint8) if reason or not chest_ct else lungs_of(scan, ref.kind)
+    looked = chest_ct and not reason
+    lungs = lungs_of(scan, ref.kind) if looked else np.zeros(scan.volume.hu.shape, np.uint8)
     if chest_ct:
         reason = reason or checks.lung_fault(lungs, scan.volume, ref.kind)
     marks = [] if reason else [_mark_row(ref, k, mark, scan, lungs) for k, mark in enumerate(scan.marks, 1)]
     if not reason:
         _write_volumes(ref, scan, lungs, folder)
     write_bytes(folder / f"{ref.scan}.png", preview(scan, lungs, ref.kind))
-    return _scan_row(ref, scan, lungs, reason), marks
+    return _scan_row(ref, scan, lungs if looked else None, reason), marks
 
 
 def lungs_of(scan: Scan, kind: str) -> np.ndarray:
@@ -90,8 +91,9 @@ def lungs_of(scan: Scan, kind: str) -> np.ndarray:
     if kind == "patch":
         return np.zeros(scan.volume.hu.shape, np.uint8)
     if kind == "slice":
-        hu, mm_per_px = scan.volume.hu, scan.volume.spacing_mm[1]
-        return np.stack([lung_masks.segment_slice(plane, mm_per_px, both=False) for plane in hu])
+        hu, mm_per_px, direction = scan.volume.hu, scan.volume.spacing_mm[1], scan.volume.direction
+        turn = tuple(slice(None, None, -1 if direction[i] < 0 else 1) for i in (4, 0))
+        return np.stack([lung_masks.segment_slice(plane[turn], mm_per_px, both=False)[turn] for plane in hu])
     return lung_masks.segment_volume(scan.volume)
 
 
@@ -121,8 +123,11 @@ def _mark_row(ref: ScanRef, number: int, mark: Mark, scan: Scan, lungs: np.ndarr
     }
 
 
-def _scan_row(ref: ScanRef, scan: Scan, lungs: np.ndarray, reason: str) -> dict[str, Any]:
+def _scan_row(ref: ScanRef, scan: Scan, lungs: np.ndarray | None, reason: str) -> dict[str, Any]:
+    """A scan's row; without lungs to measure (None: they were not looked for) their size is empty."""
     volume = scan.volume
+    measure = {"volume": checks.lung_litres, "slice": checks.lung_cm2}.get(ref.kind)
+    size = math.nan if measure is None or lungs is None else round(measure(lungs, volume), 4)
     slices, rows, columns = volume.hu.shape
     return {
         **_names(ref),
@@ -131,7 +136,8 @@ def _scan_row(ref: ScanRef, scan: Scan, lungs: np.ndarray, reason: str) -> dict[
         "columns": columns,
         "spacing_z_mm": round(float(volume.spacing_mm[0]), 6),
         "spacing_mm": round(float(volume.spacing_mm[1]), 6),
-        "lung_l": round(checks.lung_litres(lungs, volume), 4) if ref.kind == "volume" else math.nan,
+        "lung_l": size if ref.kind == "volume" else math.nan,
+        "lung_cm2": size if ref.kind == "slice" else math.nan,
         "hu_noise": round(checks.noise_hu(volume), 2),
         "kernel": scan.kernel,
         "nodules": len(scan.marks),

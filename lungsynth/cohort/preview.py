@@ -1,6 +1,7 @@
 """A small picture of a scan: what a person needs to see whether it was read rightly."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -11,24 +12,28 @@ from lungsynth.cohort.base import Kind, Mark, Scan
 from lungsynth.ct.volume import Volume
 
 WINDOW_HU = (-1350, 150)
-SIDE_PX = 176
+SIDE_PX = 224
+SLICE_PX = 288
 PATCH_PX = 88
 GAP_PX = 4
 AROUND = 55
 """Grey of air in the window: what lies round the cuts looks like what lies round the patient."""
+GREYS = 45
 COLOURS = {"right": (255, 122, 89), "left": (76, 201, 240), "mark": (255, 214, 10)}
 
 
 def preview(scan: Scan, lungs: np.ndarray, kind: Kind) -> bytes:
-    """PNG bytes: an axial and a coronal cut (volume), the slice, or a strip of patches; lungs outlined, marks circled.
+    """PNG bytes: an axial and a coronal cut (volume), the slice, or a strip of patches.
 
-    The cuts go through the largest mark, or the middle of the lungs where there is none.
+    Lungs are outlined, and so are marks with a mask; marks without one are circled. The cuts go through the largest
+    mark, or the middle of the lungs where there is none.
     """
     flips = tuple(slice(None, None, -1 if scan.volume.direction[i] < 0 else 1) for i in (8, 4, 0))
     if kind == "patch":
-        tiles = [_tile(scan, lungs, "axial", k, flips, PATCH_PX) for k in range(min(4, len(scan.volume.hu)))]
+        planes = range(min(4, len(scan.volume.hu)))
+        tiles = [_tile(_plane(scan, k), lungs[k : k + 1], "axial", 0, flips, PATCH_PX) for k in planes]
     elif kind == "slice":
-        tiles = [_tile(scan, lungs, "axial", 0, flips)]
+        tiles = [_tile(scan, lungs, "axial", 0, flips, SLICE_PX)]
     else:
         z, y = _cuts(scan, lungs)
         tiles = [_tile(scan, lungs, "axial", z, flips), _tile(scan, lungs, "coronal", y, flips)]
@@ -40,9 +45,38 @@ def preview(scan: Scan, lungs: np.ndarray, kind: Kind) -> bytes:
         for t, s in zip(tiles, short, strict=True)
     ]
     strip = np.concatenate([part for tile in padded for part in (tile, gap)][:-1], axis=1)
+    return _png(strip)
+
+
+def shrunk(png: bytes, factor: float) -> bytes:
+    """A preview with its sides times `factor`, 48 px at least on the shorter one."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    factor = max(factor, min(1.0, 48 / min(image.size)))
+    size = tuple(max(1, round(side * factor)) for side in image.size)
+    return _png(np.asarray(image.resize(size, Image.Resampling.BOX)))
+
+
+def _png(picture: np.ndarray) -> bytes:
+    """PNG bytes of [h, w, 3] in GREYS greys and COLOURS: an outline keeps its colour, whatever else is there."""
+    colours = np.array(list(COLOURS.values()), np.int16)
+    greys = np.rint(np.linspace(0, 255, GREYS)).astype(np.int16)
+    chroma = np.ptp(picture.astype(np.int16), axis=2)
+    nearest = np.abs(picture[..., None, :].astype(np.int16) - colours).sum(-1).argmin(-1)
+    index = np.where(chroma > 60, GREYS + nearest, np.rint(picture.mean(2) * (GREYS - 1) / 255)).astype(np.uint8)
+    image = Image.fromarray(index, "P")
+    image.putpalette([int(v) for v in (*np.repeat(greys, 3), *colours.ravel())])
     file = io.BytesIO()
-    Image.fromarray(strip).quantize(48, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    image.save(file, "PNG", optimize=True)
     return file.getvalue()
+
+
+def _plane(scan: Scan, k: int) -> Scan:
+    """One plane of a patch scan with its own marks: the planes are no neighbours."""
+    volume = scan.volume
+    here = tuple(mark for mark in scan.marks if abs(volume.to_index(mark.centre_mm)[0] - k) < 0.5)
+    origin = tuple(float(v) for v in volume.to_mm([k, 0, 0]))
+    nodules = None if scan.nodules is None else scan.nodules[k : k + 1]
+    return replace(scan, volume=replace(volume, hu=volume.hu[k : k + 1], origin_mm=origin), nodules=nodules, marks=here)
 
 
 def _cuts(scan: Scan, lungs: np.ndarray) -> tuple[int, int]:
@@ -73,9 +107,24 @@ def _tile(scan: Scan, lungs: np.ndarray, plane: str, at: int, flips: tuple, side
     for label, name in ((1, "right"), (2, "left")):
         mask = _resized((lungs[cut] == label)[rows, flips[2]].astype(np.float32), height, side_px) > 0.5
         picture[mask & ~ndi.binary_erosion(mask)] = COLOURS[name]
+    drawn = _outline_masks(picture, scan, cut, rows, flips[2])
     for mark in scan.marks:
-        _circle(picture, scan.volume, mark, plane, at, flips, step)
+        if mark.label not in drawn:
+            _circle(picture, scan.volume, mark, plane, at, flips, step)
     return picture
+
+
+def _outline_masks(picture: np.ndarray, scan: Scan, cut: tuple, rows: slice, columns: slice) -> set[int]:
+    """Outlines the lesions' masks one pixel outside of them; returns the labels that were drawn."""
+    if scan.nodules is None:
+        return set()
+    labels = scan.nodules[cut][rows, columns]
+    drawn = {int(label) for label in np.unique(labels)} - {0}
+    if drawn:
+        share = _resized((labels > 0).astype(np.float32), *picture.shape[:2])
+        mask = ndi.binary_dilation(share > min(0.5, 0.6 * share.max()), np.ones((3, 3)))
+        picture[ndi.binary_dilation(mask) & ~mask] = COLOURS["mark"]
+    return drawn
 
 
 def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:

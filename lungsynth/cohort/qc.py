@@ -8,21 +8,50 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from lungsynth.cohort.preview import shrunk
 
-def qc_page(rows: pd.DataFrame, previews: Mapping[str, bytes], title: str = "Cohort") -> str:
+PICTURES_BYTES = 20_000_000
+"""Pictures of all scans together; in text they take a third more, which keeps the page below 30 MB."""
+MOST_FILES = 100
+
+
+def qc_page(
+    rows: pd.DataFrame,
+    previews: Mapping[str, bytes],
+    title: str = "Cohort",
+    unread: pd.DataFrame | None = None,
+    most_bytes: int = PICTURES_BYTES,
+) -> str:
     """A self-contained HTML page.
 
     Args:
-        rows: one a scan: scan, patient, role, kind, slices, spacing_z_mm, spacing_mm, lung_l, hu_noise, nodules,
-            verdict, reason (`Cohort.every`). Quarantined scans come first.
+        rows: one a scan: scan, patient, role, kind, slices, spacing_z_mm, spacing_mm, lung_l, lung_cm2, hu_noise,
+            kernel, nodules, verdict, reason (`Cohort.every`). Quarantined scans come first.
         previews: scan -> PNG bytes; a scan may have none.
         title: of the page.
+        unread: table file, reason of the files that never became a scan (`listing.list_scans`).
+        most_bytes: pictures that are more than this together are made smaller.
     """
     ordered = rows.assign(_good=rows.verdict == "ok").sort_values(["_good", "role", "scan"])
-    cards = [_card(row, previews.get(row["scan"])) for row in ordered.to_dict("records")]
+    pictures = _within(previews, most_bytes)
+    cards = [_card(row, pictures.get(row["scan"])) for row in ordered.to_dict("records")]
+    files_left = [] if unread is None else unread[["file", "reason"]].to_dict("records")
+    totals = _totals(rows) + ([("files passed over", str(len(files_left)))] if files_left else [])
     template = files("lungsynth.cohort").joinpath("qc.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(template).render(title=title, cards=cards, totals=_totals(rows))
+    return environment.from_string(template).render(
+        title=title, cards=cards, totals=totals, files=files_left[:MOST_FILES], more=len(files_left) - MOST_FILES
+    )
+
+
+def _within(previews: Mapping[str, bytes], most_bytes: int) -> Mapping[str, bytes]:
+    """The pictures, all made smaller by one factor where they are too many bytes."""
+    total = sum(len(png) for png in previews.values())
+    if total <= most_bytes:
+        return previews
+    # A picture's bytes fall more slowly than its pixels: a small one shows more detail per pixel.
+    factor = (most_bytes / total) ** 0.75
+    return {scan: shrunk(png, factor) for scan, png in previews.items()}
 
 
 def _totals(rows: pd.DataFrame) -> list[tuple[str, str]]:
@@ -35,25 +64,41 @@ def _totals(rows: pd.DataFrame) -> list[tuple[str, str]]:
         ("patients", str(good.patient.nunique())),
         *((f"patients for {role}", str(roles[role])) for role in ("fit", "tune", "domain", "test") if role in roles),
         ("nodules", f"{good.nodules.sum():.0f}"),
+        *((f"{kind} scans", str(count)) for kind, count in sorted(rows.kind.value_counts().items())),
     ]
 
 
 def _card(row: Mapping[str, Any], png: bytes | None) -> dict[str, Any]:
-    """What the template shows of a scan."""
+    """What the template shows of a scan: every fact, and "unknown" where there is none."""
     facts = [
+        ("kind", str(row["kind"])),
         ("size", f"{row['columns']:.0f} x {row['rows']:.0f} x {row['slices']:.0f}" if _known(row["slices"]) else ""),
-        ("pixel", f"{row['spacing_mm']:.3g} mm" if _known(row["spacing_mm"]) else ""),
-        ("slices apart", f"{row['spacing_z_mm']:.3g} mm" if _known(row["spacing_z_mm"]) else ""),
-        ("lungs", f"{row['lung_l']:.2f} l" if _known(row["lung_l"]) else ""),
-        ("noise", f"{row['hu_noise']:.1f} HU" if _known(row["hu_noise"]) else ""),
-        ("nodules", f"{row['nodules']:.0f}" if _known(row["nodules"]) else ""),
-        ("kernel", str(row.get("kernel", "")) if _known(row.get("kernel")) else ""),
+        ("pixel", _number(row, "spacing_mm", ".3g", " mm")),
+        ("lungs", _lungs(row)),
+        ("noise", _number(row, "hu_noise", ".1f", " HU")),
+        ("nodules", _number(row, "nodules", ".0f", "")),
+        ("kernel", str(row["kernel"]) if _known(row.get("kernel")) else ""),
     ]
-    if row["kind"] != "volume":  # planes that are no neighbours
-        facts = [fact for fact in facts if fact[0] not in ("slices apart", "lungs")]
+    if row["kind"] == "volume":  # in others the planes are no neighbours
+        facts.insert(3, ("slices apart", _number(row, "spacing_z_mm", ".3g", " mm")))
+    if not _known(row["slices"]):  # it could not be read
+        facts = facts[:1]
     picture = base64.b64encode(png).decode() if png else ""
-    return {**row, "facts": [fact for fact in facts if fact[1]], "picture": picture, "bad": row["verdict"] != "ok"}
+    shown = [(name, value or "unknown") for name, value in facts]
+    return {**row, "facts": shown, "picture": picture, "bad": row["verdict"] != "ok"}
+
+
+def _lungs(row: Mapping[str, Any]) -> str:
+    """Volume, or area in a single slice. In patches, other images than CT and broken ones none are looked for."""
+    for name, style, unit in (("lung_l", ".2f", " l"), ("lung_cm2", ".0f", " cm2")):
+        if _known(row.get(name)):
+            return f"{row[name]:{style}}{unit}" if row[name] > 0 else "none"
+    return "not looked for"
+
+
+def _number(row: Mapping[str, Any], name: str, style: str, unit: str) -> str:
+    return f"{row[name]:{style}}{unit}" if _known(row.get(name)) else ""
 
 
 def _known(value: Any) -> bool:
-    return value is not None and not pd.isna(value)
+    return value is not None and not pd.isna(value) and value != ""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage as ndi
 
+from lungsynth.ct.outline import IN_PLANE, filled, wrapped_lung
 from lungsynth.ct.volume import Volume
 
 AIR_HU = -400.0
@@ -17,20 +18,13 @@ AIR_HU = -400.0
 GAS_HU = -955.0
 """The median of gas in bowel, stomach or trachea lies below, that of lung above (FACTS 11.1: -920 to -586)."""
 GRID_MM = 2.5
-WALL_MM = 10.0
-"""Radius of the ball that rolls along the outline: notches of up to about 18 mm (vessels, wall nodules) are closed."""
-WIDE_WALL_MM = 22.0
-"""The same for the outer half of a lung, where a wide notch is a mass on the wall and not the heart."""
-HOLE_MM2 = 900.0
-"""Enclosed tissue up to this size is a vessel or a nodule (30 mm: 707 mm2); above, the dome of the diaphragm."""
-RECESS_MM = 25.0
+RECESS_MM = 45.0
 """Length of the thin recesses beside the diaphragm that are followed from the body of the lung."""
+EDGE_GAP_MM = 120.0
+"""Where the image's edge cuts a lung, the chest wall on both sides of the cut is no further apart."""
 LEAST_PART_ML = 60.0
 LEAST_SLICE_MM2 = 800.0
 LEAST_BODY_MM2 = 15000.0
-
-IN_PLANE = np.zeros((3, 3, 3), bool)
-IN_PLANE[1] = ndi.generate_binary_structure(2, 1)
 
 
 class Grid(NamedTuple):
@@ -61,8 +55,8 @@ def segment_volume(volume: Volume) -> np.ndarray:
     body = _body(grid)
     air = (grid.hu < AIR_HU) & body
     airway = _airway(grid, air, body)
-    wide = ndi.binary_opening(airway, IN_PLANE, iterations=2)
-    lungs = _two_lungs(grid, air & ~airway, body, LEAST_PART_ML / grid.voxel_ml)
+    wide = ndi.binary_opening(airway, IN_PLANE)
+    lungs = _two_lungs(grid, air & ~airway, body, LEAST_PART_ML / grid.voxel_ml, 0.08)
     lungs = _without_midline_tubes(grid, lungs, body)
     return np.ascontiguousarray(_draw(hu, grid, lungs, wide, body)[flips])
 
@@ -75,8 +69,10 @@ def segment_slice(hu: np.ndarray, mm_per_px: float, both: bool = True) -> np.nda
     """
     grid = _grid(hu[None], (5.0, mm_per_px, mm_per_px))
     body = _body(grid)
-    lungs = _plausible(grid, (grid.hu < AIR_HU) & body, body)
-    drawn = _draw(hu[None], grid, lungs, np.zeros_like(body), body)[0]
+    air = (grid.hu < AIR_HU) & body
+    airway = _airway_in_slice(grid, air, body)
+    lungs = _plausible(grid, air & ~airway, body)
+    drawn = _draw(hu[None], grid, lungs, airway, body)[0]
     if both and not all((drawn == side).any() for side in (1, 2)):
         return np.zeros_like(drawn)
     return drawn
@@ -113,22 +109,27 @@ def _largest_per_slice(mask: np.ndarray) -> np.ndarray:
     return keep[parts]
 
 
-def _fill(mask: np.ndarray, limit_px: float = np.inf) -> np.ndarray:
-    """Fills the holes of every slice that are smaller than `limit_px`."""
-    parts, n = ndi.label(~mask, IN_PLANE)
-    hole = np.bincount(parts.ravel(), minlength=n + 1) <= limit_px
-    for edge in (parts[:, 0], parts[:, -1], parts[:, :, 0], parts[:, :, -1]):
-        hole[edge.ravel()] = False
-    hole[0] = False
-    return mask | hole[parts]
-
-
 def _body(grid: Grid) -> np.ndarray:
-    """The patient without couch and sheets, lungs and bowel filled in."""
+    """The patient without couch and sheets, lungs and bowel filled in; where the image's edge cuts a lung, up to it."""
     reach = max(1, round(3.0 / grid.step_mm[1]))
-    tissue = ndi.binary_erosion(grid.hu > -250, IN_PLANE, iterations=reach)
+    tissue = ndi.binary_erosion(grid.hu > -250, IN_PLANE, iterations=reach, border_value=1)
     trunk = ndi.binary_dilation(_largest_per_slice(tissue), IN_PLANE, iterations=2 * reach) & (grid.hu > -500)
-    return _fill(trunk)
+    framed = np.pad(trunk, ((0, 0), (1, 1), (1, 1)))
+    gap_px = round(EDGE_GAP_MM / grid.step_mm[1])
+    for end in (0, -1):
+        framed[:, end, 1:-1] = _bridged(trunk[:, end], gap_px)
+        framed[:, 1:-1, end] = _bridged(trunk[:, :, end], gap_px)
+    return filled(framed)[:, 1:-1, 1:-1]
+
+
+def _bridged(lines: np.ndarray, gap_px: int) -> np.ndarray:
+    """Rows of True and False in which the gaps between two runs of True are filled up to a length."""
+    if not lines.any():
+        return lines
+    places = np.arange(lines.shape[1])
+    before = np.maximum.accumulate(np.where(lines, places, -gap_px - lines.shape[1]), axis=1)
+    after = np.minimum.accumulate(np.where(lines, places, gap_px + 2 * lines.shape[1])[:, ::-1], axis=1)[:, ::-1]
+    return after - before <= gap_px
 
 
 def _midline(body: np.ndarray) -> float:
@@ -136,6 +137,14 @@ def _midline(body: np.ndarray) -> float:
     columns = np.flatnonzero(body.any((0, 1)))
     weight = body.sum((0, 1))[columns]
     return float((columns * weight).sum() / weight.sum()) if len(columns) else body.shape[2] / 2
+
+
+def _middle(body: np.ndarray) -> tuple[float, float]:
+    """Row and column of the body's middle."""
+    rows = np.flatnonzero(body.any((0, 2)))
+    weight = body.sum((0, 2))[rows]
+    row = float((rows * weight).sum() / weight.sum()) if len(rows) else body.shape[1] / 2
+    return row, _midline(body)
 
 
 def _airway(grid: Grid, air: np.ndarray, body: np.ndarray) -> np.ndarray:
@@ -172,8 +181,15 @@ def _airway_in_slice(grid: Grid, air: np.ndarray, body: np.ndarray) -> np.ndarra
         box = np.ptp(rows) + 1, np.ptp(columns) + 1
         round_enough = len(rows) > 0.5 * box[0] * box[1]
         central = abs(columns.mean() - middle) * grid.step_mm[2] < 30
-        tube[i] = 40 < area < 700 and round_enough and central
+        tube[i] = 40 < area < 700 and round_enough and central and _has_wall(grid, parts == i)
     return ndi.binary_dilation(tube[parts], IN_PLANE, iterations=max(1, round(2.5 / grid.step_mm[1]))) & air
+
+
+def _has_wall(grid: Grid, tube: np.ndarray) -> bool:
+    """Whether tissue lies round a part of a slice, as round the trachea; a bulla lies in the lung."""
+    steps = max(1, round(2.5 / grid.step_mm[1]))
+    wide = ndi.binary_dilation(tube, IN_PLANE, iterations=3 * steps)
+    return bool(grid.hu[wide & ~ndi.binary_dilation(tube, IN_PLANE, iterations=steps)].mean() > -600)
 
 
 def _is_central(parts: np.ndarray, box: tuple, index: int, middle: float, step_mm: float) -> bool:
@@ -181,7 +197,7 @@ def _is_central(parts: np.ndarray, box: tuple, index: int, middle: float, step_m
     return abs(columns - middle) * step_mm < 35
 
 
-def _two_lungs(grid: Grid, air: np.ndarray, body: np.ndarray, least: float) -> np.ndarray:
+def _two_lungs(grid: Grid, air: np.ndarray, body: np.ndarray, least: float, share: float) -> np.ndarray:
     """Labels 1 right, 2 left on the grid: the large parts of the air in the body, cut apart where they touch."""
     middle = _midline(body)
     for radius_mm in (3, 5, 8, 11, 15):
@@ -191,7 +207,7 @@ def _two_lungs(grid: Grid, air: np.ndarray, body: np.ndarray, least: float) -> n
         sizes[0] = 0
         if n == 0 or sizes.max() < least:
             return np.zeros(air.shape, np.uint8)
-        large = [i for i in np.flatnonzero(sizes > 0.08 * sizes.max()) if not _is_gas(grid.hu[parts == i])]
+        large = [i for i in np.flatnonzero(sizes > share * sizes.max()) if not _is_gas(grid.hu[parts == i])]
         sides = _sides(parts, large, sizes, middle, grid.step_mm[2])
         if len(set(sides.values())) == 2 or radius_mm == 15:
             break
@@ -237,17 +253,42 @@ def _eroded(mask: np.ndarray, radius_px: float) -> np.ndarray:
 
 
 def _grow(seeds: np.ndarray, air: np.ndarray, steps: int) -> np.ndarray:
-    """Lets the seeds grow through the air by at most `steps` voxels; where two labels meet, the nearer seed wins."""
+    """Lets the seeds grow through the air by at most `steps` voxels; where two labels meet, the nearer seed wins.
+
+    Slice by slice from the one with most seeds outwards: a part without a seed, such as a recess at the lung's end,
+    goes to the lung that it continues in the slice before.
+    """
     cross = ndi.generate_binary_structure(3, 1)
     reached = ndi.binary_dilation(seeds > 0, cross, iterations=steps, mask=air | (seeds > 0))
     out = np.zeros(seeds.shape, np.uint8)
-    last = seeds[0]
-    for k in np.flatnonzero(reached.any((1, 2))):
-        source = seeds[k] if seeds[k].any() else last
-        if source.any():
-            index = ndi.distance_transform_edt(source == 0, return_distances=False, return_indices=True)
-            last = np.where(reached[k], source[tuple(index)], 0).astype(np.uint8)
-            out[k] = last
+    start = int((seeds > 0).sum((1, 2)).argmax())
+    last = seeds[start]
+    for k in (*range(start, len(seeds)), *range(start - 1, -1, -1)):
+        last = out[start] if k == start - 1 else last
+        if reached[k].any():
+            out[k] = _shared(reached[k], seeds[k], last)
+            last = np.where(out[k] > 0, out[k], last)
+    return out
+
+
+def _shared(reached: np.ndarray, seeds: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Labels of one slice: a part goes to the lung of its seeds, without any to that of `last` beneath or above it.
+
+    A part with seeds of both lungs, or with nothing to go by, is shared out to the nearer ones.
+    """
+    parts, n = ndi.label(reached)
+    votes = np.stack([np.bincount(parts.ravel(), (seeds == s).ravel(), n + 1) for s in (1, 2)])
+    before = np.stack([np.bincount(parts.ravel(), (last == s).ravel(), n + 1) for s in (1, 2)])
+    both = (votes > 0).all(0)
+    votes = np.where(votes.any(0), votes, before)
+    label = np.where(both | ~votes.any(0), 0, 1 + votes.argmax(0)).astype(np.uint8)
+    label[0] = 0
+    out = label[parts]
+    unknown = reached & (out == 0)
+    if unknown.any():
+        source = seeds if seeds.any() else last
+        index = ndi.distance_transform_edt(source == 0, return_distances=False, return_indices=True)
+        out[unknown] = source[tuple(index)][unknown]
     return out
 
 
@@ -261,7 +302,7 @@ def _without_midline_tubes(grid: Grid, lungs: np.ndarray, body: np.ndarray) -> n
     hu = ndi.mean(grid.hu, parts, index)
     columns = np.array([c[2] for c in ndi.center_of_mass(parts > 0, parts, index)])
     off_mm = np.abs(columns - _midline(body)) * grid.step_mm[2]
-    tube = np.r_[False, (area < 700) & (off_mm < 25) & (hu < -880)]
+    tube = np.r_[False, (area < 700) & ((off_mm < 25) & (hu < -880) | (off_mm < 40) & (hu < -910))]
     return np.where(tube[parts], 0, lungs).astype(np.uint8)
 
 
@@ -269,48 +310,13 @@ def _plausible(grid: Grid, air: np.ndarray, body: np.ndarray) -> np.ndarray:
     """The lungs of one slice by area, HU and place; labels 1 right, 2 left."""
     if body.sum() * grid.pixel_mm2 < LEAST_BODY_MM2:
         return np.zeros(air.shape, np.uint8)
-    air = air & ~_airway_in_slice(grid, air, body)
-    lungs = _two_lungs(grid, air, body, LEAST_SLICE_MM2 / grid.pixel_mm2)
+    lungs = _two_lungs(grid, air, body, LEAST_SLICE_MM2 / grid.pixel_mm2, 0.04)
     lungs = _without_midline_tubes(grid, lungs, body)
     for side in (1, 2):
         part = lungs == side
         if part.sum() * grid.pixel_mm2 < LEAST_SLICE_MM2 or _is_gas(grid.hu[part]):
             lungs = np.where(part, 0, lungs).astype(np.uint8)
     return lungs
-
-
-def _closed(mask: np.ndarray, radius_px: float, slack_px: float = 0.0) -> np.ndarray:
-    """Closing of one slice by a disc of any radius, by two distance maps; with slack it goes over the edge by that."""
-    pad = int(np.ceil(radius_px)) + 2
-    grown = ndi.distance_transform_edt(~np.pad(mask, pad)) <= radius_px + slack_px
-    return (ndi.distance_transform_edt(grown) > radius_px)[pad:-pad, pad:-pad] | mask
-
-
-def _notches(mask: np.ndarray, radius_px: float) -> np.ndarray:
-    """What a disc that rolls round the mask does not reach, to the full depth.
-
-    Without slack the disc sinks into a narrow notch by a whole pixel; the thin rind that slack leaves is peeled off.
-    """
-    cross = ndi.generate_binary_structure(2, 1)
-    left = _closed(mask, radius_px, 0.5) & ~mask
-    return ndi.binary_dilation(ndi.binary_opening(left, cross), cross) & left
-
-
-def _wrap(lung: np.ndarray, middle: float, step_mm: float) -> np.ndarray:
-    """One lung of one slice with its vessels and the nodules on its wall.
-
-    The outline is closed by a disc of WALL_MM; in the half away from the heart also the notches that only a disc of
-    WIDE_WALL_MM closes.
-    """
-    rows, columns = np.nonzero(lung)
-    box = tuple(slice(max(0, v.min() - 1), v.max() + 2) for v in (rows, columns))
-    part = lung[box]
-    lateral = np.abs(np.arange(lung.shape[1])[box[1]] - middle) > abs(columns.mean() - middle)
-    closed = _closed(part, WALL_MM / step_mm) | _notches(part, WALL_MM / step_mm)
-    closed |= _notches(part, WIDE_WALL_MM / step_mm) & lateral
-    out = np.zeros_like(lung)
-    out[box] = _fill(closed[None], HOLE_MM2 / step_mm**2)[0]
-    return out
 
 
 def _enlarged(mask: np.ndarray, factor: tuple[int, int], shape: tuple[int, int]) -> np.ndarray:
@@ -329,20 +335,20 @@ def _enlarged(mask: np.ndarray, factor: tuple[int, int], shape: tuple[int, int])
 def _draw(hu: np.ndarray, grid: Grid, lungs: np.ndarray, airway: np.ndarray, body: np.ndarray) -> np.ndarray:
     """Lungs of the grid on the scan's pixels: air near them, and what the wrapped outline encloses."""
     out = np.zeros(hu.shape, np.uint8)
-    middle = _midline(body)
-    for k in np.flatnonzero(lungs.any((1, 2))):
-        planes = slice(k * grid.factor[0], (k + 1) * grid.factor[0])
-        for side in (1, 2):
-            if (lungs[k] == side).any():
-                _draw_lung(hu[planes], out[planes], grid, lungs[k] == side, airway[k], middle, side)
+    middle = _middle(body)
+    for side in (1, 2):
+        below = None
+        for k in np.flatnonzero((lungs == side).any((1, 2))):
+            planes = slice(k * grid.factor[0], (k + 1) * grid.factor[0])
+            below = wrapped_lung(lungs[k] == side, middle, grid.step_mm[2], below)
+            _draw_lung(hu[planes], out[planes], grid, lungs[k] == side, airway[k], below, side)
     return out
 
 
-def _draw_lung(hu, out, grid: Grid, lung, airway, middle: float, side: int) -> None:
+def _draw_lung(hu, out, grid: Grid, lung, airway, wrapped, side: int) -> None:
     """Draws one lung of one slice of the grid into `out`, in the planes and the window that it covers."""
     cross = ndi.generate_binary_structure(2, 1)
     factor = grid.factor[1:]
-    wrapped = _wrap(lung, middle, grid.step_mm[2])
     window = [slice(max(0, v.min() - 2), v.max() + 3) for v in np.nonzero(wrapped)]
     fine = tuple(slice(w.start * f, w.stop * f) for w, f in zip(window, factor, strict=True))
     hu, out = hu[:, *fine], out[:, *fine]
@@ -351,6 +357,7 @@ def _draw_lung(hu, out, grid: Grid, lung, airway, middle: float, side: int) -> N
     # Where the outline was closed, or deep inside it, the wrapped shape rules; at the plain edge, the HU do.
     inner = ndi.binary_dilation(wrapped & ~lung, cross) & wrapped | ndi.binary_erosion(wrapped, cross)
     near = _enlarged(ndi.binary_dilation(wrapped, cross), factor, hu.shape[1:]) > 0.3
-    filled = _enlarged(inner, factor, hu.shape[1:]) > 0.5
-    in_airway = _enlarged(airway, factor, hu.shape[1:]) > 0.5
-    out[((hu < AIR_HU) & near | filled) & ~in_airway & (out == 0)] = side
+    enclosed = _enlarged(inner, factor, hu.shape[1:]) > 0.5
+    in_airway = _enlarged(airway, factor, hu.shape[1:]) > 0.3
+    in_wall = _enlarged(ndi.binary_dilation(airway, cross), factor, hu.shape[1:]) > 0.5
+    out[((hu < AIR_HU) & near & ~in_airway | enclosed & ~in_wall) & (out == 0)] = side

@@ -9,9 +9,10 @@ import pytest
 from chest_samples import SPACING_MM, chest, write_dicom, write_luna
 
 from lungsynth.cohort import checks
+from lungsynth.cohort.base import Scan
 from lungsynth.cohort.conclude import conclude
 from lungsynth.cohort.listing import from_row, list_scans, open_reader, to_row
-from lungsynth.cohort.prepare import prepare_batch
+from lungsynth.cohort.prepare import lungs_of, prepare_batch
 from lungsynth.cohort.qc import qc_page
 from lungsynth.ct import volume as volumes
 from lungsynth.ct.volume import Volume
@@ -187,6 +188,14 @@ def test_a_constant_image_and_an_image_without_air():
     assert "constant image" in checks.image_fault(volume(np.full((20, 80, 80), -1000)))
     assert "no air" in checks.image_fault(volume(np.arange(20 * 80 * 80).reshape(20, 80, 80) % 1000))
     assert checks.image_fault(volume(chest()[0])) == ""
+
+
+def test_the_sides_of_a_slice_follow_the_patient_and_not_the_array():
+    hu = chest()[0][20:21]
+    found = lungs_of(Scan(volume(hu)), "slice")
+    assert set(np.unique(found)) == {0, 1, 2}
+    turned = volume(hu[:, ::-1, ::-1], direction=(-1, 0, 0, 0, -1, 0, 0, 0, 1))
+    assert np.array_equal(lungs_of(Scan(turned), "slice")[:, ::-1, ::-1], found)
 
 
 def test_lungs_that_are_missing_or_too_small():

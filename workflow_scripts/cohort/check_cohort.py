@@ -14,6 +14,7 @@ with step(snakemake) as job:  # noqa: F821
     write_csv(job.output.cohort, cohort.scans)
     write_csv(job.output.marks, cohort.marks)
     write_csv(job.output.quarantine, cohort.quarantine)
-    write_text(job.output.qc, qc_page(cohort.every, pictures, f"Cohort of the study {job.settings('study')}"))
+    title = f"Cohort of the study {job.settings('study')}"
+    write_text(job.output.qc, qc_page(cohort.every, pictures, title, unread))
     roles = cohort.scans.groupby("role")["patient"].nunique().to_dict()
     job.say(f"usable patients {roles}, marks {len(cohort.marks)}, quarantined {len(cohort.quarantine)}")
