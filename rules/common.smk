@@ -1,4 +1,5 @@
 # What all rules share - the validated study, the folder of its results, views of its settings and digests of code.
+import os
 import sys
 
 sys.path.insert(0, workflow.basedir)
@@ -7,6 +8,7 @@ from lungsynth.score.plan import INCEPTION, files_of
 from lungsynth.study.errors import LungsynthError
 from lungsynth.workflow.digest import code_digest
 from lungsynth.workflow.jobs import tell_jobs
+from lungsynth.workflow import shipped
 from lungsynth.workflow.settings import load, view
 from lungsynth.workflow.sources import data_digest, under_data
 
@@ -106,6 +108,18 @@ def tables(*paths):
 def stems(folder):
     """All shards of a stage."""
     return expand(f"{R}/{folder}/{{shard}}.npy", shard=SHARDS)
+
+
+def segmenter_windows(wildcards):
+    """Input function: the windows of a training segment; hard negatives from the second on."""
+    names = ["windows", "hard_windows"] if int(wildcards.segment) else ["windows"]
+    return [f"{R}/segment/{name}.npz" for name in names]
+
+
+def released(file):
+    """A file of the shipped network that the study starts from; nothing where it trains anew."""
+    name = study.segment.start_from
+    return [os.path.relpath(file(name))] if name else []
 
 
 def layer_settings(*paths, without=(), only=None):

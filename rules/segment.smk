@@ -1,7 +1,4 @@
 # Nodule segmentation: windows, training in segments with hard negatives, probabilities, threshold, candidates, scores.
-import os
-
-from lungsynth.workflow import shipped
 
 # What a segmenter's training and its probabilities do not depend on.
 SEGMENT_LATER = tuple(
@@ -12,26 +9,15 @@ SEGMENT_LATER = tuple(
         "min_diameter_mm",
         "lung_margin_mm",
         "candidate_score",
+        "keep_nodules",
     )
 )
 SEGMENTER = f"lungsynth.segment.{study.segment.kind}.network"
-RELEASED = study.segment.start_from
 SEGMENTER_STATE = (
     last_state("segment", study.segment.segments)
     if study.segment.steps
-    else os.path.relpath(shipped.weights_of(RELEASED))
+    else released(shipped.weights_of)[0]
 )
-
-
-def segmenter_windows(wildcards):
-    """Input function: the windows of a training segment; hard negatives from the second on."""
-    names = ["windows", "hard_windows"] if int(wildcards.segment) else ["windows"]
-    return [f"{R}/segment/{name}.npz" for name in names]
-
-
-def released(file):
-    """A file of the shipped network that the study starts from; nothing where it trains anew."""
-    return [os.path.relpath(file(RELEASED))] if RELEASED else []
 
 
 rule cut_windows:

@@ -11,6 +11,7 @@ from lungsynth.ct.volume import Volume
 from lungsynth.segment import inference
 from lungsynth.segment.grid import Grid, from_grid, mask_to_grid, to_grid
 from lungsynth.segment.registry import SEGMENTERS
+from lungsynth.segment.views import EightViews
 from lungsynth.study.stages import Segment
 
 
@@ -47,6 +48,7 @@ def load(segment: Segment, weights: Path, device: str = "cpu") -> Segmenter:
         from lungsynth.train.loop import load as load_modules
 
         network = load_modules(make_kind(segment), weights, device)["segmenter"]
+    network = EightViews(network) if segment.views == 8 else network
     return Segmenter(network, grid_of(segment), segment.slices)
 
 
@@ -56,6 +58,28 @@ def segment_volume(segmenter: Segmenter, volume: Volume, lungs: np.ndarray, ever
     every: segment each n-th slice only, 0 in the others.
     """
     return inference.probability(segmenter.network, volume, lungs, segmenter.grid, segmenter.slices, every)
+
+
+def bare(segmenter: Segmenter) -> nn.Module:
+    """The network itself, whatever number of views it is asked for."""
+    network = segmenter.network
+    return network.network if isinstance(network, EightViews) else network
+
+
+def segment_patches(segmenter: Segmenter, images: np.ndarray, mm_per_px: np.ndarray) -> np.ndarray:
+    """Probability of nodule in patches or windows of different pixel sizes, float32 0..1 [n, h, w].
+
+    images: HU int16 [n, h, w], each its own neighbour; mm_per_px: [n].
+    """
+    out = np.empty(images.shape, np.float32)
+    native = np.array([segmenter.grid.mm(mm) == mm for mm in mm_per_px], bool)
+    if native.any():
+        place = np.repeat(np.arange(native.sum())[:, None], segmenter.slices, axis=1)
+        ones = np.ones((int(native.sum()), *images.shape[1:]), np.uint8)
+        out[native] = inference.segment_stacks(segmenter.network, images[native], ones, place)
+    for k in np.flatnonzero(~native):
+        out[k] = segment_images(segmenter, images[k : k + 1], float(mm_per_px[k]))[0]
+    return out
 
 
 def segment_images(

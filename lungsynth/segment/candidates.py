@@ -14,6 +14,8 @@ EVERY_NEIGHBOUR = np.ones((3, 3, 3), bool)
 Score = Literal["max", "mean", "shape"]
 TYPICAL_MM3 = 100.0
 """Volume at which the size neither adds to the shape score nor takes from it: a nodule of 5.8 mm."""
+STRICTEST = 254.5 / 255
+"""A probability beyond it has no finite odds in eight bits."""
 STEP = 0.1
 """Between the levels at which a component is looked at for better parts."""
 
@@ -79,12 +81,19 @@ def compactness(labels: np.ndarray, volume: Volume) -> np.ndarray:
     return np.clip(count * voxel_mm3 / ball_mm3(1) / (2 * radius) ** 3, 0, 1)
 
 
+def shape_score(best: np.ndarray, compact: np.ndarray, mm3: np.ndarray) -> np.ndarray:
+    """The odds of the largest probability times compactness times sqrt(volume / 100 mm3), as a probability.
+
+    What a network takes for nodules by mistake is small or a piece of a vessel, and so is ranked below.
+    """
+    odds = best / (1 - np.minimum(best, STRICTEST)) * compact * np.sqrt(mm3 / TYPICAL_MM3)
+    return odds / (1 + odds)
+
+
 def scored(labels: np.ndarray, probability: np.ndarray, volume: Volume, score: Score) -> np.ndarray:
     """[components] what ranks a component: its maximum, its mean, or "shape".
 
-    probability: uint8 0..255 [z, y, x]. "shape" is the odds of the maximum times compactness times
-    sqrt(volume / 100 mm3), as a probability: what a network takes for nodules by mistake is small or a piece of a
-    vessel, and so is ranked below.
+    probability: uint8 0..255 [z, y, x]. "shape" is the `shape_score` of the maximum.
     """
     voxels = labels > 0
     label, value = labels[voxels], probability[voxels] / 255
@@ -95,9 +104,12 @@ def scored(labels: np.ndarray, probability: np.ndarray, volume: Volume, score: S
     np.maximum.at(best, label - 1, value)
     if score == "max":
         return best
-    odds = best / (1 - np.minimum(best, 254.5 / 255))
-    odds = odds * compactness(labels, volume) * np.sqrt(count * float(np.prod(volume.spacing_mm)) / TYPICAL_MM3)
-    return odds / (1 + odds)
+    return shape_score(best, compactness(labels, volume), count * float(np.prod(volume.spacing_mm)))
+
+
+def levels_from(threshold: float) -> np.ndarray:
+    """The levels at which a component is looked at for better parts: the threshold and steps of .1 above it."""
+    return threshold + STEP * np.arange(max(1, int(np.ceil((1 - threshold) / STEP - 1e-9))))
 
 
 def taken_apart(
@@ -117,7 +129,7 @@ def taken_apart(
     Returns:
         int32 labels without gaps, in the order of the array, and the shape score of each, [components].
     """
-    levels = threshold + STEP * np.arange(max(1, int(np.ceil((1 - threshold) / STEP - 1e-9))))
+    levels = levels_from(threshold)
     trees = [components(probability >= level * 255, volume, lungs, margin_mm, min_diameter_mm) for level in levels]
     scores = [scored(labels, probability, volume, "shape") for labels in trees]
     best, whole = scores[-1], [np.ones(len(one), bool) for one in scores]

@@ -1,5 +1,6 @@
 """Released weights of a segmenter: one .safetensors file, which executes nothing when it is read."""
 
+import hashlib
 from pathlib import Path
 
 import safetensors
@@ -27,3 +28,8 @@ def write(path: Path, network: nn.Module) -> None:
     """Write a network's weights and statistics; equal weights give equal bytes."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     write_bytes(path, save(dict(sorted(tensors.items()))))
+
+
+def sha256(path: Path) -> str:
+    """Digest of a file of weights, as its recipe states it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -41,7 +41,7 @@ class Cohort(Settings):
     batches: int = Field(4, ge=1, description="jobs that share the scans; the number of jobs is known before the data")
     split: Split = Split()
     quarantine: Literal["report", "stop"] = Field("report", description="what a bad scan does to the run")
-    min_patients: int = Field(4, ge=2, description="fewer usable patients stop the run")
+    min_patients: int = Field(4, ge=1, description="fewer usable patients stop the run")
     phantom: dict[str, Any] = Field(default_factory=dict, description="the digital chests, where a source reads them")
 
 
@@ -93,7 +93,11 @@ class Segment(WithKinds):
     )
     windows_per: WindowsPer = WindowsPer()
     pasted: int = Field(0, ge=0, description="nodules of fit scans laid once more into each fit scan, to learn from")
+    views: Literal[1, 8] = Field(1, description="ways in which a slice is turned and mirrored; the mean is taken")
     threshold: float | None = Field(None, gt=0, lt=1, description="of the probability; null: chosen on tune patients")
+    keep_nodules: float = Field(
+        0.8, gt=0, le=1, description="share of tune patches' nodules above the candidate score of a released network"
+    )
     max_false_positives: float = Field(4, gt=0, description="a scan, at the operating point")
     min_diameter_mm: float = Field(3, ge=0, description="smaller components are no candidates")
     lung_margin_mm: float = Field(3, ge=0, description="candidates lie in the lungs grown by this")

@@ -4,7 +4,7 @@ import pandas as pd
 
 from lungsynth.ct import volume as volumes
 from lungsynth.segment import baseline, candidates, threshold
-from lungsynth.sets.scans import prepared
+from lungsynth.sets.scans import prepared, usable
 from lungsynth.sets.tables import read_csv, read_json, write_json
 from lungsynth.workflow.step import step
 
@@ -12,7 +12,9 @@ with step(snakemake) as job:  # noqa: F821
     given, most = job.settings("segment.threshold"), job.settings("segment.max_false_positives")
     least, margin = job.settings("segment.min_diameter_mm"), job.settings("segment.lung_margin_mm")
     score = job.settings("segment.candidate_score")
-    scans = [s for s in prepared(job.input.cohort, job.input.folders, ["tune"]) if s.kind == "volume"]
+    there = usable(job.input.cohort)["role"].isin(["tune"]).any()
+    tuned = prepared(job.input.cohort, job.input.folders, ["tune"]) if there else []
+    scans = [s for s in tuned if s.kind == "volume"]
     files = {path.name.removesuffix(".nii.gz"): path for folder in job.input.probability for path in folder.iterdir()}
     maps = {scan.scan: volumes.read(files[scan.scan]).hu for scan in scans}
     names, marks = [scan.scan for scan in scans], read_csv(job.input.marks)

@@ -84,8 +84,8 @@ class NiftiReader(Reader):
             image.SetDirection(turn)
         return volumes.from_sitk(sitk.DICOMOrient(image, "LPS"))
 
-    def _mask(self, scan: Path, volume: Volume, where: str) -> tuple[np.ndarray, Path] | None:
-        """The values of a scan's mask, and its file; None where there is none."""
+    def _mask_file(self, scan: Path, where: str) -> Path | None:
+        """A scan's mask by the setting that says where it is; None where there is none."""
         folder, _, ending = where.rpartition("/")
         if not where:
             return None
@@ -93,7 +93,11 @@ class NiftiReader(Reader):
         if folder:
             beside = [self.root / folder / scan.parent.relative_to(self.root), scan.parent / folder]
             places = beside + ([scan.parent.parent / folder] if scan.parent != self.root else [])
-        path = next((found for place in places if (found := _first_file(place, stem(scan) + ending))), None)
+        return next((found for place in places if (found := _first_file(place, stem(scan) + ending))), None)
+
+    def _mask(self, scan: Path, volume: Volume, where: str) -> tuple[np.ndarray, Path] | None:
+        """The values of a scan's mask, and its file; None where there is none."""
+        path = self._mask_file(scan, where)
         return None if path is None else (on_grid(self._read(path), volume, path), path)
 
     def _lungs(self, scan: Path, volume: Volume) -> np.ndarray | None:

@@ -66,13 +66,31 @@ class PatchesReader(Reader):
             return super().allowed_roles(ref)
         return ("test",) if patient_hash(ref.patient) % modulus == 0 else ("fit", "tune", "domain")
 
-    @property
-    def _npz(self):
-        return self.root / "nodules.npz"
+    def patches(self) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+        """All patches that pass the filters: their rows, HU int16 [n, h, h] and masks uint8 0/1 [n, h, h].
+
+        Raises:
+            DataError: the folder cannot be read as patches, or none passes.
+        """
+        rows = self._table.reset_index(drop=True)
+        if not len(rows):
+            raise DataError(f"{self._csv}: no row passes min_readers {self.settings.min_readers} and exclude_patients")
+        images, masks = (self._arrays[name][rows["index"].to_numpy()] for name in ("image", "mask"))
+        return rows, to_hu(images, self._npz), masks
+
+    @cached_property
+    def _folder(self) -> Path:
+        """The root itself, or the folder of the usual name in it."""
+        inner = self.root / "lidc_nodules"
+        return inner if not (self.root / "nodules.csv").is_file() and (inner / "nodules.csv").is_file() else self.root
 
     @property
-    def _csv(self):
-        return self.root / "nodules.csv"
+    def _npz(self) -> Path:
+        return self._folder / "nodules.npz"
+
+    @property
+    def _csv(self) -> Path:
+        return self._folder / "nodules.csv"
 
     @cached_property
     def _table(self) -> pd.DataFrame:

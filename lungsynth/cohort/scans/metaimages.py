@@ -1,0 +1,128 @@
+"""MetaImage files: in LUNA16's layout with its table, lungs and labels; elsewhere scans without marks."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash
+from lungsynth.cohort.expressions import first_in
+from lungsynth.cohort.luna16.annotations import read_annotations
+from lungsynth.cohort.luna16.header import read_header
+from lungsynth.cohort.luna16.reader import Luna16Reader
+from lungsynth.cohort.luna16.settings import Settings as Luna16Settings
+from lungsynth.cohort.names import entries, link_fault
+from lungsynth.study.errors import DataError
+
+SUFFIXES = (".mhd", ".mha")
+UID = re.compile(r"\d+(\.\d+){3,}")
+PUBLIC_UID = re.compile(r"1\.3\.6\.1\.4\.1\.14519\.5\.2\.1\.6279\.6001\.\d+")
+"""LIDC-IDRI's, and so LUNA16's; another UID may hold a date, and is hashed."""
+TABLES = ("annotations.csv", "CSVFILES/annotations.csv")
+LUNGS, LABELS = (Luna16Settings.model_fields[name].default for name in ("lungs", "nodules"))
+
+
+class Layout(NamedTuple):
+    """A folder laid out as LUNA16, its table relative to it (empty: none), and the series that the table names."""
+
+    folder: Path
+    table: str
+    series: frozenset[str] = frozenset()
+
+
+class MetaImages(Reader):
+    """Each file is listed by its name and read by the reader of LUNA16."""
+
+    def list(self) -> list[ScanRef]:
+        """All .mhd and .mha files that are no masks, or none."""
+        self.skipped = []
+        return [self._ref(path) for path in self._scans()]
+
+    def read(self, ref: ScanRef) -> Scan:
+        """The scan; its UID, which the list of scans hides, is the file's name."""
+        path = self.root / ref.source_files[0]
+        layout = self._layout(path.parent)
+        if layout is None:
+            layout, settings = Layout(path.parent, ""), Luna16Settings(annotations="", lungs="", nodules="")
+        else:
+            settings = Luna16Settings(annotations=layout.table)
+        file = path.relative_to(layout.folder)
+        return Luna16Reader(settings, layout.folder).read(replace(ref, source_files=(file,), uid=path.stem))
+
+    def is_mask(self, path: Path) -> bool:
+        """Whether a path under the root lies where LUNA16's masks of lungs, or our labels of nodules, lie."""
+        folders = path.relative_to(self.root).parts[:-1]
+        layout = self._layout(path.parent) if LABELS in folders else None
+        return LUNGS in folders or (layout is not None and bool(layout.table))
+
+    def _scans(self) -> Iterator[Path]:
+        for relative in sorted(entries(self.root)):
+            path = self.root / relative
+            hidden = any(part.startswith(".") for part in relative.parts)
+            if path.suffix.lower() not in SUFFIXES or hidden or path.is_dir() or self.is_mask(path):
+                continue
+            reason = link_fault(path, self.root) or self._refusal(path)
+            if reason:
+                self.skipped.append((str(relative), reason))
+            else:
+                yield path
+
+    def _refusal(self, path: Path) -> str:
+        """Why a file is no whole scan; empty where it is one, or damaged: then `read` says so."""
+        endings = [e for e in (self.settings.lungs, self.settings.nodules) if e and "/" not in e]
+        ending = next((e for e in endings if path.stem.endswith(e)), "")
+        if ending:
+            return f"is named like a mask ({ending}); masks are read beside NIfTI scans"
+        if not first_in(path.relative_to(self.root).with_suffix("").as_posix(), self.settings.patient):
+            return f"its name does not match patient: {self.settings.patient}"
+        try:
+            flat = "1" in read_header(path)["DimSize"].split()
+        except (DataError, OSError):
+            return ""
+        return "a single slice; this reader takes whole scans" if flat else ""
+
+    def _ref(self, path: Path) -> ScanRef:
+        """A public UID is the name of scan and patient; else the patient is found as that of NIfTI files is."""
+        relative, layout = path.relative_to(self.root), self._layout(path.parent)
+        is_uid = UID.fullmatch(path.stem) is not None
+        known = path.stem if is_uid else first_in(relative.with_suffix("").as_posix(), self.settings.patient)
+        public = self.settings.keep_patient_ids or PUBLIC_UID.fullmatch(known)
+        patient = safe_id(known) if public else f"P-{short_hash(known)}"
+        scan = patient if is_uid else f"{patient}-{short_hash(relative.as_posix(), 8)}"
+        annotated = layout is not None and bool(layout.table) and (is_uid or path.stem in layout.series)
+        extra = {"reader": "luna16", "annotated": annotated}
+        return ScanRef(scan, patient, "volume", (relative,), path.stem if is_uid else "", extra)
+
+    def _layout(self, folder: Path) -> Layout | None:
+        """The layout that a folder is part of: its own, or that of the nearest folder above that has one."""
+        if folder not in self._layouts:
+            above = self._layout(folder.parent) if folder != self.root else None
+            self._layouts[folder] = self._layout_of(folder) or above
+        return self._layouts[folder]
+
+    @cached_property
+    def _layouts(self) -> dict[Path, Layout | None]:
+        return {}
+
+    def _layout_of(self, folder: Path) -> Layout | None:
+        for table in TABLES:
+            path = folder / table
+            if path.is_file() and not link_fault(path, self.root) and _is_table(path):
+                return Layout(folder, table, _series(path))
+        return Layout(folder, "") if (folder / LUNGS).is_dir() else None
+
+
+def _is_table(path: Path) -> bool:
+    """Whether it is LUNA16's table and not another one of this name."""
+    with path.open("rb") as file:
+        return b"seriesuid" in file.read(4096)
+
+
+def _series(path: Path) -> frozenset[str]:
+    """The series that a table names; none of a damaged one, of which `read` says what is wrong."""
+    try:
+        return frozenset(read_annotations(path))
+    except DataError:
+        return frozenset()

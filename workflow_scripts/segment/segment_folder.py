@@ -1,0 +1,40 @@
+"""All candidates in one table; the official score of the scans that somebody has annotated."""
+
+import json
+
+import pandas as pd
+
+from lungsynth.ct.files import whole_folder
+from lungsynth.segment.froc_plot import draw
+from lungsynth.segment.luna16 import evaluate
+from lungsynth.sets.scans import usable
+from lungsynth.sets.tables import read_csv, read_json, write_csv
+from lungsynth.study.seeds import rng
+from lungsynth.workflow.step import step
+
+with step(snakemake) as job:  # noqa: F821
+    cohort, point = usable(job.input.cohort), read_json(job.input.threshold)["segmenter"]
+    found = pd.concat([read_csv(path) for path in job.input.candidates], ignore_index=True)
+    listed = read_csv(job.input.scans).set_index("scan")["extra"].map(json.loads)
+    read = [name for name in cohort["scan"] if listed[name].get("annotated")]
+    write_csv(job.output.candidates, found.sort_values(["scan", "probability"], ascending=[True, False]))
+    per_scan = found["shown"].sum() / len(cohort)
+    job.say(f"{len(cohort)} scans, {per_scan:.1f} candidates a scan at {point['probability']:.3f}")
+    with whole_folder(job.output.official) as folder:
+        if read:
+            draws, confidence = job.settings("score.bootstrap"), job.settings("score.confidence")
+            patients = cohort.set_index("scan").loc[read, "patient"].tolist()
+            marks = read_csv(job.input.marks)
+            tables = []
+            for name, rows in (("all candidates", found), ("shown candidates", found[found["shown"]])):
+                stream = rng(job.seed, "segment_folder", "draws")
+                score = evaluate(rows, marks, read, None, draws, stream, patients, confidence, name)
+                tables.append(score.table())
+                if name == "all candidates":
+                    write_csv(folder / "froc.csv", score.froc)
+                    draw(score.curve, folder / "froc.png", f"{len(read)} annotated scans")
+            table = pd.concat(tables, ignore_index=True)
+            write_csv(folder / "score.csv", table)
+            job.say(table.to_string(index=False, float_format="%.3f"))
+        else:
+            (folder / "none.txt").write_text("No scan of this folder has annotations: there is nothing to score.\n")
