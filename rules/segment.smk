@@ -101,7 +101,11 @@ rule train_segmenter:
         gpu=GPU,
     params:
         settings=settings(
-            "device", "monitor", "segment", "threads", without=SEGMENT_LATER
+            "device",
+            "monitor",
+            "segment",
+            "threads",
+            without=(*SEGMENT_LATER, "segment.views"),
         ),
         code=code("segment/train_segmenter.py", SEGMENTER),
     message:
