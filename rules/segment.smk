@@ -130,8 +130,9 @@ rule segment_scans:
     resources:
         mem_mb=4000,
         runtime=120,
+        gpu=GPU,
     params:
-        settings=settings("segment", without=SEGMENT_LATER),
+        settings=settings("device", "segment", without=SEGMENT_LATER),
         code=code("segment/segment_scans.py", SEGMENTER),
     message:
         "probability of nodule in every voxel, batch {wildcards.batch}"

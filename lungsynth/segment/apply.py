@@ -35,7 +35,7 @@ def make_kind(segment: Segment, start: Path | None = None) -> Any:
     return SEGMENTERS.get(segment.kind)(settings, segment.slices, start)
 
 
-def load(segment: Segment, weights: Path, device: str = "cpu") -> Segmenter:
+def load(segment: Segment, weights: Path, device: Any = "cpu") -> Segmenter:
     """A study's segmenter in eval mode.
 
     Args:

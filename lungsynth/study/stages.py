@@ -96,7 +96,7 @@ class Segment(WithKinds):
     views: Literal[1, 8] = Field(1, description="ways in which a slice is turned and mirrored; the mean is taken")
     threshold: float | None = Field(None, gt=0, lt=1, description="of the probability; null: chosen on tune patients")
     keep_nodules: float = Field(
-        0.8, gt=0, le=1, description="share of tune patches' nodules above the candidate score of a released network"
+        0.9, gt=0, le=1, description="share of tune patches' nodules above the candidate score of a released network"
     )
     max_false_positives: float = Field(4, gt=0, description="a scan, at the operating point")
     min_diameter_mm: float = Field(3, ge=0, description="smaller components are no candidates")
