@@ -11,7 +11,7 @@ from lungsynth.segment.grid import OUTSIDE_HU, Grid, from_grid, mask_to_grid, pi
 MARGIN_PX = 10
 """Pixels seen round a lung's box: the wall behind a nodule that sits on it."""
 CHUNK = {"cpu": 2, "cuda": 32}
-"""Slices in one call. Few on a CPU, because their channels then stay in a core's cache: 8 take twice the time a slice."""
+"""Slices in one call. Few on a CPU: their channels then stay in a core's cache, and 8 take twice the time a slice."""
 
 
 def probability(
