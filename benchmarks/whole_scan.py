@@ -1,9 +1,9 @@
 """The shipped segmenter over a whole scan: batches of slices cut to the lungs (ours) against MONAI's sliding window.
 
 Both give a probability for every voxel of the lungs on the scan's own grid. Ours runs each slice once, cut to the box
-of each lung, two slices in a call; MONAI's sliding window goes over whole slices in tiles that overlap by a quarter. Run
-with `make bench`; the scan of 133 slices lies under LUNGSYNTH_DATA (LIDC-IDRI-0001, unpacked or packed), and without
-it nothing is measured. Writes benchmarks/whole_scan.csv.
+of each lung, two slices in a call; MONAI's sliding window goes over whole slices in tiles that overlap by a quarter.
+Run with `make bench`; the scan of 133 slices lies under LUNGSYNTH_DATA (LIDC-IDRI-0001, unpacked or packed), and
+without it nothing is measured. Writes benchmarks/whole_scan.csv.
 """
 
 import os
