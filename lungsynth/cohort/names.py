@@ -7,14 +7,26 @@ A list of scans holds a token for each path, `path-` and a hash. Whoever has the
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from lungsynth.cohort.base import ScanRef
+from lungsynth.cohort.base import ScanRef, short_hash
 from lungsynth.study.errors import DataError
+
+PUBLIC = re.compile(r"LIDC-IDRI-\d{4}|1\.3\.6\.1\.4\.1\.14519\.5\.2\.1\.6279\.6001\.\d+")
+"""Ids of patients, and UIDs, of LIDC-IDRI and so of LUNA16."""
+
+
+def public_id(text: str, kind: str) -> str:
+    """An id as it is where it is a public one; of any other a hash, since it may name a person or hold a date.
+
+    kind: what the hash begins with, P for patients, S for series.
+    """
+    return text if not text or PUBLIC.fullmatch(text) else f"{kind}-{short_hash(text)}"
 
 
 def token(relative: str | Path) -> str:

@@ -1,5 +1,7 @@
 """A CT volume in HU with its place in the patient, and how it is read and written (SimpleITK)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,6 +71,16 @@ class Volume:
         return image
 
 
+def axes_of(image: sitk.Image) -> str:
+    """Where the axes of an image point to, three letters of L, R, A, P, S, I: "LPS" with the identity as direction."""
+    return sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
+
+
+def turned(volume: Volume, axes: str) -> Volume:
+    """The same voxels in the same places, with the array's axes flipped and exchanged until they point to `axes`."""
+    return from_sitk(sitk.DICOMOrient(volume.to_sitk(), axes))
+
+
 def from_sitk(image: sitk.Image) -> Volume:
     """A 3-D SimpleITK image as a Volume; the array is a copy."""
     return Volume(
@@ -77,6 +89,17 @@ def from_sitk(image: sitk.Image) -> Volume:
         tuple(image.GetOrigin()),
         tuple(image.GetDirection()),
     )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """ITK's warnings off: they tell the file's name, which may be a patient's, to the log."""
+    before = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(before)
 
 
 def read(path: str | Path) -> Volume:
@@ -89,13 +112,19 @@ def read(path: str | Path) -> Volume:
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     try:
-        image = sitk.ReadImage(str(path))
+        with quiet():
+            image = sitk.ReadImage(str(path))
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise DataError(f"{path}: cannot be read as an image ({reason})") from None
     if image.GetDimension() != 3:
         raise DataError(f"{path}: has {image.GetDimension()} dimensions, a scan has 3")
     return from_sitk(image)
+
+
+def read_as(volume: Volume, path: str | Path) -> Volume:
+    """Read a mask of `volume` that lies turned on the grid of the file the scan came from (`turned`)."""
+    return turned(read(path), axes_of(volume.to_sitk()))
 
 
 def write(path: str | Path, volume: Volume, compress: bool | None = None) -> None:

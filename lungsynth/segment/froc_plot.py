@@ -56,7 +56,8 @@ def _line(axes: Axes, system: str, rows: pd.DataFrame, number: int) -> None:
     colour = COLOURS[number % len(COLOURS)]
     low, high = rows["low"].to_numpy(float), rows["high"].to_numpy(float)
     axes.fill_between(rates, low, high, color=colour, alpha=0.18, linewidth=0)
-    label = f"{system}, CPM {sensitivity[official].mean():.3f}"
+    cpm = sensitivity[official].mean()
+    label = f"{system}, CPM {cpm:.3f}" if np.isfinite(cpm) else f"{system}: there is no nodule to find"
     axes.plot(rates, sensitivity, color=colour, linestyle=DASHES[number % len(DASHES)], label=label)
     axes.plot(rates[official], sensitivity[official], "o", color=colour, markersize=4)
 

@@ -15,6 +15,14 @@ ZOOM, GAP, COLUMNS, LINE = 4, 8, 8, 16
 WINDOW_HU = (-1100.0, 250.0)
 COLOURS = {"readers": (0, 200, 255), "segmenter": (255, 140, 0)}
 PAPER, INK = (24, 24, 24), (235, 235, 235)
+COUNT = 16
+"""Windows at each end."""
+
+
+def ends(dice: np.ndarray, count: int = COUNT) -> np.ndarray:
+    """The windows that `draw` shows: those of the lowest Dice, then those of the highest, each once."""
+    order = np.argsort(dice, kind="stable")
+    return order if len(order) <= 2 * count else np.concatenate([order[:count], order[-count:]])
 
 
 def draw(
@@ -24,11 +32,12 @@ def draw(
     found: np.ndarray,
     dice: np.ndarray,
     captions: Sequence[str],
-    count: int = 16,
+    count: int = COUNT,
 ) -> None:
     """Write a PNG with the `count` windows of the lowest Dice and the `count` of the highest.
 
-    hu: int16 [n, h, h]; masks: 0/1, of the readers; found: bool, of the segmenter; captions: a few letters each.
+    hu: int16 [n, h, h]; masks: 0/1, of the readers; found: bool, of the segmenter, right in the windows of `ends`;
+    captions: a few letters each.
     """
     order = np.argsort(dice, kind="stable")
     rows = [("Worst", order[:count]), ("Best", order[::-1][:count])]

@@ -4,7 +4,7 @@ The nodule of a patch is in its middle. A window is drawn anywhere in the patch,
 place and not the nodule fails; the mean is over several draws.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -34,20 +34,25 @@ GROUPS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
 """Name -> which rows of nodules.csv belong to it; texture is the readers' mean rating, 1 ground glass to 5 solid."""
 
 
-def windows(images: np.ndarray, masks: np.ndarray, size: int, seed: int, draw: int) -> tuple[np.ndarray, np.ndarray]:
+def windows(
+    images: np.ndarray, masks: np.ndarray, names: Sequence[int], size: int, seed: int, draw: int
+) -> tuple[np.ndarray, np.ndarray]:
     """One window a patch, drawn anywhere in it: HU int16 and masks uint8 [n, size, size].
 
-    Each patch has a stream of its own, so that leaving rows out moves no other window.
+    Each patch has a stream of its own by its name [n], so that leaving others out does not move its window.
 
     Raises:
         DataError: the patches are smaller than a window.
     """
     room = images.shape[-1] - size
     if room < 0:
-        raise DataError(f"patches of {images.shape[-1]} px are smaller than windows of {size} px")
+        raise DataError(
+            f"patches of {images.shape[-1]} px are smaller than windows of {size} px; give larger patches, or a "
+            f"smaller window_px"
+        )
     cut = []
-    for number, (image, mask) in enumerate(zip(images, masks, strict=True)):
-        top, left = rng(seed, "patch windows", draw, number).integers(0, room + 1, size=2)
+    for name, image, mask in zip(names, images, masks, strict=True):
+        top, left = rng(seed, "patch windows", draw, int(name)).integers(0, room + 1, size=2)
         box = (slice(top, top + size), slice(left, left + size))
         cut.append((image[box], mask[box]))
     hu, mask = zip(*cut, strict=True)
@@ -65,17 +70,19 @@ def scored(
     probability: Callable[[np.ndarray], np.ndarray],
     images: np.ndarray,
     masks: np.ndarray,
+    names: Sequence[int],
     size: int,
     levels: tuple[float, ...],
     seed: int,
 ) -> np.ndarray:
     """Dice of every patch at every threshold in every draw, float64 [draws, levels, n].
 
-    probability: HU int16 [n, size, size] -> 0..1 of the same shape. images, masks: [n, h, h].
+    probability: HU int16 [n, size, size] -> 0..1 of the same shape. images, masks: [n, h, h]; names: [n],
+    see `windows`.
     """
     out = []
     for draw in range(DRAWS):
-        hu, mask = windows(images, masks, size, seed, draw)
+        hu, mask = windows(images, masks, names, size, seed, draw)
         p = probability(hu)
         out.append([dice(p >= level, mask) for level in levels])
     return np.array(out)

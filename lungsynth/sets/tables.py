@@ -47,11 +47,14 @@ def read_csv(path: str | Path) -> pd.DataFrame:
         raise DataError(f"{path}: cannot be read as a table ({error})") from None
 
 
-def read_users_csv(path: str | Path, columns: Mapping[str, Cell]) -> pd.DataFrame:
+def read_users_csv(
+    path: str | Path, columns: Mapping[str, Cell], optional: Mapping[str, str | float | int] | None = None
+) -> pd.DataFrame:
     """Read a table that a person or another program made; a BOM, Windows line ends and blanks round cells do no harm.
 
     Args:
         columns: the columns that are needed and what their cells hold; others are passed over.
+        optional: those of them that may be missing, and what stands in every row then.
 
     Returns:
         These columns; text stays as it is, an empty number is NaN, a flag (0, 1, true, false) is 0 or 1. The index
@@ -62,27 +65,32 @@ def read_users_csv(path: str | Path, columns: Mapping[str, Cell]) -> pd.DataFram
             names the file, the line and the column.
     """
     path = Path(path)
+    optional = optional or {}
     lines = _cells(path)
     header = next(lines, (0, []))[1]
     if not header:
         raise DataError(f"{path}: is empty; it needs a first row with the names of its columns")
-    absent = [name for name in columns if name not in header]
+    required = [name for name in columns if name not in optional]
+    absent = [name for name in required if name not in header]
     if absent:
-        raise DataError(f"{path}: column {absent[0]} is missing{_hint(header)}; it needs {', '.join(columns)}")
+        raise DataError(f"{path}: column {absent[0]} is missing{_hint(header)}; it needs {', '.join(required)}")
     double = [name for name in columns if header.count(name) > 1]
     if double:
         raise DataError(f"{path}: column {double[0]} is there twice")
     # A million rows are kept as columns of text: as many lists would keep the garbage collector busy.
     index: list[int] = []
-    texts: dict[str, list[str]] = {name: [] for name in columns}
-    places = [(texts[name], header.index(name)) for name in columns]
+    texts: dict[str, list[str]] = {name: [] for name in columns if name in header}
+    places = [(texts[name], header.index(name)) for name in texts]
     for line, cells in lines:
         if len(cells) != len(header):
             raise DataError(f"{path}: row {line} has {len(cells)} cells where the first row has {len(header)}")
         index.append(line)
         for column, at in places:
             column.append(cells[at])
-    found = {name: _column(texts[name], kind, index, path, name) for name, kind in columns.items()}
+    found = {
+        name: _column(texts[name], kind, index, path, name) if name in texts else [optional[name]] * len(index)
+        for name, kind in columns.items()
+    }
     return pd.DataFrame(found, index=pd.Index(index, name="line"), columns=list(columns))
 
 

@@ -17,7 +17,7 @@ from chest_samples import chest, write_dicom
 
 from lungsynth.cohort.conclude import conclude
 from lungsynth.cohort.listing import list_scans, open_reader
-from lungsynth.cohort.names import Names, hide, token
+from lungsynth.cohort.names import Names, hide, public_id, token
 from lungsynth.cohort.prepare import prepare_batch
 from lungsynth.cohort.qc import qc_page
 from lungsynth.sets.tables import read_csv, write_csv
@@ -205,3 +205,12 @@ def test_names_that_are_no_text_do_not_stop_the_list(tmp_path):
         write_csv(tmp_path / "unread.csv", unread)
         (name,) = read_csv(tmp_path / "unread.csv").file
         assert name == ("\\xff\\n.dcm" if own else token(os.fsdecode(b"\xff\n.dcm")))
+
+
+def test_public_ids_stay_and_others_become_hashes():
+    for known in ("LIDC-IDRI-0001", "1.3.6.1.4.1.14519.5.2.1.6279.6001.77", ""):
+        assert public_id(known, "P") == known
+    for secret in ("QUENBY^XERXES", "LIDC-IDRI-0001 QUENBY", "1.2.840.20200131.1"):
+        hidden = public_id(secret, "P")
+        assert re.fullmatch(r"P-[0-9a-f]{10}", hidden)
+        assert hidden == public_id(secret, "P")

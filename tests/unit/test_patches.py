@@ -8,6 +8,7 @@ import torch
 from lungsynth.segment import patches
 from lungsynth.segment.apply import Segmenter, bare, segment_patches
 from lungsynth.segment.grid import Grid
+from lungsynth.segment.patch_sheet import ends
 from lungsynth.segment.release import operating_point
 from lungsynth.segment.views import EightViews
 from lungsynth.study.errors import DataError
@@ -30,7 +31,7 @@ def perfect(hu):
 
 
 def test_a_perfect_segmenter_has_dice_one_wherever_the_window_lies(some):
-    scores = patches.scored(perfect, *some, 48, (0.5,), seed=1)
+    scores = patches.scored(perfect, *some, range(40), 48, (0.5,), seed=1)
     assert scores.shape == (patches.DRAWS, 1, 40)
     assert (scores == 1).all()
 
@@ -38,15 +39,15 @@ def test_a_perfect_segmenter_has_dice_one_wherever_the_window_lies(some):
 def test_one_that_has_learnt_the_middle_fails(some):
     middle = np.zeros((48, 48))
     middle[20:28, 20:28] = 1
-    scores = patches.scored(lambda hu: np.broadcast_to(middle, hu.shape), *some, 48, (0.5,), seed=1)
+    scores = patches.scored(lambda hu: np.broadcast_to(middle, hu.shape), *some, range(40), 48, (0.5,), seed=1)
     assert scores.mean() < 0.4
 
 
 def test_windows_lie_anywhere_hold_the_whole_centre_and_depend_on_row_and_draw_alone(some):
-    _, first = patches.windows(*some, 48, seed=1, draw=0)
-    _, other = patches.windows(*some, 48, seed=1, draw=1)
-    _, fewer = patches.windows(some[0][:5], some[1][:5], 48, seed=1, draw=0)
-    np.testing.assert_array_equal(first[:5], fewer)
+    _, first = patches.windows(*some, range(40), 48, seed=1, draw=0)
+    _, other = patches.windows(*some, range(40), 48, seed=1, draw=1)
+    _, fewer = patches.windows(some[0][5:], some[1][5:], range(5, 40), 48, seed=1, draw=0)
+    np.testing.assert_array_equal(first[5:], fewer)
     assert not np.array_equal(first, other)
     centres = np.array([np.argwhere(mask).mean(0) for mask in first])
     assert (centres.min(0) < 17).all()
@@ -55,7 +56,7 @@ def test_windows_lie_anywhere_hold_the_whole_centre_and_depend_on_row_and_draw_a
 
 def test_patches_smaller_than_a_window_are_refused(some):
     with pytest.raises(DataError, match="71 px are smaller than windows of 80 px"):
-        patches.windows(*some, 80, seed=1, draw=0)
+        patches.windows(*some, range(40), 80, seed=1, draw=0)
 
 
 def test_dice_in_closed_form():
@@ -138,3 +139,9 @@ def test_patches_on_the_native_grid_are_seen_as_they_are_and_others_are_resample
     assert seen.shape == hu.shape
     inside = some[1][:3] > 0
     assert all(p[m].mean() > p[~m].mean() for p, m in zip(seen, inside, strict=True))
+
+
+def test_only_the_ends_of_the_sheet_are_asked_for():
+    dice = np.linspace(1, 0, 50)
+    assert sorted(ends(dice, 4)) == [0, 1, 2, 3, 46, 47, 48, 49]
+    assert sorted(ends(dice[:7], 4)) == list(range(7))

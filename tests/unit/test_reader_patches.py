@@ -157,6 +157,82 @@ def test_a_table_that_cannot_be_meant_is_refused(tmp_path, old, new, pattern):
     assert "\n" not in str(caught.value)
 
 
+def archive(root):
+    with np.load(root / "nodules.npz") as data:
+        return data["image"], data["mask"]
+
+
+def test_patches_of_all_readers_come_with_hu_and_masks_of_ones(tmp_path):
+    root = table(tmp_path, ROWS)
+    images, masks = archive(root)
+    np.savez(root / "nodules.npz", image=images.astype(np.float32), mask=masks * 255)
+    rows, hu, found = reader(root, min_readers=1, drop_near_duplicates=False).patches()
+    assert rows["index"].tolist() == [0, 1, 2, 3, 4]
+    assert (hu.dtype, hu.min()) == (np.int16, -1024)
+    np.testing.assert_array_equal(found, masks)
+
+
+def test_a_patch_whose_mask_is_empty_is_left_out_and_named(tmp_path):
+    root = table(tmp_path, ROWS)
+    images, masks = archive(root)
+    masks[2] = 0
+    np.savez(root / "nodules.npz", image=images, mask=masks)
+    made = reader(root)
+    assert made.patches()[0]["index"].tolist() == [0, 3]
+    assert made.skipped == [("row 4", "its mask is empty")]
+    np.savez(root / "nodules.npz", image=images, mask=masks * 0)
+    with pytest.raises(DataError, match="the masks of all 3 patches are empty"):
+        reader(root).patches()
+
+
+def test_patches_of_other_archives_may_lack_columns_and_sizes(tmp_path):
+    root = table(tmp_path, ROWS)
+    lines = ["index,patient_id,pixel_spacing_mm,n_readers_slice,eq_diam_mm", "0,A,0.7,4,", "1,B,0.5,3,0", "2,B,0.5,3,8"]
+    (root / "nodules.csv").write_text("\n".join(lines) + "\n")
+    rows, _, masks = reader(root, drop_near_duplicates=False).patches()
+    of_mask = [2 * np.sqrt(masks[k].sum() / np.pi) * mm for k, mm in enumerate((0.7, 0.5))]
+    assert rows["eq_diam_mm"].tolist() == pytest.approx([*of_mask, 8])
+    assert rows["texture"].isna().all()
+    with pytest.raises(DataError, match="column near_duplicate is missing"):
+        reader(root).patches()
+    with pytest.raises(DataError, match="column series_uid is missing"):
+        reader(root).list()
+
+
+@pytest.mark.parametrize("mm", ["0.1", "5", "700"])
+def test_pixels_that_cannot_be_are_refused_before_they_are_resampled(tmp_path, mm):
+    root = table(tmp_path, ROWS)
+    edit(root, lambda text: text.replace("0.7,4", f"{mm},4"))
+    with pytest.raises(DataError, match=f"row 2, pixel_spacing_mm: {float(mm)} mm; 0.2 to 3 are possible"):
+        reader(root).patches()
+
+
+def test_stored_values_are_not_taken_for_hu(tmp_path):
+    root = table(tmp_path, ROWS)
+    images, masks = archive(root)
+    np.savez(root / "nodules.npz", image=np.clip(images, -1024, None) + 1024, mask=masks)
+    with pytest.raises(DataError, match="no air in any patch"):
+        reader(root).patches()
+
+
+def test_an_archive_with_damaged_pixels_is_named(tmp_path):
+    root = table(tmp_path, ROWS, side=80)
+    images, masks = archive(root)
+    images += np.random.default_rng(0).integers(0, 99, images.shape, dtype=np.int16)
+    np.savez_compressed(root / "nodules.npz", image=images, mask=masks)
+    content = bytearray((root / "nodules.npz").read_bytes())
+    content[2000:2100] = b"\xff" * 100
+    (root / "nodules.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"nodules\.npz: cannot be read as patches"):
+        reader(root).patches()
+
+
+def test_a_series_of_more_patches_than_a_byte_counts_keeps_its_labels(tmp_path):
+    made = reader(table(tmp_path, [("A", "1.1", 4, 5, 0)] * 300))
+    scan = made.read(made.list()[0])
+    assert [scan.nodules[k].max() for k in (0, 254, 255, 299)] == [1, 255, 256, 300]
+
+
 @pytest.mark.skipif(not DATA, reason="LUNGSYNTH_DATA is not set: no real patches")
 def test_the_real_table_gives_the_nodules_of_the_literature():
     made = open_reader({"reader": "patches", "path": "lidc_nodules"}, DATA)

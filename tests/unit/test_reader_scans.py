@@ -14,6 +14,7 @@ from test_reader_lidc import nodule, roi, square
 from lungsynth.cohort.dicom import headers
 from lungsynth.cohort.listing import list_scans, open_reader
 from lungsynth.cohort.prepare import prepare_batch
+from lungsynth.ct.volume import turned
 from lungsynth.study.errors import DataError
 from lungsynth.study.stages import Cohort, Split
 from lungsynth.workflow.digest import code_files
@@ -174,6 +175,18 @@ def test_a_damaged_reading_is_told_and_another_programs_xml_is_none(root):
     assert only(root).extra == {"reader": "lidc", "annotated": True}
     with pytest.raises(DataError, match=r"b\.xml: cannot be read as XML"):
         listed(root)
+
+
+@pytest.mark.parametrize("axes", ["LPS", "RAS", "PSR"])
+def test_the_axes_of_a_nifti_file_are_kept_since_the_reader_turns_it(root, axes):
+    there = sitk.DICOMOrient(image(noise()), axes)
+    sitk.WriteImage(there, str(root / "one.nii.gz"))
+    made = reader(root)
+    (ref,) = made.list()
+    assert ref.extra["axes"] == axes
+    back = turned(made.read(ref).volume, axes).to_sitk()
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(back), sitk.GetArrayFromImage(there))
+    np.testing.assert_allclose(back.GetOrigin(), there.GetOrigin(), atol=1e-4)
 
 
 def test_slices_are_no_whole_scans(root):

@@ -86,3 +86,14 @@ def test_every_shipped_network_loads_is_small_and_has_its_card(folder):
     assert weights.sha256(path) == recipe["sha256"]
     assert len((folder / shipped.CARD).read_text(encoding="utf-8").splitlines()) > 20
     assert not set(recipe["patients"]["fit"]) & set(recipe["patients"]["tune"])
+
+
+def test_weights_that_are_not_those_of_the_recipe_beside_them_are_refused(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    weights.write(path, make_kind(SMALL).build()["segmenter"])
+    (tmp_path / "recipe.json").write_text(json.dumps({"sha256": weights.sha256(path)}))
+    assert make_kind(SMALL, path).build()
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(DataError, match=r"weights\.safetensors: its SHA-256 is not the one that recipe\.json states"):
+        make_kind(SMALL, path).build()

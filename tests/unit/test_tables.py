@@ -62,6 +62,15 @@ def test_a_users_table_is_read_whatever_program_wrote_it(tmp_path, end, mark):
     np.testing.assert_array_equal(table.r, [np.nan, 5])
 
 
+def test_columns_that_may_be_missing_are_filled_and_read_where_they_are_there(tmp_path):
+    (tmp_path / "t.csv").write_text("id,x\nA,1\nB,2\n")
+    table = tables.read_users_csv(tmp_path / "t.csv", COLUMNS, {"x": 9, "n": 3, "r": np.nan, "f": 0})
+    assert table[["id", "x", "n", "f"]].values.tolist() == [["A", 1, 3, 0], ["B", 2, 3, 0]]
+    assert table["r"].isna().all()
+    with pytest.raises(DataError, match=r"column n is missing; it needs id, x, n$"):
+        tables.read_users_csv(tmp_path / "t.csv", COLUMNS, {"r": np.nan, "f": 0})
+
+
 @pytest.mark.parametrize(
     ("text", "pattern"),
     [

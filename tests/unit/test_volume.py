@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from lungsynth.ct.volume import Volume, from_sitk, read, write
+from lungsynth.ct.volume import Volume, axes_of, from_sitk, read, read_as, turned, write
 from lungsynth.study.errors import DataError
 
 ANGLES = st.tuples(*[st.floats(-180, 180)] * 3)
@@ -89,3 +89,31 @@ def test_what_cannot_be_read_is_one_line_with_the_file(tmp_path):
             read(tmp_path / name)
         assert name in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("axes", ["RAS", "LPI", "PSR", "SLA"])
+def test_a_turned_volume_keeps_every_voxel_in_its_place_and_turns_back(tmp_path, axes):
+    pixels = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
+    volume = Volume(pixels, (3.0, 0.7, 0.8), (-10.0, 20.0, 5.0))
+    there = turned(volume, axes)
+    assert axes_of(there.to_sitk()) == axes
+    for value in (0, 17, 119):
+        places = [one.to_mm(np.argwhere(one.hu == value)[0]) for one in (volume, there)]
+        np.testing.assert_allclose(*places, atol=1e-9)
+    write(tmp_path / "there.nii.gz", there)
+    back = read_as(volume, tmp_path / "there.nii.gz")
+    np.testing.assert_array_equal(back.hu, pixels)
+    np.testing.assert_allclose(back.origin_mm, volume.origin_mm, atol=1e-4)
+
+
+def test_a_warning_of_itk_does_not_tell_the_files_name(tmp_path, capfd):
+    path = tmp_path / "QUENBY_XERXES.nii"
+    write(path, Volume(np.zeros((4, 5, 6), np.int16), (3.0, 0.7, 0.8)))
+    content = bytearray(path.read_bytes())
+    sform = np.frombuffer(content, "<f4", 12, 280) * np.float32(1.005)
+    content[280:328] = sform.tobytes()
+    path.write_bytes(content)
+    sitk.ReadImage(str(path))
+    assert "QUENBY" in capfd.readouterr().err
+    read(path)
+    assert capfd.readouterr().err == ""

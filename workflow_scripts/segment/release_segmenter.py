@@ -21,7 +21,8 @@ with step(snakemake) as job:  # noqa: F821
         """Of windows, and of whole patches."""
         return apply.segment_patches(segmenter, images, mm)
 
-    dice = patches.scored(probability, hu, masks, segment.block()["window_px"], patches.LEVELS, job.seed)
+    size, names = segment.block()["window_px"], range(len(hu))
+    dice = patches.scored(probability, hu, masks, names, size, patches.LEVELS, job.seed)
     chosen = operating_point(dice, probability(hu), masks, mm, readers >= 2, segment.keep_nodules)
     weights.write(job.output.weights, apply.bare(segmenter))
     table = usable(job.input.cohort)

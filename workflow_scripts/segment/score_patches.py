@@ -1,6 +1,9 @@
 """The segmenter on nodule patches that it has not seen: Dice of every nodule, by group, and the worst and the best."""
 
+import numpy as np
+
 from lungsynth.cohort.listing import open_reader
+from lungsynth.cohort.names import public_id
 from lungsynth.segment import apply, patch_sheet, patches
 from lungsynth.sets.tables import read_json, write_csv
 from lungsynth.study.errors import DataError, StudyError
@@ -14,7 +17,8 @@ with step(snakemake) as job:  # noqa: F821
     known = read_json(job.input.recipe[0])
     level = segment.threshold or known["operating_point"]["threshold"]
     segmenter, size = apply.load(segment, job.input.state), segment.block()["window_px"]
-    rows, hu, masks = open_reader(source, under_data("")).patches()
+    reader = open_reader(source, under_data(""))
+    rows, hu, masks = reader.patches()
     seen = rows["patient_id"].isin([name for names in known["patients"].values() for name in names]).to_numpy()
     rows, hu, masks = rows[~seen].reset_index(drop=True), hu[~seen], masks[~seen]
     if not len(rows):
@@ -25,14 +29,23 @@ with step(snakemake) as job:  # noqa: F821
         """Of windows."""
         return apply.segment_patches(segmenter, images, mm)
 
-    draws = patches.scored(probability, hu, masks, size, (level,), job.seed)[:, 0]
+    draws = patches.scored(probability, hu, masks, rows["index"], size, (level,), job.seed)[:, 0]
     table = patches.summary(rows, draws, job.settings("score.bootstrap"), job.settings("score.confidence"), job.seed)
     each = {f"dice_{number}": values for number, values in enumerate(draws, start=1)}
-    shown, truth = patches.windows(hu, masks, size, job.seed, 0)
-    found = probability(shown) >= level
+    shown, truth = patches.windows(hu, masks, rows["index"], size, job.seed, 0)
+    ends = patch_sheet.ends(draws[0])
+    found = np.zeros(shown.shape, bool)
+    found[ends] = apply.segment_patches(segmenter, shown[ends], mm[ends]) >= level
     captions = [f"{row.eq_diam_mm:.0f} mm, {row.n_readers_slice}" for row in rows.itertuples()]
     patch_sheet.draw(job.output.sheet, shown, truth, found, draws[0], captions)
-    write_csv(job.output.nodules, rows.drop(columns="near_duplicate").assign(**each, dice=draws.mean(axis=0)))
+    named = {
+        name: [public_id(text, kind) for text in rows[name]]
+        for name, kind in (("patient_id", "P"), ("series_uid", "S"))
+    }
+    nodules = rows.assign(**named, **each, dice=draws.mean(axis=0))
+    write_csv(job.output.nodules, nodules.drop(columns="near_duplicate"))
     write_csv(job.output.table, table)
+    for row, reason in reader.skipped[:1]:
+        job.say(f"{len(reader.skipped)} patches left out, the first is {row} of nodules.csv: {reason}")
     job.say(f"threshold {level}; {int(seen.sum())} patches of patients that it has seen left out")
     job.say(table.to_string(index=False, float_format="%.3f"))

@@ -14,7 +14,8 @@ from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     cohort, point = usable(job.input.cohort), read_json(job.input.threshold)["segmenter"]
-    found = pd.concat([read_csv(path) for path in job.input.candidates], ignore_index=True)
+    tables = [read_csv(path) for path in job.input.candidates]
+    found = pd.concat([one for one in tables if len(one)] or tables[:1], ignore_index=True).astype({"shown": bool})
     listed = read_csv(job.input.scans).set_index("scan")["extra"].map(json.loads)
     read = [name for name in cohort["scan"] if listed[name].get("annotated")]
     write_csv(job.output.candidates, found.sort_values(["scan", "probability"], ascending=[True, False]))
@@ -24,15 +25,15 @@ with step(snakemake) as job:  # noqa: F821
         if read:
             draws, confidence = job.settings("score.bootstrap"), job.settings("score.confidence")
             patients = cohort.set_index("scan").loc[read, "patient"].tolist()
-            marks = read_csv(job.input.marks)
+            marks, theirs = read_csv(job.input.marks), found[found["scan"].isin(read)]
             tables = []
-            for name, rows in (("all candidates", found), ("shown candidates", found[found["shown"]])):
+            for name, rows in (("all candidates", theirs), ("shown candidates", theirs[theirs["shown"]])):
                 stream = rng(job.seed, "segment_folder", "draws")
                 score = evaluate(rows, marks, read, None, draws, stream, patients, confidence, name)
                 tables.append(score.table())
                 if name == "all candidates":
                     write_csv(folder / "froc.csv", score.froc)
-                    draw(score.curve, folder / "froc.png", f"{len(read)} annotated scans")
+                    draw(score.curve, folder / "froc.png", f"scans: {len(read)}, nodules: {score.matched.nodules}")
             table = pd.concat(tables, ignore_index=True)
             write_csv(folder / "score.csv", table)
             job.say(table.to_string(index=False, float_format="%.3f"))

@@ -1,8 +1,7 @@
 """Pixels of DICOM slices as HU: decoded by SimpleITK, padding taken away."""
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from pydicom.uid import AllTransferSyntaxes
 
 from lungsynth.cohort.base import HU_RANGE, to_hu
 from lungsynth.cohort.dicom.headers import Header, Tags
+from lungsynth.ct import volume as volumes
 from lungsynth.study.errors import DataError
 
 PADDING_BELOW_HU = -900
@@ -30,7 +30,7 @@ def read_pixels(headers: Sequence[Header]) -> np.ndarray:
     Raises:
         DataError: pixels that cannot be decoded, or of another size than their tags say.
     """
-    with _without_warnings():
+    with volumes.quiet():
         if len({str([header.tags.get(name) for name in PIXEL_TAGS]) for header in headers}) == 1:
             planes = _read_series(headers)
             if planes is not None:
@@ -107,14 +107,3 @@ def _stored(value: int | bytes, tags: Tags) -> int:
     signed = int(tags.get("PixelRepresentation", 0) or 0) == 1
     bits = int(tags.get("BitsAllocated", 16) or 16)
     return number - (1 << bits) if signed and number >= 1 << (bits - 1) else number
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """ITK's warnings name files, and would name them in a log."""
-    before = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        yield
-    finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(before)

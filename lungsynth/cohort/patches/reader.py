@@ -1,6 +1,8 @@
 """A table of nodule patches: nodules.npz (HU, consensus masks) and nodules.csv, one row a patch."""
 
 import hashlib
+import zlib
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from zipfile import BadZipFile
@@ -9,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lungsynth.cohort.base import Mark, Reader, Role, Scan, ScanRef, safe_id, short_hash, to_hu
+from lungsynth.cohort.checks import IN_PLANE_MM
 from lungsynth.cohort.registry import READERS
 from lungsynth.cohort.shapes import texture_of_rating
 from lungsynth.ct.volume import Volume
@@ -25,9 +28,20 @@ COLUMNS: dict[str, Cell] = {
     "pixel_spacing_mm": "number",
     "n_readers_slice": "whole number",
     "texture": "number or empty",
-    "eq_diam_mm": "number",
+    "eq_diam_mm": "number or empty",
     "near_duplicate": "flag",
 }
+OPTIONAL: dict[str, str | float | int] = {
+    "series_uid": "",
+    "row0": np.nan,
+    "col0": np.nan,
+    "z_mm": np.nan,
+    "texture": np.nan,
+    "near_duplicate": 0,
+}
+"""Columns that nodules of other archives may lack when they are scored, and what stands for them."""
+AIR_HU = -200
+"""Every patch of a lung holds something below it."""
 
 
 @READERS.register("patches")
@@ -53,9 +67,10 @@ class PatchesReader(Reader):
         spacing = rows["pixel_spacing_mm"].to_numpy(float)
         if np.ptp(spacing) > 1e-4:
             raise DataError(f"{self._csv}: the series {ref.uid} has more than one pixel spacing")
-        images, masks = (self._arrays[name][indices] for name in ("image", "mask"))
+        images, masks = self._chosen(rows.index)
         volume = Volume(to_hu(images, self._npz), (1.0, float(spacing[0]), float(spacing[0])))
-        labels = masks.astype(np.uint8) * np.arange(1, len(indices) + 1, dtype=np.uint8)[:, None, None]
+        kind = np.uint8 if len(indices) <= np.iinfo(np.uint8).max else np.uint16
+        labels = (masks > 0) * np.arange(1, len(indices) + 1, dtype=kind)[:, None, None]
         marks = [self._mark(volume, labels[k], k, row) for k, row in enumerate(rows.to_dict("records"))]
         return Scan(volume, nodules=labels, marks=tuple(marks))
 
@@ -67,16 +82,34 @@ class PatchesReader(Reader):
         return ("test",) if patient_hash(ref.patient) % modulus == 0 else ("fit", "tune", "domain")
 
     def patches(self) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-        """All patches that pass the filters: their rows, HU int16 [n, h, h] and masks uint8 0/1 [n, h, h].
+        """All patches that pass the filters and show a nodule: rows, HU int16 [n, h, h], masks uint8 0/1 [n, h, h].
+
+        Columns that are missing (`OPTIONAL`) are filled; a diameter that is unknown is that of the mask. `skipped`
+        names the rows whose mask is empty: of these nobody knows where the nodule ends.
 
         Raises:
             DataError: the folder cannot be read as patches, or none passes.
         """
-        rows = self._table.reset_index(drop=True)
+        rows = self._rows(OPTIONAL)
         if not len(rows):
             raise DataError(f"{self._csv}: no row passes min_readers {self.settings.min_readers} and exclude_patients")
-        images, masks = (self._arrays[name][rows["index"].to_numpy()] for name in ("image", "mask"))
-        return rows, to_hu(images, self._npz), masks
+        low, high = IN_PLANE_MM
+        wide = {"pixel_spacing_mm": ~rows.pixel_spacing_mm.between(low, high)}
+        _refuse_rows(rows, wide, self._csv, f"mm; {low:g} to {high:g} are possible")
+        images, masks = self._chosen(pd.Index(rows["index"]))
+        masks = (masks > 0).astype(np.uint8)
+        area = masks.sum(axis=(1, 2), dtype=int)
+        self.skipped = [(f"row {line}", "its mask is empty") for line in rows.index[area == 0]]
+        if not area.any():
+            raise DataError(f"{self._npz}: the masks of all {len(rows)} patches are empty")
+        hu = to_hu(images[area > 0], self._npz)
+        if hu.min() >= AIR_HU:
+            raise DataError(
+                f"{self._npz}: no air in any patch (lowest value {hu.min()}); `image` must hold Hounsfield units"
+            )
+        rows, area, masks = rows[area > 0].reset_index(drop=True), area[area > 0], masks[area > 0]
+        of_mask = 2 * np.sqrt(area / np.pi) * rows["pixel_spacing_mm"]
+        return rows.assign(eq_diam_mm=rows["eq_diam_mm"].where(rows["eq_diam_mm"] > 0, of_mask)), hu, masks
 
     @cached_property
     def _folder(self) -> Path:
@@ -94,11 +127,30 @@ class PatchesReader(Reader):
 
     @cached_property
     def _table(self) -> pd.DataFrame:
-        """The rows that pass the filters."""
+        """The rows that pass the filters, each with a series and a size."""
+        table = self._rows({})
+        bad = {"series_uid": table.series_uid == "", "eq_diam_mm": ~(table.eq_diam_mm > 0)}
+        _refuse_rows(table, bad, self._csv)
+        return table
+
+    def _rows(self, optional: Mapping[str, str | float | int]) -> pd.DataFrame:
+        """The rows that pass the filters; `optional`: columns that may be missing, and what stands for them then."""
         settings = self.settings
         others: dict[str, Cell] = {"other_nodule_px": "whole number"} if settings.drop_with_others else {}
-        table = read_users_csv(self._csv, COLUMNS | others)
-        _check_rows(table, self._csv)
+        needed = {"near_duplicate"} if settings.drop_near_duplicates else set()
+        if not self._csv.is_file():
+            raise DataError(
+                f"{self._csv}: no such file; LUNGSYNTH_DATA and the source's path must lead to nodules.csv and "
+                "nodules.npz, or to the folder above lidc_nodules"
+            )
+        defaults = {name: value for name, value in optional.items() if name not in needed}
+        table = read_users_csv(self._csv, COLUMNS | others, defaults)
+        bad = {
+            "index": table["index"].duplicated() | (table["index"] < 0),
+            "patient_id": table.patient_id == "",
+            "pixel_spacing_mm": table.pixel_spacing_mm <= 0,
+        }
+        _refuse_rows(table, bad, self._csv)
         keep = (table.n_readers_slice >= settings.min_readers) & ~table.patient_id.isin(settings.exclude_patients)
         if settings.drop_near_duplicates:
             keep &= table.near_duplicate != 1
@@ -116,14 +168,29 @@ class PatchesReader(Reader):
         try:
             with np.load(self._npz, allow_pickle=False) as data:
                 arrays = {name: data[name] for name in ("image", "mask")}
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        except (OSError, ValueError, KeyError, EOFError, NotImplementedError, BadZipFile, zlib.error) as error:
             raise DataError(f"{self._npz}: cannot be read as patches ({error})") from None
         shapes = {array.shape for array in arrays.values()}
         if len(shapes) > 1 or any(len(s) != 3 or s[1] != s[2] for s in shapes):
             raise DataError(f"{self._npz}: image and mask must have one shape [n, h, h], got {sorted(shapes)}")
-        if int(self._table["index"].max()) >= len(arrays["image"]):
-            raise DataError(f"{self._npz}: holds {len(arrays['image'])} patches, {self._csv.name} names more")
+        wrong = [name for name, array in arrays.items() if array.dtype.kind not in "buif"]
+        if wrong:
+            raise DataError(f"{self._npz}: {wrong[0]} is of type {arrays[wrong[0]].dtype}; it must hold numbers")
         return arrays
+
+    def _chosen(self, index: pd.Index) -> tuple[np.ndarray, np.ndarray]:
+        """Images and masks of the patches with these values of the column `index`.
+
+        Raises:
+            DataError: one is beyond the end.
+        """
+        images, masks = self._arrays["image"], self._arrays["mask"]
+        if index.max() >= len(images):
+            raise DataError(
+                f"{self._npz}: holds {len(images)} patches, {self._csv.name} names more (index {index.max()}; "
+                "the first is 0)"
+            )
+        return images[index], masks[index]
 
     def _mark(self, volume: Volume, label: np.ndarray, k: int, row: dict) -> Mark:
         where = np.argwhere(label)
@@ -140,20 +207,18 @@ class PatchesReader(Reader):
         )
 
 
-def _check_rows(table: pd.DataFrame, path: Path) -> None:
-    """Every row names its own patch, a patient, a series and sizes that can be."""
-    bad = {
-        "index": table["index"].duplicated() | (table["index"] < 0),
-        "patient_id": table.patient_id == "",
-        "series_uid": table.series_uid == "",
-        "pixel_spacing_mm": table.pixel_spacing_mm <= 0,
-        "eq_diam_mm": table.eq_diam_mm <= 0,
-    }
+def _refuse_rows(
+    table: pd.DataFrame,
+    bad: Mapping[str, pd.Series],
+    path: Path,
+    why: str = "is there twice, negative, zero or empty",
+) -> None:
+    """Refuse a table with rows that cannot be meant; bad: column -> which rows."""
     for column, rows in bad.items():
         if rows.any():
             line = rows.idxmax()
             value = table.loc[line, column]
-            raise DataError(f"{path}: row {line}, {column}: {value!s} is there twice, negative, zero or empty")
+            raise DataError(f"{path}: row {line}, {column}: {value!s} {why}")
 
 
 def patient_hash(patient: str) -> int:
