@@ -27,7 +27,7 @@ from lungsynth.study.stages import Segment
 from lungsynth.workflow import shipped
 
 PACKED = "ct_scans/LIDC-IDRI-0001.tar.xz"
-REPEATS = 3
+REPEATS = 2
 TILE_PX, TILES = 128, 8
 
 
