@@ -17,8 +17,9 @@ from pathlib import Path
 from lungsynth.cohort.base import ScanRef, short_hash
 from lungsynth.study.errors import DataError
 
-PUBLIC = re.compile(r"LIDC-IDRI-\d{4}|1\.3\.6\.1\.4\.1\.14519\.5\.2\.1\.6279\.6001\.\d+")
-"""Ids of patients, and UIDs, of LIDC-IDRI and so of LUNA16."""
+PUBLIC_PATIENT = re.compile(r"LIDC-IDRI-\d{4}")
+PUBLIC_UID = re.compile(r"1\.3\.6\.1\.4\.1\.14519\.5\.2\.1\.6279\.6001\.\d+")
+"""LIDC-IDRI's, and so LUNA16's; another UID may hold a date, and is hashed."""
 
 
 def public_id(text: str, kind: str) -> str:
@@ -26,7 +27,8 @@ def public_id(text: str, kind: str) -> str:
 
     kind: what the hash begins with, P for patients, S for series.
     """
-    return text if not text or PUBLIC.fullmatch(text) else f"{kind}-{short_hash(text)}"
+    public = not text or PUBLIC_PATIENT.fullmatch(text) or PUBLIC_UID.fullmatch(text)
+    return text if public else f"{kind}-{short_hash(text)}"
 
 
 def token(relative: str | Path) -> str:

@@ -74,9 +74,8 @@ def segment_patches(segmenter: Segmenter, images: np.ndarray, mm_per_px: np.ndar
     out = np.empty(images.shape, np.float32)
     native = np.array([segmenter.grid.mm(mm) == mm for mm in mm_per_px], bool)
     if native.any():
-        place = np.repeat(np.arange(native.sum())[:, None], segmenter.slices, axis=1)
-        ones = np.ones((int(native.sum()), *images.shape[1:]), np.uint8)
-        out[native] = inference.segment_stacks(segmenter.network, images[native], ones, place)
+        # None of them is resampled, so that any of their sizes serves for all.
+        out[native] = segment_images(segmenter, images[native], float(mm_per_px[native][0]))
     for k in np.flatnonzero(~native):
         out[k] = segment_images(segmenter, images[k : k + 1], float(mm_per_px[k]))[0]
     return out

@@ -13,13 +13,11 @@ from lungsynth.cohort.luna16.annotations import read_annotations
 from lungsynth.cohort.luna16.header import read_header
 from lungsynth.cohort.luna16.reader import Luna16Reader
 from lungsynth.cohort.luna16.settings import Settings as Luna16Settings
-from lungsynth.cohort.names import entries, link_fault
+from lungsynth.cohort.names import PUBLIC_UID, entries, link_fault
 from lungsynth.study.errors import DataError
 
 SUFFIXES = (".mhd", ".mha")
 UID = re.compile(r"\d+(\.\d+){3,}")
-PUBLIC_UID = re.compile(r"1\.3\.6\.1\.4\.1\.14519\.5\.2\.1\.6279\.6001\.\d+")
-"""LIDC-IDRI's, and so LUNA16's; another UID may hold a date, and is hashed."""
 TABLES = ("annotations.csv", "CSVFILES/annotations.csv")
 LUNGS, LABELS = (Luna16Settings.model_fields[name].default for name in ("lungs", "nodules"))
 

@@ -11,7 +11,6 @@ from lungsynth.cohort.nifti.header import has_place
 from lungsynth.cohort.nifti.reader import NiftiReader
 from lungsynth.cohort.scans.settings import Settings
 from lungsynth.ct import volume as volumes
-from lungsynth.study.errors import DataError
 
 
 class Niftis(NiftiReader):
@@ -29,13 +28,6 @@ class Niftis(NiftiReader):
         made = cls(settings.model_copy(update={"max_scans": None}), root)
         made.is_other_mask = is_other_mask
         return made
-
-    def list(self) -> list[ScanRef]:
-        """All scans, or none."""
-        try:
-            return super().list()
-        except DataError:  # says that there is none; elsewhere there may be other scans
-            return []
 
     def _scans(self) -> Iterator[Path]:
         return (path for path in super()._scans() if not self.is_other_mask(path))

@@ -25,7 +25,7 @@ class ScansReader(Reader):
     def list(self) -> list[ScanRef]:
         """Every whole scan, from names and headers; a series that is there in two formats is listed once."""
         parts = (self._series, self._metaimages, self._niftis)
-        found = [ref for part in parts for ref in part.list()]
+        found = [*_or_none(self._series), *self._metaimages.list(), *_or_none(self._niftis)]
         skipped = [line for part in parts for line in part.skipped]
         skipped += [(str(ref.source_files[0]), SLICE) for ref in found if ref.kind == "slice"]
         refs, doubles = _once(ref for ref in found if ref.kind == "volume")
@@ -62,6 +62,14 @@ class ScansReader(Reader):
     @cached_property
     def _niftis(self) -> Niftis:
         return Niftis.of(self.settings, self.root, self._metaimages.is_mask)
+
+
+def _or_none(part: Reader) -> list[ScanRef]:
+    """What a reader lists; nothing where it says that there is none: elsewhere there may be other scans."""
+    try:
+        return part.list()
+    except DataError:
+        return []
 
 
 def _once(refs: Iterable[ScanRef]) -> tuple[list[ScanRef], list[tuple[str, str]]]:

@@ -1,6 +1,5 @@
 """DICOM series, with LIDC-IDRI's XML, with boxes, or with nothing beside them."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -12,10 +11,9 @@ from lungsynth.cohort.dicom.reader import DicomReader
 from lungsynth.cohort.dicom.settings import Settings as DicomSettings
 from lungsynth.cohort.lidc.reader import LidcReader
 from lungsynth.cohort.lidc.settings import Settings as LidcSettings
+from lungsynth.cohort.names import PUBLIC_PATIENT
 from lungsynth.cohort.scans.settings import Settings
-from lungsynth.study.errors import DataError
 
-PUBLIC_ID = re.compile(r"LIDC-IDRI-\d{4}")
 MESSAGE = b"LidcReadMessage"
 
 
@@ -54,17 +52,10 @@ class AllSeries(DicomReader):
         made.lidc = lidc
         return made
 
-    def list(self) -> list[ScanRef]:
-        """All series, or none."""
-        try:
-            return super().list()
-        except DataError:  # says that there is none; elsewhere there may be other scans
-            return []
-
     def _patient(self, header: Header) -> str:
         """LIDC-IDRI's ids are public: a patient keeps it in a series that has no XML, and is one patient."""
         known = str(header.tags.get("PatientID", "") or "").strip()
-        return safe_id(known) if PUBLIC_ID.fullmatch(known) else super()._patient(header)
+        return safe_id(known) if PUBLIC_PATIENT.fullmatch(known) else super()._patient(header)
 
     def _ref(self, patient: str, uid: str, headers: Sequence[Header]) -> ScanRef:
         ref, read = super()._ref(patient, uid, headers), uid in self.lidc.readings
