@@ -1,14 +1,13 @@
 """From what Snakemake merged out of config.yaml and its overlays to one frozen Study and the views that rules carry."""
 
 import copy
-import difflib
 import json
 from importlib import import_module
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from lungsynth.study.errors import StudyError
+from lungsynth.study.errors import StudyError, nearest
 from lungsynth.study.registry import Registry
 from lungsynth.study.stages import WithKinds
 from lungsynth.study.study import Study
@@ -130,7 +129,7 @@ def _registry(place: tuple[str, str]) -> Registry:
 
 def _known(registry: Registry, name: str, path: str) -> None:
     if name not in registry.names():
-        hint = _nearest(name, registry.names())
+        hint = nearest(name, registry.names())
         raise StudyError(f"{path}: no {registry.what} {name!r}{hint}; there are: {', '.join(registry.names())}")
 
 
@@ -143,7 +142,7 @@ def _with_kind(block: Any, path: str) -> Any:
     for name in block.model_extra or {}:
         if name not in registry.names():
             known = [*type(block).model_fields, *registry.names()]
-            raise StudyError(f"{path}.{name}: unknown key{_nearest(name, known)}")
+            raise StudyError(f"{path}.{name}: unknown key{nearest(name, known)}")
     own = _validate(registry.settings(block.kind), block.block(), f"{path}.{block.kind}")
     fields = {name: getattr(block, name) for name in type(block).model_fields}
     return type(block)(**fields, **{block.kind: own.model_dump(mode="json")})
@@ -205,7 +204,7 @@ def _first_line(model: type[BaseModel], error: ValidationError, prefix: str) -> 
     keys = [str(key) for key in first["loc"]]
     path = ".".join([prefix, *keys] if prefix else keys) or "study"
     if first["type"] == "extra_forbidden":
-        return f"{path}: unknown key{_nearest(keys[-1], _names_beside(model, keys))}"
+        return f"{path}: unknown key{nearest(keys[-1], _names_beside(model, keys))}"
     if first["type"] == "missing":
         return f"{path}: is missing"
     message = first["msg"].removeprefix("Value error, ")
@@ -218,8 +217,3 @@ def _names_beside(model: type[BaseModel], keys: list[str]) -> list[str]:
         inner = _as_model(model.model_fields[name].annotation) if name in model.model_fields else None
         model = inner or model
     return list(model.model_fields)
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; known keys: {', '.join(known)}"

@@ -1,12 +1,11 @@
 """Trained networks that ship in models/: one folder each, with weights, recipe and card."""
 
 import copy
-import difflib
 import json
 from pathlib import Path
 from typing import Any
 
-from lungsynth.study.errors import StudyError
+from lungsynth.study.errors import StudyError, nearest
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 WEIGHTS, RECIPE, CARD = "weights.safetensors", "recipe.json", "CARD.md"
@@ -30,9 +29,8 @@ def recipe_of(name: str) -> dict[str, Any]:
     """
     names = sorted(path.parent.name for path in MODELS.glob(f"*/{RECIPE}"))
     if name not in names:
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names) or 'none'}"
-        raise StudyError(f"segment.start_from: got {name!r}; models/ has no such folder; {hint}")
+        hint = nearest(name, names, "there are")
+        raise StudyError(f"segment.start_from: got {name!r}; models/ has no such folder{hint}")
     try:
         return json.loads((MODELS / name / RECIPE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
