@@ -89,8 +89,10 @@ rule segment_folder:
         mem_mb=1000,
         runtime=10,
     params:
-        settings=settings("score.bootstrap", "score.confidence"),
+        settings=settings("cohort.sources", "score.bootstrap", "score.confidence"),
         code=code("segment/segment_folder.py"),
+        # Here too: where a folder fails in an earlier step, the same command must not find the last folder's results done.
+        data=lambda wildcards: data_digest(study.cohort.sources),
     message:
         "candidates of all scans, scored by LUNA16's rules where there are annotations"
     script:

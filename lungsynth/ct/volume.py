@@ -76,6 +76,18 @@ def axes_of(image: sitk.Image) -> str:
     return sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
 
 
+def axes_of_file(path: str | Path) -> str:
+    """The same of a file, by its header; empty where there is none that can be read, or no three axes."""
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        with quiet():
+            reader.ReadImageInformation()
+    except RuntimeError:
+        return ""
+    return axes_of(reader) if reader.GetDimension() == 3 else ""
+
+
 def turned(volume: Volume, axes: str) -> Volume:
     """The same voxels in the same places, with the array's axes flipped and exchanged until they point to `axes`."""
     return from_sitk(sitk.DICOMOrient(volume.to_sitk(), axes))

@@ -11,6 +11,8 @@ from lungsynth.study.errors import DataError
 OUTSIDE_HU = -1000
 SAME = 0.005
 """Pixel sizes that differ by less than this share are taken as equal: a 256 px slice is then off by half a pixel."""
+SQUARE = 0.01
+"""Rows and columns whose pixel sizes differ by less than this share are taken as square, as the checks of a scan do."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def pixel_mm(volume: Volume) -> float:
         DataError: they are not square.
     """
     _, dy, dx = volume.spacing_mm
-    if abs(dy - dx) > 1e-3 * dx:
+    if abs(dy - dx) > SQUARE * dx:
         raise DataError(f"pixels of {dy} x {dx} mm are not square")
     return float(dx)
 

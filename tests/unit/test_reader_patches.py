@@ -199,6 +199,34 @@ def test_patches_of_other_archives_may_lack_columns_and_sizes(tmp_path):
         reader(root).list()
 
 
+@pytest.mark.parametrize("numbers", [None, (40, 7, 3, 2, 900)])
+def test_row_i_is_patch_i_without_numbers_and_with_those_of_a_larger_set(tmp_path, numbers):
+    root = table(tmp_path, ROWS)
+    lines = (root / "nodules.csv").read_text().splitlines()
+    rest = [line.partition(",")[2] for line in lines]
+    if numbers is not None:
+        rest = [f"{number},{line}" for number, line in zip(("index", *numbers), rest, strict=True)]
+    (root / "nodules.csv").write_text("\n".join(rest) + "\n")
+    rows, _, masks = reader(root, min_readers=1, drop_near_duplicates=False).patches()
+    assert rows["index"].tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(masks, archive(root)[1])
+
+
+def test_a_place_that_is_not_known_stops_nothing(tmp_path):
+    root = table(tmp_path, ROWS)
+    edit(root, lambda text: text.replace(",5,6,-10.5,", ",,,,"))
+    rows, _, _ = reader(root, min_readers=1, drop_near_duplicates=False).patches()
+    assert (len(rows), rows[["row0", "col0", "z_mm"]].isna().all(axis=None)) == (5, True)
+
+
+def test_a_table_without_numbers_and_of_another_length_is_refused(tmp_path):
+    root = table(tmp_path, ROWS)
+    lines = (root / "nodules.csv").read_text().splitlines()[:-1]
+    (root / "nodules.csv").write_text("\n".join(line.partition(",")[2] for line in lines) + "\n")
+    with pytest.raises(DataError, match="has 4 rows for 5 patches"):
+        reader(root, min_readers=1, drop_near_duplicates=False).patches()
+
+
 @pytest.mark.parametrize("mm", ["0.1", "5", "700"])
 def test_pixels_that_cannot_be_are_refused_before_they_are_resampled(tmp_path, mm):
     root = table(tmp_path, ROWS)

@@ -13,6 +13,7 @@ from test_reader_lidc import nodule, roi, square
 
 from lungsynth.cohort.dicom import headers
 from lungsynth.cohort.listing import list_scans, open_reader
+from lungsynth.cohort.luna16.annotations import read_excluded
 from lungsynth.cohort.prepare import prepare_batch
 from lungsynth.ct.volume import turned
 from lungsynth.study.errors import DataError
@@ -177,16 +178,31 @@ def test_a_damaged_reading_is_told_and_another_programs_xml_is_none(root):
         listed(root)
 
 
+@pytest.mark.parametrize("name", ["one.nii.gz", "one.mha", "one.mhd"])
 @pytest.mark.parametrize("axes", ["LPS", "RAS", "PSR"])
-def test_the_axes_of_a_nifti_file_are_kept_since_the_reader_turns_it(root, axes):
+def test_a_file_is_turned_upright_when_read_and_its_axes_are_kept(root, axes, name):
     there = sitk.DICOMOrient(image(noise()), axes)
-    sitk.WriteImage(there, str(root / "one.nii.gz"))
+    sitk.WriteImage(there, str(root / name))
     made = reader(root)
     (ref,) = made.list()
     assert ref.extra["axes"] == axes
+    np.testing.assert_array_equal(made.read(ref).volume.hu, noise())
     back = turned(made.read(ref).volume, axes).to_sitk()
     np.testing.assert_array_equal(sitk.GetArrayFromImage(back), sitk.GetArrayFromImage(there))
     np.testing.assert_allclose(back.GetOrigin(), there.GetOrigin(), atol=1e-4)
+
+
+def test_marks_and_masks_of_a_metaimage_turn_with_it(root):
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[5, 20, 30] = 1
+    centre = [(LUNA_UID, *map(float, image(labels).TransformIndexToPhysicalPoint((30, 20, 5))), 12)]
+    write_luna(root, {LUNA_UID: noise()}, centre)
+    sitk.WriteImage(sitk.DICOMOrient(image(noise()), "RAI"), str(root / "subset0" / f"{LUNA_UID}.mhd"))
+    (root / "nodules").mkdir()
+    sitk.WriteImage(sitk.DICOMOrient(image(labels), "RAI"), str(root / "nodules" / f"{LUNA_UID}.nii.gz"))
+    scan = reader(root).read(only(root))
+    np.testing.assert_array_equal(scan.nodules, labels)
+    np.testing.assert_allclose(scan.volume.to_mm((5, 20, 30)), scan.marks[0].centre_mm, atol=1e-3)
 
 
 def test_slices_are_no_whole_scans(root):
@@ -231,7 +247,7 @@ def test_one_series_in_two_formats_is_one_scan_the_annotated_one(root):
     write_luna(root / "luna", {LUNA_UID: noise(1)})
     made = reader(root)
     (ref,) = made.list()
-    assert ref.extra == {"reader": "luna16", "annotated": True}
+    assert (ref.extra["reader"], ref.extra["annotated"]) == ("luna16", True)
     assert [reason for _, reason in made.skipped] == [f"is the series of scan {LUNA_UID} once more"]
 
 
@@ -251,6 +267,17 @@ def test_the_table_may_lie_where_the_archive_puts_it(root):
     (root / "CSVFILES").mkdir()
     (root / "annotations.csv").rename(root / "CSVFILES" / "annotations.csv")
     assert listed(root) == [("luna16", True, 1)]
+
+
+def test_excluded_findings_have_the_names_of_the_scans(root):
+    write_luna(root / "LUNA16", {LUNA_UID: noise(1), "1.2.3.4": noise(2)})
+    assert read_excluded(root) is None
+    rows = ["seriesuid,coordX,coordY,coordZ,diameter_mm", f"{LUNA_UID},-50,-40,-175,-1", "1.2.3.4,-50,-40,-175,-1"]
+    (root / "LUNA16" / "annotations_excluded.csv").write_text("\n".join(rows))
+    excluded = read_excluded(root)
+    assert set(excluded["scan"]) == {ref.scan for ref in reader(root).list()}
+    assert "1.2.3.4" not in set(excluded["scan"])
+    assert excluded["diameter_mm"].tolist() == [-1, -1]
 
 
 def test_labels_of_metaimages_are_no_nifti_scans(root):

@@ -8,12 +8,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from lungsynth.cohort.checks import geometry_fault
 from lungsynth.ct.volume import Volume
 from lungsynth.segment import apply, inference, windows
 from lungsynth.segment.augmentation import Augmentation
 from lungsynth.segment.batches import batches
 from lungsynth.segment.dense_unet.settings import Settings
-from lungsynth.segment.grid import Grid
+from lungsynth.segment.grid import Grid, pixel_mm
 from lungsynth.segment.losses import dice_and_cross_entropy, dice_loss
 from lungsynth.segment.registry import SEGMENTERS
 from lungsynth.study.errors import DataError
@@ -267,3 +268,16 @@ def test_negatives_keep_away_from_marks_without_a_mask(scan):
     centres, _ = windows.background_centres(replace(scan, marked=marked), 40, rng(1, "test"))
     assert len(centres) and (centres[:, 2] >= 36).all()
     assert replace(scan, marked=marked).lesions()[6, 28, [10, 58]].all()
+
+
+@pytest.mark.parametrize("share", [0.992, 0.9995, 1.005, 1.009])
+def test_a_scan_whose_pixels_pass_the_cohorts_check_is_segmented(scan, share):
+    volume = replace(scan.volume, spacing_mm=(2.5, 1.4 * share, 1.4))
+    assert geometry_fault(Volume(np.zeros((12, 64, 64)), volume.spacing_mm), "volume") == ""
+    assert inference.probability(Brightness(), volume, scan.lungs, Grid(1.4)).any()
+    assert pixel_mm(volume) == 1.4
+
+
+def test_pixels_that_are_not_square_are_refused(scan):
+    with pytest.raises(DataError, match="not square"):
+        pixel_mm(replace(scan.volume, spacing_mm=(2.5, 1.4, 1.5)))

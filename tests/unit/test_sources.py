@@ -27,6 +27,7 @@ def data(tmp_path, monkeypatch):
         lambda luna: (luna / "subset0/b.mhd").write_text("another"),
         lambda luna: (luna / "subset0/a.raw").unlink(),
         lambda luna: (luna / "subset0/a.raw").write_bytes(b"1234"),
+        lambda luna: (luna / "subset0/a.raw").write_bytes(b"12344678"),
         lambda luna: (luna / "subset0/a.mhd").rename(luna / "subset0/c.mhd"),
     ],
 )
@@ -54,6 +55,36 @@ def test_without_data_it_is_empty(data):
     shutil.rmtree(data / "luna")
     assert data_digest(SOURCES) == ""
     assert data_digest(SOURCES[:1]) == ""
+
+
+def test_another_folder_of_many_files_of_the_same_names_and_sizes_changes_it(data):
+    for k in range(1000):
+        (data / f"luna/{k}.dcm").write_bytes(b"one patient")
+    before = data_digest(SOURCES)
+    for k in range(1000):
+        (data / f"luna/{k}.dcm").write_bytes(b"two patient")
+    assert data_digest(SOURCES) != before
+
+
+def test_what_a_link_leads_to_is_seen(data, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "nodules.csv").write_text(f"of {name}")
+    digests = []
+    for name in ("one", "two"):
+        (data / "luna/folder").symlink_to(tmp_path / name)
+        digests.append(data_digest(SOURCES))
+        (data / "luna/folder").unlink()
+        (data / "luna/file.csv").symlink_to(tmp_path / name / "nodules.csv")
+        digests.append(data_digest(SOURCES))
+        (data / "luna/file.csv").unlink()
+    assert len(set(digests)) == 4
+
+
+def test_what_cannot_be_read_does_no_harm(data):
+    (data / "luna/gone").symlink_to(data / "nothing")
+    os.mkfifo(data / "luna/pipe")
+    assert data_digest(SOURCES) == data_digest(SOURCES) != ""
 
 
 def test_a_loop_of_links_ends(data):

@@ -125,6 +125,8 @@ def folder(tmp_path_factory) -> Path:
     luna = image(scan(2), SPACING)
     place = luna.TransformContinuousIndexToPhysicalPoint(centre())
     write_luna(root / "luna", {UID: scan(2)}, [(UID, *place, BALL_MM[1])], spacing_mm=SPACING)
+    everywhere = f"seriesuid,coordX,coordY,coordZ,diameter_mm\n{UID},{place[0]},{place[1]},{place[2]},900\n"
+    (root / "luna/annotations_excluded.csv").write_text(everywhere)
     water = scan(3)
     water[water < -500] = 40
     water[:, :8] = -1000
@@ -171,6 +173,16 @@ def test_a_folder_of_scans_gets_masks_candidates_and_a_score(copy, folder):
     score = pd.read_csv(results / "segment/official/score.csv").set_index("system")
     assert (score["scans"] == 1).all()
     assert (score["true_positives"] == 1).all()
+    assert score.loc["all candidates", "ignored"] > 0
+    assert (score["false_positives"] == 0).all()
     assert (results / "segment/official/froc.png").is_file()
     assert (results / "cohort/qc.html").is_file()
     assert no_names(copy, "segment_folder")
+
+
+def test_a_folder_that_fails_fails_again_and_never_shows_the_results_of_another(copy, folder, tmp_path):
+    assert run(copy, folder, "segment_folder").returncode == 0
+    for _ in range(2):
+        told = run(copy, tmp_path, "segment_folder")
+        assert told.returncode == 1
+        assert "no whole scan in the folder" in told.stderr

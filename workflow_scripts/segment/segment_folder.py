@@ -4,12 +4,14 @@ import json
 
 import pandas as pd
 
+from lungsynth.cohort.luna16.annotations import read_excluded
 from lungsynth.ct.files import whole_folder
 from lungsynth.segment.froc_plot import draw
 from lungsynth.segment.luna16 import evaluate
 from lungsynth.sets.scans import usable
 from lungsynth.sets.tables import read_csv, read_json, write_csv
 from lungsynth.study.seeds import rng
+from lungsynth.workflow.sources import under_data
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
@@ -26,10 +28,10 @@ with step(snakemake) as job:  # noqa: F821
             draws, confidence = job.settings("score.bootstrap"), job.settings("score.confidence")
             patients = cohort.set_index("scan").loc[read, "patient"].tolist()
             marks, theirs = read_csv(job.input.marks), found[found["scan"].isin(read)]
-            tables = []
+            tables, excluded = [], read_excluded(under_data(job.settings("cohort.sources")[0]["path"]))
             for name, rows in (("all candidates", theirs), ("shown candidates", theirs[theirs["shown"]])):
                 stream = rng(job.seed, "segment_folder", "draws")
-                score = evaluate(rows, marks, read, None, draws, stream, patients, confidence, name)
+                score = evaluate(rows, marks, read, excluded, draws, stream, patients, confidence, name)
                 tables.append(score.table())
                 if name == "all candidates":
                     write_csv(folder / "froc.csv", score.froc)

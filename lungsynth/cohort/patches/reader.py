@@ -22,16 +22,18 @@ COLUMNS: dict[str, Cell] = {
     "index": "whole number",
     "patient_id": "text",
     "series_uid": "text",
-    "row0": "number",
-    "col0": "number",
-    "z_mm": "number",
+    "row0": "number or empty",
+    "col0": "number or empty",
+    "z_mm": "number or empty",
     "pixel_spacing_mm": "number",
     "n_readers_slice": "whole number",
     "texture": "number or empty",
     "eq_diam_mm": "number or empty",
     "near_duplicate": "flag",
 }
+UNNUMBERED = -1
 OPTIONAL: dict[str, str | float | int] = {
+    "index": UNNUMBERED,
     "series_uid": "",
     "row0": np.nan,
     "col0": np.nan,
@@ -145,6 +147,7 @@ class PatchesReader(Reader):
             )
         defaults = {name: value for name, value in optional.items() if name not in needed}
         table = read_users_csv(self._csv, COLUMNS | others, defaults)
+        table = self._numbered(table) if "index" in defaults else table
         bad = {
             "index": table["index"].duplicated() | (table["index"] < 0),
             "patient_id": table.patient_id == "",
@@ -161,6 +164,24 @@ class PatchesReader(Reader):
             people = sorted(table.patient_id.unique(), key=patient_hash)[: settings.max_patients]
             table = table[table.patient_id.isin(people)]
         return table
+
+    def _numbered(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows with the numbers of their patches in `index`.
+
+        Row i is patch i where the table has no numbers, or as many rows as there are patches and numbers beyond them:
+        a part of a larger set that kept its numbers.
+
+        Raises:
+            DataError: no numbers, and not as many rows as patches.
+        """
+        patches, index = len(self._arrays["image"]), table["index"]
+        missing = (index == UNNUMBERED).all()
+        if missing and len(table) != patches:
+            raise DataError(
+                f"{self._csv}: has {len(table)} rows for {patches} patches; give a row for each, or a column index"
+            )
+        theirs = len(table) == patches and index.is_unique and index.min() >= 0 and index.max() >= patches
+        return table.assign(index=np.arange(len(table))) if missing or theirs else table
 
     @cached_property
     def _arrays(self) -> dict[str, np.ndarray]:

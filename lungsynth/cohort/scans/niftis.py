@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import SimpleITK as sitk
-
 from lungsynth.cohort.base import ScanRef
 from lungsynth.cohort.nifti.header import has_place
 from lungsynth.cohort.nifti.reader import NiftiReader
@@ -41,11 +39,4 @@ class Niftis(NiftiReader):
         """Where the axes of a file point to, so that what is found can be written on the file's own grid."""
         if self.settings.axes and not has_place(path):
             return self.settings.axes
-        reader = sitk.ImageFileReader()
-        reader.SetFileName(str(path))
-        try:
-            with volumes.quiet():
-                reader.ReadImageInformation()
-        except RuntimeError:  # `read` says what is wrong with it
-            return ""
-        return volumes.axes_of(reader) if reader.GetDimension() == 3 else ""
+        return volumes.axes_of_file(path)  # empty where `read` says what is wrong with it
