@@ -45,12 +45,15 @@ def entries(root: Path) -> Iterator[Path]:
 
 
 def link_fault(path: Path, root: Path) -> str:
-    """Why a link is not followed: it leads nowhere, or out of the root; empty if it stays inside."""
+    """Why a path is not followed: a link that leads nowhere or out of the root, or what is neither file nor folder
+    (opening a pipe would wait for ever); empty if it stays inside."""
     try:
         target = path.resolve(strict=True)
     except (OSError, RuntimeError):  # Python's word for a loop changes with its version
         return "is a link to nothing or to itself"
-    return "" if target.is_relative_to(root.resolve()) else "is a link that leads out of the folder; copy or move it in"
+    if not target.is_relative_to(root.resolve()):
+        return "is a link that leads out of the folder; copy or move it in"
+    return "" if target.is_file() or target.is_dir() else "is neither a file nor a folder"
 
 
 class Names:

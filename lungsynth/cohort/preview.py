@@ -16,6 +16,8 @@ SIDE_PX = 224
 SLICE_PX = 288
 PATCH_PX = 88
 GAP_PX = 4
+TALLEST = 8
+"""Times as high as wide, at most: the pixels of a scan in quarantine may have any size."""
 AROUND = 55
 """Grey of air in the window: what lies round the cuts looks like what lies round the patient."""
 GREYS = 45
@@ -101,7 +103,8 @@ def _tile(scan: Scan, lungs: np.ndarray, plane: str, at: int, flips: tuple, side
     dz, dy, dx = scan.volume.spacing_mm
     wide = scan.volume.hu.shape[2] * dx
     step = wide / side_px
-    height = max(1, round(grey.shape[0] * (dy if plane == "axial" else dz) / step))
+    rows_px = grey.shape[0] * (dy if plane == "axial" else dz) / step
+    height = max(1, round(min(rows_px, TALLEST * side_px)))
     tile = _resized(np.clip(grey, 0, 1) * 255, height, side_px)
     picture = np.repeat(tile[..., None], 3, axis=2).astype(np.uint8)
     for label, name in ((1, "right"), (2, "left")):

@@ -118,7 +118,7 @@ def read(path: str | Path) -> Volume:
     """Read a volume (.nii.gz, .mhd).
 
     Raises:
-        DataError: the file is missing, unreadable or not 3-D.
+        DataError: the file is missing, unreadable, not 3-D or has several values a voxel.
     """
     path = Path(path)
     if not path.is_file():
@@ -131,6 +131,8 @@ def read(path: str | Path) -> Volume:
         raise DataError(f"{path}: cannot be read as an image ({reason})") from None
     if image.GetDimension() != 3:
         raise DataError(f"{path}: has {image.GetDimension()} dimensions, a scan has 3")
+    if image.GetNumberOfComponentsPerPixel() != 1:
+        raise DataError(f"{path}: has {image.GetNumberOfComponentsPerPixel()} values a voxel, a scan has 1")
     return from_sitk(image)
 
 

@@ -1,18 +1,21 @@
 """A cohort from folders to tables: good scans are written, bad ones quarantined with their reason, nobody is twice."""
 
 import hashlib
+import io
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from chest_samples import SPACING_MM, chest, write_dicom, write_luna
+from PIL import Image
 
 from lungsynth.cohort import checks
 from lungsynth.cohort.base import Scan
 from lungsynth.cohort.conclude import conclude
 from lungsynth.cohort.listing import from_row, list_scans, open_reader, to_row
 from lungsynth.cohort.prepare import lungs_of, prepare_batch
+from lungsynth.cohort.preview import preview
 from lungsynth.cohort.qc import qc_page
 from lungsynth.ct import volume as volumes
 from lungsynth.ct.volume import Volume
@@ -211,3 +214,10 @@ def test_lungs_that_are_missing_or_too_small():
 def test_noise_is_measured_in_soft_tissue(sd):
     hu = np.random.default_rng(1).normal(50, sd, (12, 96, 96))
     assert checks.noise_hu(volume(np.rint(hu))) == pytest.approx(sd, rel=0.2)
+
+
+@pytest.mark.parametrize("spacing_mm", [(1.0, 1e-9, 1e-9), (1e300, 1.0, 1e-300), (1.0, 1e9, 1e9)])
+def test_the_picture_of_impossible_pixels_stays_small(spacing_mm):
+    scan = Scan(Volume(np.zeros((12, 20, 20), np.int16), spacing_mm))
+    picture = Image.open(io.BytesIO(preview(scan, np.zeros((12, 20, 20), np.uint8), "volume")))
+    assert max(picture.size) <= 8 * 224

@@ -1,6 +1,7 @@
 """Folders of DICOM as they come: what is no CT is passed over, a bad series gives one line, the good ones are read."""
 
 import os
+import re
 
 import numpy as np
 import pydicom
@@ -81,6 +82,9 @@ EVEN = np.arange(12) * 5.0
         ({"positions": positions([*EVEN[:4], *EVEN[5:], 60])}, "slices are missing after 15 mm .10 mm where 5 mm"),
         ({"positions": positions([*EVEN[:11], 51.5])}, "not evenly spaced, at 50 mm"),
         ({"positions": positions(np.cumsum([0, 5, 5, 5, 5, 5, 5, 5, 7, 7, 7, 7]))}, "not evenly spaced"),
+        ({"positions": [(-100 + 9 * (k == 5), -90, 5 * k) for k in range(12)]}, "at 25 mm lies 9.0 mm beside the line"),
+        ({"GantryDetectorTilt": [0, 7]}, "a tag of the series cannot be understood"),
+        ({"ImageOrientationPatient": [1, 0, 0, 0, 0.9848, -0.1736]}, "the slices are sheared by 10.0 degrees"),
         ({"ImagePositionPatient": None}, "a slice has no ImagePositionPatient"),
         ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "not two unit vectors"),
         ({"RescaleIntercept": "nan"}, "is no number"),
@@ -310,3 +314,66 @@ def test_pixels_without_a_rescale_are_seen_to_be_no_hounsfield_units(tmp_path):
     table = prepare_batch(listed.to_dict("records"), [made], tmp_path / "out").set_index("patient")
     assert table.verdict.to_dict() == {"a": "ok", **dict.fromkeys("bcd", "quarantined")}
     assert table.reason[["b", "c", "d"]].str.contains("are these Hounsfield units?", regex=False).all()
+
+
+def test_slices_of_two_patients_under_one_uid_stop_no_run(folder):
+    write_dicom(folder, volume(), series="1.1")
+    edit(folder / "0003.dcm", PatientID=None)
+    made = reader(folder)
+    listed, _ = list_scans([made], [{"reader": "dicom", "path": "d"}], Split(fit=1, tune=0, domain=0, test=0), 1, 1)
+    assert len(listed) == 2
+    assert "the slices of the series differ in PatientID" in verdicts(folder)[0]["1.1"]
+
+
+def test_blanks_round_an_id_make_no_second_patient(folder):
+    write_dicom(folder / "more", volume(), series="1.1", patient=" good")
+    assert len({ref.patient for ref in reader(folder).list()}) == 1
+
+
+def test_a_file_that_cannot_be_read_as_a_slice_is_told_even_without_a_suffix(folder, monkeypatch):
+    write_dicom(folder / "more", volume()[:1])
+    (path,) = (folder / "more").iterdir()
+    data = pydicom.dcmread(path)
+    data.preamble = None
+    del data.file_meta
+    data.save_as(folder / "IM0001", implicit_vr=True, little_endian=True, enforce_file_format=False)
+    path.unlink()
+    (folder / "IM0002").write_text("x")
+    closed, opened = folder / "IM0002", type(folder).open
+
+    def deny(path, *args, **options):
+        if path == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *args, **options)
+
+    monkeypatch.setattr(type(folder), "open", deny)
+    skipped = dict(verdicts(folder)[1])
+    assert skipped == {
+        "IM0001": "is a DICOM file of the old form, without a preamble; convert it",
+        "IM0002": "cannot be opened",
+    }
+
+
+@pytest.mark.parametrize(
+    ("own", "pattern"),
+    [
+        ({"Rows": SHAPE[1] + 1}, "has 960 bytes of pixels where Rows, Columns and BitsAllocated ask for 1008"),
+        ({"Rows": SHAPE[1] // 2}, "has 960 bytes of pixels where Rows, Columns and BitsAllocated ask for 480"),
+        ({"BitsAllocated": 32, "BitsStored": 32, "HighBit": 31}, "has 960 bytes of pixels where .* ask for 1920"),
+        ({"PixelData": bytes(900)}, "has 900 bytes of pixels where Rows, Columns and BitsAllocated ask for 960"),
+    ],
+)
+def test_pixels_are_as_many_as_the_tags_say(folder, own, pattern):
+    write_dicom(folder, volume(), series="1.1")
+    for path in folder.glob("0*.dcm"):
+        edit(path, **own)
+    found, _ = verdicts(folder)
+    assert re.search(pattern, found["1.1"])
+    assert np.array_equal(found[GOOD].hu, volume(9))
+
+
+def test_a_byte_that_makes_the_length_even_is_no_pixel(tmp_path):
+    write_dicom(tmp_path / "d", volume())
+    for path in (tmp_path / "d").iterdir():
+        edit(path, PixelData=pydicom.dcmread(path).PixelData + bytes(2))
+    assert np.array_equal(verdicts(tmp_path / "d")[0]["1.2.3.4"].hu, volume())

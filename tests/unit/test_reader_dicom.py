@@ -172,10 +172,17 @@ def test_boxes_of_neighbouring_slices_are_one_mark(tmp_path):
     assert far.diameter_mm == pytest.approx(5.0)
 
 
+BOX = "<annotation><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></annotation>"
+
+
 @pytest.mark.parametrize(
     ("text", "pattern"),
     [
         ("<annotation><object><bndbox><xmin>3</xmin></bndbox></object></annotation>", "lacks a number"),
+        (BOX.format("nan", 3, 20, 20), "a box from nan, 3 to 20, 20 has no area"),
+        (BOX.format(3, 3, 3, 20), "has no area"),
+        (BOX.format(3, 3, 999, 20), "a box leaves the slice"),
+        (BOX.format(3, "-inf", 9, 9), "a box leaves the slice"),
         ("<annotation", "cannot be read as XML"),
         ('<!DOCTYPE a [<!ENTITY b "c">]><annotation>&b;</annotation>', "document type or entities"),
     ],

@@ -1,10 +1,13 @@
 """Pictures become square slices on one scale; colour, damage and what has no class are refused in one line."""
 
+import shutil
+
 import numpy as np
 import pytest
 from chest_samples import chest, write_dicom
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from pydicom.data import get_testdata_file
 
 from lungsynth.cohort.listing import list_scans, open_reader
 from lungsynth.cohort.prepare import prepare_batch
@@ -268,3 +271,24 @@ def test_a_tag_that_holds_a_name_by_mistake_is_quoted_nowhere(tmp_path, recwarn)
     path.write_bytes(raw[: at + 8] + b"Quenby".ljust(length) + raw[at + 8 + length :])
     fails(tmp_path / "p", "a tag cannot be understood$")
     assert [str(warning.message) for warning in recwarn.list] == []
+
+
+@pytest.mark.parametrize("name", ["examples_palette.dcm", "examples_rgb_color.dcm"])
+def test_dicom_in_colour_is_refused(tmp_path, name):
+    (tmp_path / "d" / "a").mkdir(parents=True)
+    shutil.copy(get_testdata_file(name, download=False), tmp_path / "d" / "a" / "x.dcm")
+    fails(tmp_path / "d", "x.dcm: is in colour or has several frames")
+
+
+@pytest.mark.parametrize(
+    ("tags", "pattern"),
+    [
+        ({"Modality": "MR", "BitsStored": 0}, "a tag cannot be understood"),
+        ({"RescaleSlope": "nan"}, "a tag cannot be understood"),
+        ({"Rows": 512}, "has .* bytes of pixels where Rows, Columns and BitsAllocated ask for"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+def test_dicom_whose_tags_cannot_be_true_is_refused(tmp_path, tags, pattern):
+    write_dicom(tmp_path / "d" / "a", chest()[0][:1], **tags)
+    fails(tmp_path / "d", rf"0000\.dcm: {pattern}")

@@ -1,5 +1,6 @@
 """The LUNA16 reader keeps every position, and says in one line what is wrong with a folder."""
 
+import os
 import re
 
 import numpy as np
@@ -153,7 +154,7 @@ def test_a_truncated_scan_is_refused(root):
 
 def test_a_missing_data_file_is_named(root):
     (root / "subset0" / "1.2.3.raw").unlink()
-    fails(root, r"data file 1\.2\.3\.raw is missing")
+    fails(root, r"1\.2\.3\.mhd: its data file .* is missing")
 
 
 @pytest.mark.parametrize("target", ["../secret.raw", "/etc/passwd", "LIST", "sub/1.raw", "..\\\\x.raw"])
@@ -182,7 +183,7 @@ def test_pixels_that_are_no_number_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("row", "pattern"),
     [
-        ("1.2.3,500,0,0,4", "row 2 lies outside the scan 1.2.3"),
+        ("1.2.3,500,0,0,4", r"row 2 lies outside the scan .*1\.2\.3\.mhd"),
         ("1.2.3,-90,x,-190,4", "row 2, coordY: 'x' is not a number"),
         ("1.2.3,-90,-80,-190,-1", "row 2, diameter_mm: -1 is not above 0"),
         ("1.2.3,-90,-80", "annotations.csv: row 2 has 3 cells where the first row has 5"),
@@ -313,3 +314,46 @@ def test_a_mask_that_is_a_link_to_nothing_is_not_taken_for_missing(tmp_path):
     (root / "seg-lungs-LUNA16").mkdir()
     (root / "seg-lungs-LUNA16" / "1.2.3.mhd").symlink_to("gone.mhd")
     fails(root, r"1\.2\.3\.mhd: is no file, or a link to nothing or to itself")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "pattern"),
+    [
+        ("DimSize", "nan nan nan", "DimSize is 'nan nan nan'; a scan has three dimensions"),
+        ("DimSize", "7 8 2.5", "DimSize is .*; a scan has three dimensions"),
+        ("DimSize", "Jane Doe 3", "DimSize is not a list of numbers"),
+        ("ElementType", "MET_DOE", "ElementType is not one of"),
+        ("Offset", "nan 0 0", "Offset must be 3 numbers"),
+        ("TransformMatrix", "0 0 0 0 0 0 0 0 0", "TransformMatrix is not three unit vectors at right angles"),
+        ("TransformMatrix", "1 0 0 0 1 0 0 0.015 1", "TransformMatrix is not three unit vectors at right angles"),
+        ("TransformMatrix", "1 0 0 0 1 0", "TransformMatrix must be 9 numbers"),
+    ],
+)
+def test_an_impossible_header_is_refused_and_its_words_are_not_quoted(root, key, text, pattern):
+    edit_header(root, f"{key} = .*", f"{key} = {text}")
+    fails(root, rf"1\.2\.3\.mhd: {pattern}")
+
+
+def test_several_values_a_voxel_are_refused(root):
+    path = root / "subset0" / "1.2.3.mhd"
+    scan = sitk.ReadImage(str(path))
+    sitk.WriteImage(sitk.Compose([scan] * 3), str(path))
+    fails(root, r"1\.2\.3\.mhd: has 3 values a voxel, a scan has 1")
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-30], lambda b: b[:40] + bytes(9) + b[49:], lambda b: b""])
+def test_packed_pixels_that_cannot_be_unpacked_are_refused(root, damage):
+    path = root / "subset0" / "1.2.3.mhd"
+    noise = np.random.default_rng(0).integers(-1000, 1000, (6, 7, 8)).astype(np.int16)
+    sitk.WriteImage(sitk.GetImageFromArray(noise), str(path), True)
+    assert np.array_equal(only_scan(root).volume.hu, noise)
+    packed = path.with_suffix(".zraw")
+    packed.write_bytes(damage(packed.read_bytes()))
+    fails(root, r"1\.2\.3\.zraw: truncated")
+
+
+def test_a_pipe_is_not_waited_for(root):
+    os.mkfifo(root / "subset0" / "1.2.4.mhd")
+    made = reader(root)
+    assert [ref.uid for ref in made.list()] == ["1.2.3"]
+    assert made.skipped == [("subset0/1.2.4.mhd", "is neither a file nor a folder")]

@@ -1,6 +1,7 @@
 """NIfTI folders: masks are found and lie on their scan, and a file that lies about itself is refused in one line."""
 
 import gzip
+import os
 import struct
 
 import numpy as np
@@ -359,3 +360,10 @@ def test_names_in_headers_and_of_files_reach_no_output(tmp_path):
         raw = path.read_bytes()
         texts += [path.name.encode(), gzip.decompress(raw) if path.suffix == ".gz" else raw]
     assert not [text for text in texts if b"doe" in text.lower()]
+
+
+def test_a_pipe_is_not_waited_for(plain):
+    os.mkfifo(plain.parent / "pipe.nii.gz")
+    made = reader(plain.parent)
+    assert len(made.list()) == 1
+    assert made.skipped == [("pipe.nii.gz", "is neither a file nor a folder")]

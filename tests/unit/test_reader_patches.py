@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -269,3 +270,39 @@ def test_the_real_table_gives_the_nodules_of_the_literature():
     assert (len(marks), len({ref.patient for ref in refs})) == (1009, 523)
     shares = [np.mean([m.texture == word for m in marks]) for word in ("ground_glass", "part_solid", "solid")]
     assert shares == pytest.approx([0.05, 0.09, 0.85], abs=0.01)
+
+
+def plain_array(path):
+    with path.open("wb") as file:
+        np.save(file, np.zeros((5, 9, 9), np.int16))
+
+
+def encrypted(path):
+    data = bytearray(path.read_bytes())
+    data[data.find(b"PK\x03\x04") + 6] |= 1
+    data[data.find(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(data)
+
+
+def bad_header(path):
+    with zipfile.ZipFile(path, "w") as packed:
+        for name in ("image.npy", "mask.npy"):
+            packed.writestr(name, b"\x93NUMPY\x01\x00\x0a\x00{'descr':((")
+
+
+@pytest.mark.parametrize("spoil", [plain_array, encrypted, bad_header])
+def test_what_is_no_archive_of_arrays_is_named(tmp_path, spoil):
+    root = table(tmp_path, ROWS)
+    spoil(root / "nodules.npz")
+    fails(root, "nodules.npz: cannot be read as patches")
+
+
+def test_an_index_that_no_array_has_spoils_its_own_scan_alone(tmp_path):
+    root = table(tmp_path, ROWS)
+    edit(root, lambda text: text.replace("3,A,1.3", "1e30,A,1.3"))
+    made = reader(root)
+    first, second = made.list()
+    bad, good = (first, second) if first.uid == "1.3" else (second, first)
+    assert len(made.read(good).volume.hu) == 2
+    with pytest.raises(DataError, match="names more"):
+        made.read(bad)

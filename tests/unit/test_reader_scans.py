@@ -358,3 +358,53 @@ def test_boxes_of_lung_dx_are_annotations(tmp_path):
     (ref,) = made.list()
     assert ref.extra == {"reader": "dicom", "annotated": True}
     assert [mark.note for mark in made.read(ref).marks] == ["box"]
+
+
+def test_a_table_in_sixteen_bits_is_told_and_not_passed_over(root):
+    write_luna(root / "l", {LUNA_UID: noise()}, [(LUNA_UID, -50.0, -40.0, -175.0, 12)])
+    table = root / "l" / "annotations.csv"
+    table.write_bytes(table.read_text().encode("utf-16"))
+    with pytest.raises(DataError, match="is no UTF-8 text"):
+        reader(root).read(only(root))
+
+
+def lost(folder):
+    (folder / "Jane_Doe.raw").unlink()
+
+
+def elsewhere(folder):
+    path = folder / "Jane_Doe.mhd"
+    path.write_text(path.read_text().replace("= Jane", "= ../Jane"))
+
+
+def beyond(folder):
+    (folder.parent / "annotations.csv").write_text("seriesuid,coordX,coordY,coordZ,diameter_mm\nJane_Doe,9999,0,0,5\n")
+
+
+@pytest.mark.parametrize(
+    ("damage", "pattern"),
+    [
+        (lost, "data file .* is missing"),
+        (elsewhere, "points outside its folder"),
+        (beyond, "row 2 lies outside the scan"),
+    ],
+)
+def test_why_a_metaimage_is_set_aside_names_nobody(root, damage, pattern):
+    write_luna(root, {"Jane_Doe": noise()})
+    damage(root / "subset0")
+    made = reader(root)
+    rows, _ = list_scans([made], [SOURCE], ONLY_TEST, 1, 7)
+    table = prepare_batch(rows.to_dict("records"), [made], root.parent / "out")
+    assert table.reason.str.contains(pattern).all()
+    assert not table.reason.str.contains("Jane").any()
+
+
+def test_two_readings_that_differ_are_told_without_their_names(root):
+    write_dicom(root / "s", noise(), patient="Doe, Jane", series="1.2.1")
+    for readers, name in ((1, "Jane a"), (2, "Jane b")):
+        reading(root / "s" / f"{name}.xml", "1.2.1", readers)
+    made = reader(root)
+    rows, _ = list_scans([made], [SOURCE], ONLY_TEST, 1, 7)
+    (reason,) = prepare_batch(rows.to_dict("records"), [made], root.parent / "out").reason
+    assert "speaks of the same series and differs" in reason
+    assert "Jane" not in reason

@@ -36,7 +36,7 @@ def read_boxes(path: Path, plane: int) -> list[Box]:
             x0, y0, x1, y1 = (float(item.findtext(name)) for name in ("xmin", "ymin", "xmax", "ymax"))
         except (TypeError, ValueError):
             raise DataError(f"{path}: a box lacks a number (xmin, ymin, xmax, ymax)") from None
-        if x1 <= x0 or y1 <= y0:
+        if not (x1 > x0 and y1 > y0):  # so that no NaN passes
             raise DataError(f"{path}: a box from {x0:g}, {y0:g} to {x1:g}, {y1:g} has no area")
         boxes.append(Box(plane, (y0, x0), (y1, x1)))
     return boxes

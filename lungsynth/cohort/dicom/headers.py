@@ -10,10 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pydicom
 from pydicom.charset import convert_encodings
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
+from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
 from lungsynth.cohort.names import link_fault
@@ -29,7 +29,14 @@ TAGS = (
 CHARSET = Tag("SpecificCharacterSet")
 TAG_NUMBERS = tuple(Tag(name) for name in TAGS)
 SUFFIXES = (".dcm", ".dicom", ".ima", "")
+PIXEL_DATA = (0x7FE00010, 0x7FE00009, 0x7FE00008)
+PIXEL_BYTES = "pixel bytes"
+"""No tag of the standard: the length of the pixels as the file states it, kept among the tags."""
+PACKED = 0xFFFFFFFF
+"""The length that compressed pixels have."""
 CT_CLASSES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
+BARE = (b"\x02\0", b"\x08\0")
+"""The groups of tags that a file without a preamble begins with."""
 LEAST_BITS = 9
 CODE = re.compile("[A-Z]{2,9}")
 KERNEL = re.compile("[A-Za-z0-9_+./ -]{1,16}")
@@ -74,7 +81,9 @@ def read_header(path: Path, wanted: Sequence[BaseTag] = TAG_NUMBERS) -> Header:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(wanted))
+            pixels = _AtPixels()
+            with path.open("rb") as file:
+                data = read_partial(file, pixels, specific_tags=list(wanted))
             charset = data.get("SpecificCharacterSet", None) or "" if CHARSET in data else ""
             encodings = tuple(convert_encodings([charset] if isinstance(charset, str) else list(charset)))
             raw = {keyword_for_tag(tag): data.get_item(tag) for tag in data.keys()}  # noqa: SIM118
@@ -86,7 +95,20 @@ def read_header(path: Path, wanted: Sequence[BaseTag] = TAG_NUMBERS) -> Header:
                 tags[name] = _value(item, encodings)
             except Exception:
                 damaged.append(name)
+    if pixels.length is not None:
+        tags[PIXEL_BYTES] = pixels.length
     return Header(path, tags, tuple(damaged))
+
+
+class _AtPixels:
+    """Stops the parser at the pixels, and keeps their length in the file: None until there."""
+
+    length: int | None = None
+
+    def __call__(self, tag: BaseTag, _: str | None, length: int) -> bool:
+        if tag in PIXEL_DATA:
+            self.length = length
+        return tag in PIXEL_DATA
 
 
 def _value(item: RawDataElement | DataElement, encodings: tuple[str, ...]) -> Any:
@@ -116,11 +138,23 @@ def accepted(path: Path, root: Path, skipped: list[tuple[str, str]]) -> Header |
         header = read_header(path)
         reason = refusal(header)
     except DataError:
-        header, reason = None, "is no DICOM file" if path.suffix else ""
+        header, reason = None, _stranger(path)
     if reason:
         skipped.append((str(path.relative_to(root)), reason))
         return None
     return header
+
+
+def _stranger(path: Path) -> str:
+    """Why a file that could not be read as DICOM is passed over; empty if it never looked like DICOM."""
+    try:
+        with path.open("rb") as file:
+            first = file.read(2)
+    except OSError:
+        return "cannot be opened"
+    if first in BARE:
+        return "is a DICOM file of the old form, without a preamble; convert it"
+    return "is no DICOM file" if path.suffix else ""
 
 
 def _refusal(tags: Tags) -> str:
@@ -161,7 +195,19 @@ def fault(header: Header) -> str:
         return "its PhotometricInterpretation is not MONOCHROME2, as that of CT is"
     if not all(math.isfinite(float(tags.get(name, None) or 0)) for name in ("RescaleSlope", "RescaleIntercept")):
         return "RescaleSlope or RescaleIntercept is no number"
-    return ""
+    return pixel_fault(tags)
+
+
+def pixel_fault(tags: Tags) -> str:
+    """Whether the file holds as many pixels as its tags say; the image library makes up what is not there."""
+    length = tags.get(PIXEL_BYTES, None)
+    if length in (None, PACKED):  # the decoder says what is wrong
+        return ""
+    row = math.ceil(int(tags.Columns) * int(tags.get("BitsAllocated", None) or 16) / 8)
+    need = math.ceil(int(tags.Rows) * int(tags.Columns) * int(tags.get("BitsAllocated", None) or 16) / 8)
+    if need <= length < need + max(row, 2):  # a length is even
+        return ""
+    return f"has {length} bytes of pixels where Rows, Columns and BitsAllocated ask for {need}; export it again"
 
 
 def kernel(header: Header) -> str:

@@ -17,19 +17,19 @@ from lungsynth.study.errors import DataError
 class DicomReader(Reader):
     """Files are grouped by SeriesInstanceUID whatever folder they lie in; localizers and other modalities are skipped.
 
-    A series of one file is a slice, as is every file with `images: slices`.
+    A series of one file is a slice, as is every file with `images: slices`. `read` refuses a series of two patients.
     """
 
     def list(self) -> list[ScanRef]:
         """Every series (or slice), from headers alone."""
         self.skipped = []
-        groups: dict[tuple[str, str], list[Header]] = defaultdict(list)
+        groups: dict[str, list[Header]] = defaultdict(list)
         for path in candidates(self.root, self.skipped):
             header = self._accepted(path)
             if header is not None:
                 single = self.settings.images == "slices"
-                groups[self._patient(header), header.sop if single else header.series].append(header)
-        refs = [self._ref(patient, uid, headers) for (patient, uid), headers in groups.items()]
+                groups[header.sop if single else header.series].append(header)
+        refs = [self._ref(self._patient(headers[0]), uid, headers) for uid, headers in groups.items()]
         self.skipped = in_brief(self.skipped)
         if not refs:
             why = f"; a file {self.skipped[0][1]}" if self.skipped else ""
@@ -49,7 +49,7 @@ class DicomReader(Reader):
 
     def _patient(self, header: Header) -> str:
         """The patient's pseudonym: from the mapping, the public id itself, or a hash that names nobody."""
-        known = str(header.tags.get("PatientID", "") or "")
+        known = str(header.tags.get("PatientID", "") or "").strip()
         hashed = f"P-{short_hash(known or header.series)}"
         given = self.settings.patients.get(known) or self.settings.patients.get(hashed)
         if given:

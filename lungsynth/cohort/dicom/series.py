@@ -15,6 +15,8 @@ GAP = 1.5
 """Neighbours further apart than this many times the median have a slice missing between them."""
 OFF_GRID = 0.5
 """A slice may lie off its place on a regular grid by less than this many times the distance of slices."""
+SIDEWAYS_MM = 1.0
+"""A slice may lie beside the line from the first to the last by this much; rounded positions do by a tenth."""
 
 
 def read_series(paths: Sequence[Path], max_tilt_deg: float) -> tuple[Volume, list[Header]]:
@@ -45,6 +47,8 @@ def _assemble(headers: list[Header], max_tilt_deg: float) -> tuple[Volume, list[
             raise DataError(f"{header.path}: {reason}")
     if len({header.series for header in headers}) > 1:
         raise DataError(f"{where}: holds slices of more than one series; give each series its own folder")
+    if len({str(header.tags.get("PatientID", None) or "").strip() for header in headers}) > 1:
+        raise DataError(f"{where}: the slices of the series differ in PatientID; it is more than one scan")
     axes = _axes(headers, where)
     positions = np.array([[float(v) for v in header.tags.ImagePositionPatient] for header in headers])
     if not np.isfinite(positions).all():
@@ -54,6 +58,7 @@ def _assemble(headers: list[Header], max_tilt_deg: float) -> tuple[Volume, list[
     headers, positions, along = [headers[i] for i in order], positions[order], along[order]
     step = _step(headers, along, where)
     _check_tilt(headers, positions, axes[2], max_tilt_deg, where)
+    _check_line(positions, along, where)
     dy, dx = (float(v) for v in headers[0].tags.PixelSpacing)
     direction = tuple(np.stack(axes, axis=1).ravel().round(9).tolist())
     volume = Volume(read_pixels(headers), (step, dy, dx), tuple(positions[0].tolist()), direction)
@@ -114,3 +119,16 @@ def _check_tilt(headers: Sequence[Header], positions: np.ndarray, normal: np.nda
         cosine = np.clip(abs(way @ normal) / np.linalg.norm(way), 0, 1)
         if np.degrees(np.arccos(cosine)) > most:
             raise DataError(f"{where}: the slices are sheared by {np.degrees(np.arccos(cosine)):.1f} degrees; refused")
+
+
+def _check_line(positions: np.ndarray, along: np.ndarray, where: Path) -> None:
+    """A volume has one corner and one direction: a slice that was reconstructed elsewhere would be moved unseen."""
+    way = along[-1] - along[0]
+    share = (along - along[0]) / way if way else np.zeros(len(along))
+    beside = np.linalg.norm(positions - positions[0] - np.outer(share, positions[-1] - positions[0]), axis=1)
+    worst = int(beside.argmax())
+    if beside[worst] > SIDEWAYS_MM:
+        raise DataError(
+            f"{where}: the slice at {along[worst]:g} mm lies {beside[worst]:.1f} mm beside the line of the others; "
+            "it is more than one scan"
+        )

@@ -10,7 +10,8 @@ import SimpleITK as sitk
 from PIL import Image, ImageOps
 from pydicom.tag import Tag
 
-from lungsynth.cohort.dicom.headers import Tags, read_header
+from lungsynth.cohort.dicom.headers import Tags, pixel_fault, read_header
+from lungsynth.ct import volume as volumes
 from lungsynth.study.errors import DataError
 
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -18,11 +19,12 @@ DICOM = (".dcm", ".ima")
 SUFFIXES = (*PICTURES, *DICOM)
 TAGS = (
     "PatientID", "Modality", "SOPInstanceUID", "PixelSpacing", "ImagerPixelSpacing", "NumberOfFrames",
-    "SamplesPerPixel", "BitsStored", "PixelRepresentation", "PhotometricInterpretation", "RescaleSlope",
-    "RescaleIntercept",
+    "SamplesPerPixel", "Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation",
+    "PhotometricInterpretation", "RescaleSlope", "RescaleIntercept",
 )  # fmt: skip
 TAG_NUMBERS = tuple(Tag(name) for name in TAGS)
 LARGEST_PX = 64_000_000
+MANY = "is in colour or has several frames; one grey picture a file is read"
 COLOUR_LEVELS = 6
 """Channels of a grey picture differ by no more than this after JPEG has rounded them."""
 
@@ -111,17 +113,25 @@ def read_dicom(path: Path) -> Picture:
         raise DataError(f"{path}: {error}") from None
     try:
         if int(tags.get("NumberOfFrames", None) or 1) > 1 or int(tags.get("SamplesPerPixel", None) or 1) > 1:
-            raise DataError(f"{path}: is in colour or has several frames; one grey picture a file is read")
+            raise DataError(f"{path}: {MANY}")
         spacing = tags.get("PixelSpacing", None) or tags.get("ImagerPixelSpacing", None)
         spacing_mm = tuple(float(v) for v in spacing) if spacing else None
         bits, signed = int(tags.get("BitsStored", 16)), int(tags.get("PixelRepresentation", 0))
         slope, intercept = float(tags.get("RescaleSlope", 1) or 1), float(tags.get("RescaleIntercept", 0) or 0)
-    except (TypeError, ValueError):  # whose words quote the value
+        if not (np.isfinite([slope, intercept]).all() and 1 <= bits <= 32):
+            raise ValueError
+        fault = pixel_fault(tags)
+    except (TypeError, ValueError, AttributeError):  # whose words quote the value
         raise DataError(f"{path}: a tag cannot be understood") from None
+    if fault:
+        raise DataError(f"{path}: {fault}")
     try:
-        values = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+        with volumes.quiet():
+            values = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
     except RuntimeError:
         raise DataError(f"{path}: the pixels cannot be decoded; the file is damaged or truncated") from None
+    if values.shape[:-2] not in ((), (1,)):  # a palette becomes three channels
+        raise DataError(f"{path}: {MANY}")
     values = values.reshape(values.shape[-2:]).astype(np.float32)
     if tags.get("Modality", "CT") != "CT":
         levels = (values - intercept) / slope

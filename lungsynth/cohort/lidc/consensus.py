@@ -42,8 +42,10 @@ def fill(contour: Contour, shape: tuple[int, int], include_border: bool) -> np.n
         mask[polygon(rows, columns, shape)] = True
     edge = np.zeros(shape, bool)
     edge[rows, columns] = True
-    if len(rows) > 1:
-        edge[polygon_perimeter(rows, columns, shape)] = True
+    distinct = [*dict.fromkeys(contour.points)]
+    if len(distinct) > 1:  # the library needs a polygon that is closed: two points go there and back
+        ring = contour.points if len(distinct) > 2 else [*distinct, distinct[0]]
+        edge[polygon_perimeter(*np.array(ring).T, shape)] = True
     inner = mask & ~edge
     return mask | edge if include_border or not inner.any() else inner
 
@@ -80,11 +82,11 @@ def _plane(contour: Contour, volume: Volume, planes: Mapping[str, int]) -> int:
     """The slice of an outline by its SOP UID; by z only where the UID is unknown."""
     if contour.sop in planes:
         return planes[contour.sop]
-    if np.isfinite(contour.z_mm):
+    if np.isfinite(contour.z_mm) and volume.direction[8]:
         at = (contour.z_mm - volume.origin_mm[2]) / (volume.spacing_mm[0] * volume.direction[8])
         if abs(at - round(at)) < 0.25 and 0 <= round(at) < len(volume.hu):
             return round(at)
-    raise DataError(f"an outline at z {contour.z_mm:g} mm lies in no slice of the scan (SOP UID {contour.sop})")
+    raise DataError(f"an outline at z {contour.z_mm:g} mm lies in no slice of the scan")
 
 
 def link(drawn: Sequence[Drawn], volume: Volume) -> list[list[Drawn]]:

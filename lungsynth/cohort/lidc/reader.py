@@ -30,11 +30,11 @@ class LidcReader(Reader):
     def list(self) -> list[ScanRef]:
         """One scan a series, from headers alone; radiographs and what else lies beside it are skipped."""
         self.skipped = []
-        groups: dict[tuple[Path, str], list[Header]] = defaultdict(list)
+        groups: dict[str, list[Header]] = defaultdict(list)
         for path in candidates(self.root, self.skipped):
             header = self._accepted(path)
             if header is not None:
-                groups[path.parent, header.series].append(header)
+                groups[header.series].append(header)
         self.skipped = in_brief(self.skipped)
         if not groups:
             why = f"; a file {self.skipped[0][1]}" if self.skipped else ""
@@ -85,7 +85,7 @@ class LidcReader(Reader):
             others = any(path.parent == folder for paths in self._xml_by_series.values() for path in paths)
             raise DataError(f"{folder}: no XML of the readers for its series{', only of others' if others else ''}")
         if len({path.read_bytes() for path in found}) > 1:
-            raise DataError(f"{found[0]}: {found[1].name} speaks of the same series and differs; keep one of them")
+            raise DataError(f"{found[0]}: {found[1]} speaks of the same series and differs; keep one of them")
         return found[0]
 
     @cached_property

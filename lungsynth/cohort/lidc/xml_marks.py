@@ -46,13 +46,13 @@ def read_readings(path: Path) -> list[Reading]:
         raise DataError(f"{path}: root element {root.tag}, a CT reading has LidcReadMessage")
     readings = []
     for reader, session in enumerate(root.findall("readingSession")):
-        for nodule in session.findall("unblindedReadNodule"):
+        for number, nodule in enumerate(session.findall("unblindedReadNodule"), 1):
             try:
                 contours = tuple(_contour(roi) for roi in nodule.findall("roi"))
                 texture = float(nodule.findtext("characteristics/texture") or math.nan)
             except (TypeError, ValueError):
-                name = nodule.findtext("noduleID") or "without a name"
-                raise DataError(f"{path}: nodule {name} has a coordinate or rating that is no number") from None
+                which = f"nodule {number} of reader {reader + 1}"
+                raise DataError(f"{path}: {which} has a coordinate or rating that is no number") from None
             if any(len(contour.points) > 1 for contour in contours):
                 readings.append(Reading(reader, contours, texture))
     return readings

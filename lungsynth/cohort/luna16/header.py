@@ -5,9 +5,19 @@ import math
 import zlib
 from pathlib import Path
 
+import numpy as np
+
 from lungsynth.study.errors import DataError
 
-BYTES = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "FLOAT": 4, "DOUBLE": 8}
+BYTES = {
+    "CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "LONG": 4, "ULONG": 4, "LONG_LONG": 8,
+    "ULONG_LONG": 8, "FLOAT": 4, "DOUBLE": 8,
+}  # fmt: skip
+PLACES = {"Offset": 3, "Position": 3, "Origin": 3, "TransformMatrix": 9, "Rotation": 9, "Orientation": 9}
+"""The names that the format has for the place of the first voxel and for the axes, and how many numbers each has."""
+LARGEST_COSINE = 0.01
+"""Of two axes: half a degree off the right angle."""
+LARGEST_HEADER = 65536
 
 
 def read_header(path: Path) -> dict[str, str]:
@@ -18,7 +28,7 @@ def read_header(path: Path) -> dict[str, str]:
     """
     header = {}
     with path.open("rb") as file:
-        for raw in file.read(65536).splitlines():
+        for raw in file.read(LARGEST_HEADER).splitlines():
             key, equals, value = raw.decode("latin-1").partition("=")
             if not equals:
                 break
@@ -31,30 +41,40 @@ def read_header(path: Path) -> dict[str, str]:
 
 
 def check_files(path: Path) -> None:
-    """See to it that the pixels lie beside the header and are all there.
+    """See to it that the pixels lie beside the header and are all there. What the header holds is not quoted: the
+    names of files may name patients.
 
     Raises:
-        DataError: the header points elsewhere, the data file is missing or too short, or the image is not 3-D.
+        DataError: the header points elsewhere, the data file is missing, damaged or too short, the image is not 3-D or
+            has no place.
     """
     header = read_header(path)
     name = header["ElementDataFile"]
     size = _numbers(header["DimSize"], path, "DimSize")
-    if len(size) != 3 or min(size) < 1:
+    if len(size) != 3 or not all(n.is_integer() and n >= 1 for n in size):
         raise DataError(f"{path}: DimSize is {header['DimSize']!r}; a scan has three dimensions")
     spacing = _numbers(header.get("ElementSpacing", header.get("ElementSize", "")), path, "ElementSpacing")
     if len(spacing) != 3 or not all(math.isfinite(s) and s > 0 for s in spacing):
         raise DataError(f"{path}: ElementSpacing must be three numbers above 0")
+    _check_place(header, path)
+    start = 0
     if name == "LOCAL":
-        name = path.name
+        name, start = path.name, _header_bytes(path)
     if name.startswith("LIST") or Path(name).name != name or name in ("..", ".") or "\\" in name:
-        raise DataError(f"{path}: ElementDataFile {name!r} points outside its folder; it must be a plain file name")
+        raise DataError(f"{path}: its ElementDataFile points outside its folder; it must be a plain file name")
     data = path.with_name(name)
     if not data.is_file():
-        raise DataError(f"{path}: its data file {name} is missing")
+        raise DataError(f"{path}: its data file (ElementDataFile) is missing; copy it beside the header")
     if data.resolve().parent != path.resolve().parent and not path.is_symlink():
-        raise DataError(f"{path}: its data file {name} is a link out of the folder")
-    if header.get("CompressedData", "False").lower() != "true":
-        _check_length(path, data, header, size)
+        raise DataError(f"{path}: its data file is a link out of the folder")
+    kind = header.get("ElementType", "").removeprefix("MET_")
+    if kind not in BYTES:
+        raise DataError(f"{path}: ElementType is not one of MET_SHORT, MET_FLOAT ...")
+    need = int(math.prod(size)) * BYTES[kind]
+    packed = header.get("CompressedData", "False").lower() == "true"
+    have = _unpacked_bytes(data, start) if packed else data.stat().st_size - start
+    if have < need:
+        raise DataError(f"{data}: truncated, {have} bytes where DimSize and ElementType need {need}; copy it again")
 
 
 def check_gzip(path: Path) -> None:
@@ -71,17 +91,43 @@ def check_gzip(path: Path) -> None:
         raise DataError(f"{path}: truncated or damaged ({error}); copy it again") from None
 
 
-def _check_length(path: Path, data: Path, header: dict[str, str], size: list[float]) -> None:
-    kind = header.get("ElementType", "").removeprefix("MET_")
-    if kind not in BYTES:
-        raise DataError(f"{path}: ElementType {header.get('ElementType')!r} is not one of MET_SHORT, MET_FLOAT ...")
-    need, have = int(math.prod(size)) * BYTES[kind], data.stat().st_size
-    if have < need:
-        raise DataError(f"{data}: truncated, {have} bytes where DimSize and ElementType need {need}; copy it again")
+def _check_place(header: dict[str, str], path: Path) -> None:
+    for key, count in PLACES.items():
+        if key not in header:
+            continue
+        numbers = _numbers(header[key], path, key)
+        if len(numbers) != count or not np.isfinite(numbers).all():
+            raise DataError(f"{path}: {key} must be {count} numbers")
+        if count == 9:
+            axes = np.reshape(numbers, (3, 3))
+            if np.abs(axes @ axes.T - np.eye(3)).max() > LARGEST_COSINE:
+                raise DataError(f"{path}: {key} is not three unit vectors at right angles (a tilted gantry?); refused")
+
+
+def _header_bytes(path: Path) -> int:
+    """Length of the header that lies in one file with its pixels."""
+    with path.open("rb") as file:
+        head = file.read(LARGEST_HEADER)
+    return head.find(b"\n", head.find(b"ElementDataFile")) + 1
+
+
+def _unpacked_bytes(data: Path, start: int) -> int:
+    """Length of packed pixels, unpacked to their end: the image library makes up what it cannot unpack."""
+    unpacker, have = zlib.decompressobj(zlib.MAX_WBITS | 32), 0
+    try:
+        with data.open("rb") as file:
+            file.seek(start)
+            while part := file.read(1 << 20):
+                while part:
+                    have += len(unpacker.decompress(part, 1 << 24))
+                    part = unpacker.unconsumed_tail
+    except (OSError, zlib.error) as error:
+        raise DataError(f"{data}: truncated or damaged ({error}); copy it again") from None
+    return have
 
 
 def _numbers(text: str, path: Path, key: str) -> list[float]:
     try:
         return [float(part) for part in text.split()]
     except ValueError:
-        raise DataError(f"{path}: {key} {text!r} is not a list of numbers") from None
+        raise DataError(f"{path}: {key} is not a list of numbers") from None

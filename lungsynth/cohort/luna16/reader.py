@@ -59,7 +59,7 @@ class Luna16Reader(Reader):
         annotations = self._annotations.get(ref.uid, [])
         for annotation in annotations:
             if not is_inside(volume, annotation.centre_mm):
-                raise DataError(f"{self._table}: row {annotation.line} lies outside the scan {ref.uid}")
+                raise DataError(f"{self._table}: row {annotation.line} lies outside the scan {path}")
         labels, notes = self._nodules(ref.uid, volume, annotations)
         textures = densities(volume, labels, len(annotations))
         marks = tuple(

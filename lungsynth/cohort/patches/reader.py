@@ -1,6 +1,7 @@
 """A table of nodule patches: nodules.npz (HU, consensus masks) and nodules.csv, one row a patch."""
 
 import hashlib
+import tokenize
 import zlib
 from collections.abc import Mapping
 from functools import cached_property
@@ -42,6 +43,12 @@ OPTIONAL: dict[str, str | float | int] = {
     "near_duplicate": 0,
 }
 """Columns that nodules of other archives may lack when they are scored, and what stands for them."""
+UNREADABLE = (
+    OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error, SyntaxError, tokenize.TokenError,
+    RuntimeError,  # encrypted, or packed in a way that is not known
+    TypeError,  # a single array (.npy) under the name of an archive
+    MemoryError,  # a header that promises more than any machine holds
+)  # fmt: skip
 AIR_HU = -200
 """Every patch of a lung holds something below it."""
 
@@ -189,7 +196,7 @@ class PatchesReader(Reader):
         try:
             with np.load(self._npz, allow_pickle=False) as data:
                 arrays = {name: data[name] for name in ("image", "mask")}
-        except (OSError, ValueError, KeyError, EOFError, NotImplementedError, BadZipFile, zlib.error) as error:
+        except UNREADABLE as error:
             raise DataError(f"{self._npz}: cannot be read as patches ({error})") from None
         shapes = {array.shape for array in arrays.values()}
         if len(shapes) > 1 or any(len(s) != 3 or s[1] != s[2] for s in shapes):
@@ -211,7 +218,8 @@ class PatchesReader(Reader):
                 f"{self._npz}: holds {len(images)} patches, {self._csv.name} names more (index {index.max()}; "
                 "the first is 0)"
             )
-        return images[index], masks[index]
+        rows = index.to_numpy(int)
+        return images[rows], masks[rows]
 
     def _mark(self, volume: Volume, label: np.ndarray, k: int, row: dict) -> Mark:
         where = np.argwhere(label)

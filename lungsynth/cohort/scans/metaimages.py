@@ -129,7 +129,7 @@ def _turned(scan: Scan) -> Scan:
 def _is_table(path: Path) -> bool:
     """Whether it is LUNA16's table and not another one of this name."""
     with path.open("rb") as file:
-        return b"seriesuid" in file.read(4096)
+        return b"seriesuid" in file.read(4096).replace(b"\0", b"").lower()  # UTF-16 is two bytes a letter
 
 
 def _series(path: Path) -> frozenset[str]:
