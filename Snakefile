@@ -23,14 +23,10 @@ include: "rules/score.smk"
 include: "rules/release.smk"
 include: "rules/report.smk"
 include: "rules/provenance.smk"
+include: "rules/complete.smk"
 
 
 rule all:
     default_target: True
     input:
-        f"{R}/provenance.json",
-        f"{R}/report/report.html",
-        f"{R}/report/story.png",
-        f"{R}/release/manifest.csv",
-        f"{R}/score/scores.csv",
-        f"{R}/cohort/qc.html",
+        every_file(),

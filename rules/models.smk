@@ -74,6 +74,7 @@ rule segment_folder:
         marks=f"{R}/cohort/marks.csv",
         page=f"{R}/cohort/qc.html",
         masks=MASK_FOLDERS,
+        between=[*SCAN_FOLDERS, *PROBABILITY_FOLDERS],  # see complete.smk
         candidates=CANDIDATES,
         threshold=f"{R}/segment/threshold.json",
     output:

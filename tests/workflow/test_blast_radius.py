@@ -38,6 +38,37 @@ def test_after_a_run_nothing_is_to_be_done(finished):
     assert reruns(finished) == set()
 
 
+@contextmanager
+def taken_away(path):
+    """Without a file, as a step that failed leaves the results; put back as it was at the end."""
+    aside = path.rename(path.with_name("aside"))
+    try:
+        yield
+    finally:
+        aside.rename(path)
+
+
+@pytest.mark.parametrize(
+    "name, rule",
+    [
+        ("banks/nodules_fit.npz", "cut_banks"),
+        ("refine/shards/0.npy", "refine_shard"),
+        ("features/slices.json", "train_extractor"),
+    ],
+)
+def test_what_a_failed_step_left_unmade_is_made_though_all_later_files_are_there(finished, name, rule):
+    with taken_away(finished / "results/test" / name):
+        assert rule in reruns(finished)
+    assert reruns(finished) == set()
+
+
+def test_states_before_the_last_may_be_cleaned_away(finished):
+    states = sorted((finished / "results/test/generate/nodules").glob("state-*.pt"))
+    assert len(states) > 1
+    with taken_away(states[0]):
+        assert reruns(finished) == set()
+
+
 def test_a_comment_a_docstring_and_a_blank_line_rerun_nothing(finished):
     path = finished / "lungsynth/compose/render.py"
     with edited(path, '"""', '"""Another sentence. '), edited(path, "\n\n\n", "\n\n\n# a remark\n\n\n"):
