@@ -166,7 +166,10 @@ def test_a_line_of_pixels_stays_where_nothing_else_would(tmp_path):
 def test_real_scans_give_the_masks_of_the_patch_table(tmp_path, patient, readers, texture):
     import pandas as pd
 
-    with tarfile.open(Path(DATA) / "ct_scans" / f"LIDC-IDRI-{patient}.tar.xz") as packed:
+    archive = Path(DATA) / "ct_scans" / f"LIDC-IDRI-{patient}.tar.xz"
+    if not archive.is_file():
+        pytest.skip(f"LUNGSYNTH_DATA holds no ct_scans/{archive.name}")
+    with tarfile.open(archive) as packed:
         packed.extractall(tmp_path / "lidc", filter="data")
     scan = read(tmp_path / "lidc")
     assert [(m.readers, m.texture) for m in scan.marks] == [(readers, texture)]
