@@ -30,6 +30,7 @@ EXTRACTORS = ["slices", "nodules"]
 SCORED_BY = [*EXTRACTORS, *([INCEPTION] if study.features.inception else [])]
 LAYERS = ["nodules", "normals"]
 SCAN_FOLDERS = expand(f"{R}/cohort/scans/{{batch}}", batch=BATCHES)
+HAS_PHANTOM = any(source["reader"] == "phantom" for source in study.cohort.sources)
 READER_MODULES = sorted(
     {f"lungsynth.cohort.{source['reader']}.reader" for source in study.cohort.sources}
 )
@@ -72,7 +73,7 @@ def code(script, *plugins):
 
 def phantom_folder(wildcards):
     """Input function: the phantom cohort's files where a source reads them, nothing where none does."""
-    if not any(source["reader"] == "phantom" for source in study.cohort.sources):
+    if not HAS_PHANTOM:
         return []
     parts = ["subset{batch}", "seg-lungs-LUNA16/subset{batch}", "nodules/subset{batch}"]
     made = expand([f"{R}/cohort/phantom/{part}" for part in parts], batch=BATCHES)

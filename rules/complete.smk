@@ -20,11 +20,10 @@ def last_states():
 
 def unused():
     """The rules that this study has no use for."""
-    phantom = any(source["reader"] == "phantom" for source in study.cohort.sources)
     windows = [] if study.segment.steps else ["cut_windows"]
     mining = study.segment.steps and study.segment.segments > 1
     return [
-        *([] if phantom else PHANTOM),
+        *([] if HAS_PHANTOM else PHANTOM),
         *windows,
         *([] if mining else ["mine_negatives"]),
     ]
@@ -34,10 +33,10 @@ def every_file():
     """All files of the chain."""
     values = {"batch": BATCHES, "shard": SHARDS, "layer": LAYERS}
     files = last_states()
-    for rule in workflow.rules:
-        if rule.name not in (*OTHER_TARGETS, *TRAININGS, *unused()):
-            ours = EXTRACTORS if rule.name == "train_extractor" else SCORED_BY
-            for output in rule.output:
+    for made_by in workflow.rules:
+        if made_by.name not in (*OTHER_TARGETS, *TRAININGS, *unused()):
+            ours = EXTRACTORS if made_by.name == "train_extractor" else SCORED_BY
+            for output in made_by.output:
                 # Snakemake has written the wildcards' constraints into it.
                 pattern = re.sub(r"{(\w+),[^{}]*}", r"{\1}", str(output))
                 files += expand(pattern, **values, extractor=ours)

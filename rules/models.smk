@@ -92,7 +92,7 @@ rule segment_folder:
     params:
         settings=settings("cohort.sources", "score.bootstrap", "score.confidence"),
         code=code("segment/segment_folder.py"),
-        # Here too: where a folder fails in an earlier step, the same command must not find the last folder's results done.
+        # Here too: LUNA16's list of excluded findings is read from the folder itself.
         data=lambda wildcards: data_digest(study.cohort.sources),
     message:
         "candidates of all scans, scored by LUNA16's rules where there are annotations"

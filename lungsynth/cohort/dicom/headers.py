@@ -203,8 +203,8 @@ def pixel_fault(tags: Tags) -> str:
     length = tags.get(PIXEL_BYTES, None)
     if length in (None, PACKED):  # the decoder says what is wrong
         return ""
-    row = math.ceil(int(tags.Columns) * int(tags.get("BitsAllocated", None) or 16) / 8)
-    need = math.ceil(int(tags.Rows) * int(tags.Columns) * int(tags.get("BitsAllocated", None) or 16) / 8)
+    row_bits = int(tags.Columns) * int(tags.get("BitsAllocated", None) or 16)
+    row, need = math.ceil(row_bits / 8), math.ceil(int(tags.Rows) * row_bits / 8)
     if need <= length < need + max(row, 2):  # a length is even
         return ""
     return f"has {length} bytes of pixels where Rows, Columns and BitsAllocated ask for {need}; export it again"
