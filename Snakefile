@@ -23,10 +23,21 @@ include: "rules/score.smk"
 include: "rules/release.smk"
 include: "rules/report.smk"
 include: "rules/provenance.smk"
-include: "rules/complete.smk"
 
 
+# Every file, not the last ones alone: Snakemake makes a missing file only for what asks for it, and a step that failed
+# after a change of settings would leave the old results and nothing to do.
 rule all:
     default_target: True
     input:
-        every_file(),
+        COHORT,
+        SEGMENTED,
+        BANKED,
+        FEATURES,
+        GENERATED,
+        COMPOSED,
+        REFINED,
+        SCORES,
+        RELEASED,
+        REPORT,
+        LEDGER,

@@ -1,4 +1,10 @@
 # Real nodules and real slices, cut from the scans once for all that comes.
+BANKED = [
+    *(f"{R}/{entry.file}" for entry in BANKS),
+    *tables(*(f"{R}/{entry.file}" for entry in BANKS)),
+    f"{R}/banks/purity.csv",
+    f"{R}/banks/unmasked_fit.csv",
+]
 
 
 rule cut_banks:
@@ -9,14 +15,14 @@ rule cut_banks:
         masks=MASK_FOLDERS,
         candidates=CANDIDATES,
     output:
-        images=banks(*BANKS),
-        tables=[f"{R}/banks/{name}.csv" for name in BANKS],
+        images=[f"{R}/{entry.file}" for entry in BANKS],
+        tables=tables(*(f"{R}/{entry.file}" for entry in BANKS)),
         purity=f"{R}/banks/purity.csv",
         places=f"{R}/banks/unmasked_fit.csv",
     log:
-        f"logs/{study.study}/cut_banks.log",
+        f"{LOGS}/cut_banks.log",
     benchmark:
-        f"logs/{study.study}/cut_banks.tsv"
+        f"{LOGS}/cut_banks.tsv"
     conda:
         LIBRARY
     resources:

@@ -1,4 +1,31 @@
 # Scans: phantoms where the study asks for them, the list with its roles, every scan with its lungs, checks and pictures.
+PHANTOM = [f"{R}/cohort/phantom/annotations.csv"] + expand(
+    [
+        f"{R}/cohort/phantom/{part}"
+        for part in (
+            "subset{batch}",
+            "seg-lungs-LUNA16/subset{batch}",
+            "nodules/subset{batch}",
+            "truth/{batch}.csv",
+        )
+    ],
+    batch=BATCHES,
+)
+COHORT = [
+    *(PHANTOM if HAS_PHANTOM else []),
+    *SCAN_FOLDERS,
+    *(
+        f"{R}/cohort/{name}"
+        for name in (
+            "scans.csv",
+            "unread.csv",
+            "cohort.csv",
+            "marks.csv",
+            "quarantine.csv",
+            "qc.html",
+        )
+    ),
+]
 
 
 rule make_phantom:
@@ -8,9 +35,9 @@ rule make_phantom:
         nodules=directory(f"{R}/cohort/phantom/nodules/subset{{batch}}"),
         truth=f"{R}/cohort/phantom/truth/{{batch}}.csv",
     log:
-        f"logs/{study.study}/make_phantom-{{batch}}.log",
+        f"{LOGS}/make_phantom-{{batch}}.log",
     benchmark:
-        f"logs/{study.study}/make_phantom-{{batch}}.tsv"
+        f"{LOGS}/make_phantom-{{batch}}.tsv"
     conda:
         LIBRARY
     resources:
@@ -31,9 +58,9 @@ rule annotate_phantom:
     output:
         annotations=f"{R}/cohort/phantom/annotations.csv",
     log:
-        f"logs/{study.study}/annotate_phantom.log",
+        f"{LOGS}/annotate_phantom.log",
     benchmark:
-        f"logs/{study.study}/annotate_phantom.tsv"
+        f"{LOGS}/annotate_phantom.tsv"
     conda:
         LIBRARY
     resources:
@@ -50,21 +77,21 @@ rule annotate_phantom:
 
 rule list_scans:
     input:
-        made=phantom_folder,
+        made=PHANTOM if HAS_PHANTOM else [],
     output:
         scans=f"{R}/cohort/scans.csv",
         unread=f"{R}/cohort/unread.csv",
     log:
-        f"logs/{study.study}/list_scans.log",
+        f"{LOGS}/list_scans.log",
     benchmark:
-        f"logs/{study.study}/list_scans.tsv"
+        f"{LOGS}/list_scans.tsv"
     conda:
         LIBRARY
     resources:
         mem_mb=1000,
         runtime=20,
     params:
-        settings=settings("cohort", without=("cohort.phantom",)),
+        settings=settings("cohort.sources", "cohort.split", "cohort.batches"),
         code=code("cohort/list_scans.py", *READER_MODULES),
         data=lambda wildcards: data_digest(study.cohort.sources),
     message:
@@ -79,9 +106,9 @@ rule prepare_scans:
     output:
         folder=directory(f"{R}/cohort/scans/{{batch}}"),
     log:
-        f"logs/{study.study}/prepare_scans-{{batch}}.log",
+        f"{LOGS}/prepare_scans-{{batch}}.log",
     benchmark:
-        f"logs/{study.study}/prepare_scans-{{batch}}.tsv"
+        f"{LOGS}/prepare_scans-{{batch}}.tsv"
     conda:
         LIBRARY
     resources:
@@ -112,9 +139,9 @@ rule check_cohort:
             labels={"what": "every scan"},
         ),
     log:
-        f"logs/{study.study}/check_cohort.log",
+        f"{LOGS}/check_cohort.log",
     benchmark:
-        f"logs/{study.study}/check_cohort.tsv"
+        f"{LOGS}/check_cohort.tsv"
     conda:
         LIBRARY
     resources:

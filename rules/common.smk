@@ -1,69 +1,62 @@
-# What all rules share - the validated study, the folder of its results, views of its settings and digests of code.
+# What all rules share: the validated study, its runs and files, views of its settings and digests of code.
 import os
 import sys
 
 sys.path.insert(0, workflow.basedir)
 
 from lungsynth.score.plan import INCEPTION, files_of
+from lungsynth.sets.catalogue import BANKS, CATALOGUE, EXTRACTORS as SEEN_BY, TARGETS
+from lungsynth.study import runs
 from lungsynth.study.errors import LungsynthError
-from lungsynth.workflow.digest import code_digest
-from lungsynth.workflow.jobs import tell_jobs
 from lungsynth.workflow import shipped
+from lungsynth.workflow.digest import code_digest
+from lungsynth.workflow.files import Files, tables
+from lungsynth.workflow.jobs import tell_jobs
+from lungsynth.workflow.layout import refuse_old_results
 from lungsynth.workflow.settings import load, view
 from lungsynth.workflow.sources import data_digest, under_data
 
 tell_jobs(workflow.basedir)
 try:
     study = load(config)
+    files = Files(study, runs.runs_of(study))
+    refuse_old_results(study.study)
 except LungsynthError as error:
     print(f"lungsynth: {error}", file=sys.stderr)
     sys.exit(1)
 
-R = f"results/{study.study}"
+R = files.root
+LOGS = f"logs/{study.study}"
 SCRIPTS = "../workflow_scripts"
 LIBRARY = "../envs/library.yaml"
 TORCH = "../envs/torch.yaml"
-GPU = 0 if study.device == "cpu" else 1
+LIGHT = dict(mem_mb=2000, runtime=30)
+NETWORK = dict(mem_mb=4000, runtime=120, gpu=0 if study.device == "cpu" else 1)
+TRAINING = {**NETWORK, "runtime": 600}
 BATCHES = range(study.cohort.batches)
-SHARDS = range(study.compose.render.shards)
-EXTRACTORS = ["slices", "nodules"]
-SCORED_BY = [*EXTRACTORS, *([INCEPTION] if study.features.inception else [])]
-LAYERS = ["nodules", "normals"]
+SHARDS = files.shards
+OWN_EXTRACTORS = sorted(set(SEEN_BY.values()))
+SCORED_BY = [*OWN_EXTRACTORS, *([INCEPTION] if study.score.inception else [])]
 SCAN_FOLDERS = expand(f"{R}/cohort/scans/{{batch}}", batch=BATCHES)
 HAS_PHANTOM = any(source["reader"] == "phantom" for source in study.cohort.sources)
 READER_MODULES = sorted(
     {f"lungsynth.cohort.{source['reader']}.reader" for source in study.cohort.sources}
 )
-
-PROBABILITY_FOLDERS = expand(f"{R}/segment/probability/{{batch}}", batch=BATCHES)
-MASK_FOLDERS = expand(f"{R}/segment/masks/{{batch}}", batch=BATCHES)
-CANDIDATES = expand(f"{R}/segment/candidates/{{batch}}.csv", batch=BATCHES)
-BANKS = [
-    *(
-        f"{what}_{role}"
-        for what in ("nodules", "normals")
-        for role in ("fit", "tune", "test")
-    ),
-    *(f"lesions_{role}" for role in ("fit", "domain", "test")),
-]
 EXTRACTOR = f"lungsynth.features.{study.features.kind}.network"
-METRIC_MODULES = [f"lungsynth.score.metrics.{name}" for name in study.score.metrics]
-EXPORTER_MODULES = [
-    f"lungsynth.release.formats.{name}" for name in study.release.formats
-]
 
 
 wildcard_constraints:
     batch=r"\d+",
     shard=r"\d+",
-    segment=r"\d+",
-    layer="|".join(LAYERS),
+    checkpoint=r"\d+",
+    target="|".join((*TARGETS, "composites")),
+    run=rf"{runs.LABEL}-\d+",
     extractor="|".join(SCORED_BY),
 
 
-def settings(*paths, without=()):
+def settings(*paths, **more):
     """The view of the study that a rule's params carry: one canonical JSON string."""
-    return view(study, *paths, without=without)
+    return view(study, *paths, **more)
 
 
 def code(script, *plugins):
@@ -71,131 +64,37 @@ def code(script, *plugins):
     return code_digest(script, *plugins)
 
 
-def phantom_folder(wildcards):
-    """Input function: the phantom cohort's files where a source reads them, nothing where none does."""
-    if not HAS_PHANTOM:
-        return []
-    parts = ["subset{batch}", "seg-lungs-LUNA16/subset{batch}", "nodules/subset{batch}"]
-    made = expand([f"{R}/cohort/phantom/{part}" for part in parts], batch=BATCHES)
-    return [f"{R}/cohort/phantom/annotations.csv", *made]
+def run_settings(stage, *paths):
+    """Params function: the view of the run that the wildcards name, beside `paths`."""
+    return lambda wildcards: settings(*paths, run=files.run(stage, wildcards))
 
 
-def state_before(folder):
-    """Input function of a training segment: the state that the segment before it wrote, none for the first."""
-
-    def previous(wildcards):
-        k = int(wildcards.segment)
-        place = f"{R}/{folder.format(**dict(wildcards.items()))}"
-        return [f"{place}/state-{k - 1}.pt", f"{place}/state-{k - 1}.json"] if k else []
-
-    return previous
-
-
-def last_state(folder, segments):
-    """The state at a training's end."""
-    return f"{R}/{folder}/state-{segments - 1}.pt"
-
-
-def banks(*names):
-    """Banks by name: their images; the table lies beside each."""
-    return [f"{R}/banks/{name}.npz" for name in names]
-
-
-def tables(*paths):
-    """The tables beside .npz files. They are inputs too: bank.read opens both, and an edit of one must be seen."""
-    return [f"{path.removesuffix('.npz')}.csv" for path in paths]
-
-
-def stems(folder):
-    """All shards of a stage."""
-    return expand(f"{R}/{folder}/{{shard}}.npy", shard=SHARDS)
-
-
-def segmenter_windows(wildcards):
-    """Input function: the windows of a training segment; hard negatives from the second on."""
-    names = ["windows", "hard_windows"] if int(wildcards.segment) else ["windows"]
-    return [f"{R}/segment/{name}.npz" for name in names]
-
-
-def released(file):
-    """A file of the shipped network that the study starts from; nothing where it trains anew."""
-    name = study.segment.start_from
-    return [os.path.relpath(file(name))] if name else []
-
-
-def layer_settings(*paths, without=(), only=None):
-    """Params function: the view of one layer of stage 1, named by the wildcard, beside `paths`."""
-
-    def chosen(wildcards):
-        layer = f"generate.{wildcards.layer}"
-        return view(
-            study,
-            f"{layer}.{only}" if only else layer,
-            *paths,
-            without=tuple(f"{layer}.{key}" for key in without),
-        )
-
-    return chosen
-
-
-def layer_state(wildcards):
-    """Input function: the state at the end of a layer's training."""
-    return last_state(
-        f"generate/{wildcards.layer}", getattr(study.generate, wildcards.layer).segments
-    )
-
-
-def layer_extractor(wildcards):
-    """Input function: the extractor that judges a layer's images."""
-    name = {"nodules": "nodules", "normals": "slices"}[wildcards.layer]
-    return f"{R}/features/{name}.safetensors"
-
-
-def layer_code(script):
-    """Params function: digest of a script and of the generator that its layer names."""
-    return lambda wildcards: code_digest(
-        script,
-        f"lungsynth.generate.{getattr(study.generate, wildcards.layer).kind}.network",
-    )
-
-
-def extractor_banks(wildcards):
-    """Input function: the banks that an extractor learns from."""
-    return (
-        banks("nodules_fit")
-        if wildcards.extractor == "nodules"
-        else banks("normals_fit", "lesions_fit")
-    )
+def cores(stage):
+    """Threads of the run that the wildcards name."""
+    return lambda wildcards: files.run(stage, wildcards).training.threads
 
 
 def weights_of(extractor):
     """The file with an extractor's weights: our own from the workflow, InceptionV3's from LUNGSYNTH_DATA."""
     if extractor == INCEPTION:
-        return str(under_data(study.features.inception.path))
+        return str(under_data(study.score.inception.path))
     return f"{R}/features/{extractor}.safetensors"
 
 
-def score_settings(wildcards):
-    """Params function: of scores; InceptionV3 is told by the hash of its weights."""
-    given = ["features.inception"] if wildcards.extractor == INCEPTION else []
-    return view(study, "score", *given)
+def released(file):
+    """A file of the shipped network that the study's segmenter starts from; nothing where it trains anew."""
+    name = study.segment.init_from
+    return [os.path.relpath(file(name))] if name else []
+
+
+def generator_code(script, run):
+    """Digest of a script and of the generator that a run names."""
+    return code(script, f"lungsynth.generate.kinds.{run.kind}.network")
 
 
 def scored(wildcards):
-    """Input function: the files behind the scores of one extractor, by the names of lungsynth.score.plan."""
-    files = {
-        "composite": stems("compose/shards"),
-        "refined": stems("refine/shards"),
-        **{name: f"{R}/banks/{name}.npz" for name in BANKS},
-        **{
-            f"{layer}_{kind}": f"{R}/generate/{layer}/{kind}.npz"
-            for layer in LAYERS
-            for kind in ("generated", "selected")
-        },
-    }
-    chosen = {name: files[name] for name in files_of(wildcards.extractor)}
-    return {
-        "extractor": weights_of(wildcards.extractor),
-        "beside": tables(*(one for one in chosen.values() if isinstance(one, str))),
-        **chosen,
-    }
+    """Input function: the sets behind the scores of one extractor, and its weights."""
+    names = files_of(wildcards.extractor)
+    beside = files.tables_of(*names)
+    weights = weights_of(wildcards.extractor)
+    return {"extractor": weights, "beside": beside, **files.image_sets(*names)}

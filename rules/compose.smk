@@ -1,16 +1,30 @@
 # Groups of nodules on normals: pools, presence map and groups; the plan as an index; rendering in shards.
+POOLS = [f"{R}/compose/{name}.npz" for name in ("nodules", "normals")]
+COMPOSED = [
+    *POOLS,
+    *tables(*POOLS),
+    *(
+        f"{R}/compose/{name}"
+        for name in ("presence.npz", "groups.parquet", "plan.parquet", "plan.json")
+    ),
+    *files.image_set("lesions_composite"),
+    *expand(
+        f"{R}/compose/shards/{{shard}}{{end}}",
+        shard=SHARDS,
+        end=("_masks.npy", ".parquet"),
+    ),
+]
 
 
 rule draw_groups:
     input:
-        nodules=banks("nodules_fit"),
+        nodules=files.image_set("nodules_fit"),
         unmasked=f"{R}/banks/unmasked_fit.csv",
-        generated_nodules=f"{R}/generate/nodules/selected.npz",
-        normals=banks("normals_fit"),
-        generated_normals=f"{R}/generate/normals/selected.npz",
-        beside=tables(
-            *banks("nodules_fit", "normals_fit"),
-            *(f"{R}/generate/{layer}/selected.npz" for layer in LAYERS),
+        generated_nodules=files.image_set("nodules_selected"),
+        normals=files.image_set("normals_fit"),
+        generated_normals=files.image_set("normals_selected"),
+        beside=files.tables_of(
+            *(f"{target}_{role}" for target in TARGETS for role in ("fit", "selected"))
         ),
     output:
         nodules=f"{R}/compose/nodules.npz",
@@ -20,9 +34,9 @@ rule draw_groups:
         presence=f"{R}/compose/presence.npz",
         groups=f"{R}/compose/groups.parquet",
     log:
-        f"logs/{study.study}/draw_groups.log",
+        f"{LOGS}/draw_groups.log",
     benchmark:
-        f"logs/{study.study}/draw_groups.tsv"
+        f"{LOGS}/draw_groups.tsv"
     conda:
         LIBRARY
     resources:
@@ -53,9 +67,9 @@ rule make_plan:
         plan=f"{R}/compose/plan.parquet",
         summary=f"{R}/compose/plan.json",
     log:
-        f"logs/{study.study}/make_plan.log",
+        f"{LOGS}/make_plan.log",
     benchmark:
-        f"logs/{study.study}/make_plan.tsv"
+        f"{LOGS}/make_plan.tsv"
     conda:
         LIBRARY
     resources:
@@ -82,9 +96,9 @@ rule render_shard:
         masks=f"{R}/compose/shards/{{shard}}_masks.npy",
         rows=f"{R}/compose/shards/{{shard}}.parquet",
     log:
-        f"logs/{study.study}/render_shard-{{shard}}.log",
+        f"{LOGS}/render_shard-{{shard}}.log",
     benchmark:
-        f"logs/{study.study}/render_shard-{{shard}}.tsv"
+        f"{LOGS}/render_shard-{{shard}}.tsv"
     conda:
         LIBRARY
     resources:

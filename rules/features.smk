@@ -1,32 +1,32 @@
 # The extractors that scores and selection stand on, trained on the fit patients' banks.
+FEATURES = expand(
+    [
+        f"{R}/features/{{extractor}}{end}"
+        for end in (".safetensors", ".json", "-losses.csv")
+    ],
+    extractor=OWN_EXTRACTORS,
+)
 
 
 rule train_extractor:
     input:
-        banks=extractor_banks,
-        beside=lambda wildcards: tables(*extractor_banks(wildcards)),
+        banks=lambda wildcards: files.seen_by(wildcards.extractor),
+        beside=lambda wildcards: tables(*files.seen_by(wildcards.extractor)),
     output:
         weights=f"{R}/features/{{extractor}}.safetensors",
         recipe=f"{R}/features/{{extractor}}.json",
         losses=f"{R}/features/{{extractor}}-losses.csv",
     log:
-        f"logs/{study.study}/train_extractor-{{extractor}}.log",
+        f"{LOGS}/train_extractor-{{extractor}}.log",
     benchmark:
-        f"logs/{study.study}/train_extractor-{{extractor}}.tsv"
+        f"{LOGS}/train_extractor-{{extractor}}.tsv"
     conda:
         TORCH
+    threads: study.features.training.threads
     resources:
-        mem_mb=3000,
-        runtime=120,
-        gpu=GPU,
+        **NETWORK,
     params:
-        settings=settings(
-            "device",
-            "features",
-            "image.window_hu",
-            "threads",
-            without=("features.inception",),
-        ),
+        settings=settings("device", "features", "features.training", "image.window_hu"),
         code=code("features/train_extractor.py", EXTRACTOR),
     message:
         "extractor of {wildcards.extractor}"

@@ -1,91 +1,112 @@
 # Stage 1: two generators under one loop, what they draw, and which of it is kept.
+CHOSEN = {target: runs.generator(study, target) for target in TARGETS}
+GENERATED = [
+    *(file for run in CHOSEN.values() for file in files.states_of(run)),
+    *expand(
+        [
+            f"{R}/generate/{{target}}/{name}"
+            for name in (
+                "generated.npz",
+                "generated.csv",
+                "selected.npz",
+                "selected.csv",
+                "selection.json",
+            )
+        ],
+        target=TARGETS,
+    ),
+]
 
 
 rule train_generator:
     input:
-        bank=f"{R}/banks/{{layer}}_fit.npz",
-        beside=f"{R}/banks/{{layer}}_fit.csv",
-        before=state_before("generate/{layer}"),
+        bank=f"{R}/banks/{{target}}_fit.npz",
+        beside=f"{R}/banks/{{target}}_fit.csv",
+        before=files.before("generate"),
+        start=files.start("generate"),
     output:
-        state=f"{R}/generate/{{layer}}/state-{{segment}}.pt",
-        verdict=f"{R}/generate/{{layer}}/state-{{segment}}.json",
-        losses=f"{R}/generate/{{layer}}/losses-{{segment}}.csv",
+        state=f"{R}/generate/{{target}}/{{run}}/state-{{checkpoint}}.pt",
+        verdict=f"{R}/generate/{{target}}/{{run}}/state-{{checkpoint}}.json",
+        losses=f"{R}/generate/{{target}}/{{run}}/losses-{{checkpoint}}.csv",
     log:
-        f"logs/{study.study}/train_generator-{{layer}}-{{segment}}.log",
+        f"{LOGS}/train_generator-{{target}}-{{run}}-{{checkpoint}}.log",
     benchmark:
-        f"logs/{study.study}/train_generator-{{layer}}-{{segment}}.tsv"
+        f"{LOGS}/train_generator-{{target}}-{{run}}-{{checkpoint}}.tsv"
     conda:
         TORCH
+    threads: cores("generate")
     resources:
-        mem_mb=4000,
-        runtime=600,
-        gpu=GPU,
+        **TRAINING,
     params:
-        settings=layer_settings(
-            "device", "image.window_hu", "monitor", without=("count", "keep")
+        settings=run_settings("generate", "device", "image.window_hu", "monitor"),
+        code=lambda wildcards: generator_code(
+            "generate/train_generator.py", files.run("generate", wildcards)
         ),
-        code=layer_code("generate/train_generator.py"),
     message:
-        "generator of {wildcards.layer}, training segment {wildcards.segment}"
+        "generator of {wildcards.target}: {wildcards.run}, checkpoint {wildcards.checkpoint}"
     script:
         f"{SCRIPTS}/generate/train_generator.py"
 
 
 rule draw_samples:
     input:
-        state=layer_state,
+        state=lambda wildcards: files.last_state(CHOSEN[wildcards.target]),
     output:
-        images=f"{R}/generate/{{layer}}/generated.npz",
-        table=f"{R}/generate/{{layer}}/generated.csv",
+        images=f"{R}/generate/{{target}}/generated.npz",
+        table=f"{R}/generate/{{target}}/generated.csv",
     log:
-        f"logs/{study.study}/draw_samples-{{layer}}.log",
+        f"{LOGS}/draw_samples-{{target}}.log",
     benchmark:
-        f"logs/{study.study}/draw_samples-{{layer}}.tsv"
+        f"{LOGS}/draw_samples-{{target}}.tsv"
     conda:
         TORCH
     resources:
-        mem_mb=3000,
-        runtime=30,
+        **NETWORK,
     params:
-        settings=layer_settings(
-            "image",
+        settings=lambda wildcards: settings(
             "banks",
-            without=("keep", "steps", "segments", "points_every", "threads"),
+            "device",
+            f"generate.{wildcards.target}.sampling",
+            "image",
+            run=CHOSEN[wildcards.target],
         ),
-        code=layer_code("generate/draw_samples.py"),
+        code=lambda wildcards: generator_code(
+            "generate/draw_samples.py", CHOSEN[wildcards.target]
+        ),
     message:
-        "images from the generator of {wildcards.layer}"
+        "images from the generator of {wildcards.target}"
     script:
         f"{SCRIPTS}/generate/draw_samples.py"
 
 
 rule select_samples:
     input:
-        generated=f"{R}/generate/{{layer}}/generated.npz",
-        fit=f"{R}/banks/{{layer}}_fit.npz",
-        tune=f"{R}/banks/{{layer}}_tune.npz",
+        generated=f"{R}/generate/{{target}}/generated.npz",
+        fit=f"{R}/banks/{{target}}_fit.npz",
+        tune=f"{R}/banks/{{target}}_tune.npz",
         beside=tables(
-            f"{R}/generate/{{layer}}/generated.npz",
-            *banks("{layer}_fit", "{layer}_tune"),
+            f"{R}/generate/{{target}}/generated.npz",
+            *(f"{R}/banks/{{target}}_{role}.npz" for role in ("fit", "tune")),
         ),
-        extractor=layer_extractor,
+        extractor=lambda wildcards: weights_of(SEEN_BY[wildcards.target]),
     output:
-        images=f"{R}/generate/{{layer}}/selected.npz",
-        table=f"{R}/generate/{{layer}}/selected.csv",
-        summary=f"{R}/generate/{{layer}}/selection.json",
+        images=f"{R}/generate/{{target}}/selected.npz",
+        table=f"{R}/generate/{{target}}/selected.csv",
+        summary=f"{R}/generate/{{target}}/selection.json",
     log:
-        f"logs/{study.study}/select_samples-{{layer}}.log",
+        f"{LOGS}/select_samples-{{target}}.log",
     benchmark:
-        f"logs/{study.study}/select_samples-{{layer}}.tsv"
+        f"{LOGS}/select_samples-{{target}}.tsv"
     conda:
         TORCH
     resources:
-        mem_mb=3000,
-        runtime=30,
+        **NETWORK,
     params:
-        settings=layer_settings("generate.select", "image", only="keep"),
+        settings=lambda wildcards: settings(
+            "device", f"generate.{wildcards.target}.selection", "image.window_hu"
+        ),
         code=code("generate/select_samples.py", EXTRACTOR),
     message:
-        "the images closest to real ones without copies: {wildcards.layer}"
+        "the images closest to real ones without copies: {wildcards.target}"
     script:
         f"{SCRIPTS}/generate/select_samples.py"

@@ -11,9 +11,9 @@ rule release_segmenter:
         weights=f"{R}/segment/released/{shipped.WEIGHTS}",
         recipe=f"{R}/segment/released/{shipped.RECIPE}",
     log:
-        f"logs/{study.study}/release_segmenter.log",
+        f"{LOGS}/release_segmenter.log",
     benchmark:
-        f"logs/{study.study}/release_segmenter.tsv"
+        f"{LOGS}/release_segmenter.tsv"
     conda:
         TORCH
     resources:
@@ -47,9 +47,9 @@ rule score_patches:
             labels={"what": "worst and best nodule patches"},
         ),
     log:
-        f"logs/{study.study}/score_patches.log",
+        f"{LOGS}/score_patches.log",
     benchmark:
-        f"logs/{study.study}/score_patches.tsv"
+        f"{LOGS}/score_patches.tsv"
     conda:
         TORCH
     resources:
@@ -74,16 +74,16 @@ rule segment_folder:
         marks=f"{R}/cohort/marks.csv",
         page=f"{R}/cohort/qc.html",
         masks=MASK_FOLDERS,
-        between=[*SCAN_FOLDERS, *PROBABILITY_FOLDERS],  # see complete.smk
+        between=[*SCAN_FOLDERS, *PROBABILITY_FOLDERS],
         candidates=CANDIDATES,
         threshold=f"{R}/segment/threshold.json",
     output:
         candidates=f"{R}/segment/candidates.csv",
         official=directory(f"{R}/segment/official"),
     log:
-        f"logs/{study.study}/segment_folder.log",
+        f"{LOGS}/segment_folder.log",
     benchmark:
-        f"logs/{study.study}/segment_folder.tsv"
+        f"{LOGS}/segment_folder.tsv"
     conda:
         LIBRARY
     resources:

@@ -1,4 +1,5 @@
 # The ledger of the study, after everything else.
+LEDGER = [f"{R}/provenance.json"]
 
 
 rule record_provenance:
@@ -9,9 +10,9 @@ rule record_provenance:
     output:
         ledger=f"{R}/provenance.json",
     log:
-        f"logs/{study.study}/record_provenance.log",
+        f"{LOGS}/record_provenance.log",
     benchmark:
-        f"logs/{study.study}/record_provenance.tsv"
+        f"{LOGS}/record_provenance.tsv"
     conda:
         LIBRARY
     resources:

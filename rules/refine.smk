@@ -1,35 +1,44 @@
 # Stage 2: CycleGAN of the composites towards real slices, and the gate that looks at every lesion after it.
+REFINER = runs.refiner(study)
+REFINED = [
+    *files.states_of(REFINER),
+    *files.image_set("lesions_refined"),
+    *expand(
+        f"{R}/refine/gate/{{shard}}-{{what}}.csv",
+        shard=SHARDS,
+        what=("lesions", "images"),
+    ),
+    f"{R}/refine/gate.json",
+    f"{R}/refine/gate.csv",
+]
 
 
 rule train_refiner:
     input:
-        composites=stems("compose/shards"),
+        composites=files.image_set("lesions_composite"),
         masks=expand(f"{R}/compose/shards/{{shard}}_masks.npy", shard=SHARDS),
-        domain=banks("lesions_domain"),
-        beside=tables(*banks("lesions_domain")),
-        before=state_before("refine"),
+        domain=[files.image_set("lesions_domain")],
+        beside=files.tables_of("lesions_domain"),
+        before=files.before("refine"),
+        start=files.start("refine"),
     output:
-        state=f"{R}/refine/state-{{segment}}.pt",
-        verdict=f"{R}/refine/state-{{segment}}.json",
-        losses=f"{R}/refine/losses-{{segment}}.csv",
+        state=f"{R}/refine/{{target}}/{{run}}/state-{{checkpoint}}.pt",
+        verdict=f"{R}/refine/{{target}}/{{run}}/state-{{checkpoint}}.json",
+        losses=f"{R}/refine/{{target}}/{{run}}/losses-{{checkpoint}}.csv",
     log:
-        f"logs/{study.study}/train_refiner-{{segment}}.log",
+        f"{LOGS}/train_refiner-{{target}}-{{run}}-{{checkpoint}}.log",
     benchmark:
-        f"logs/{study.study}/train_refiner-{{segment}}.tsv"
+        f"{LOGS}/train_refiner-{{target}}-{{run}}-{{checkpoint}}.tsv"
     conda:
         TORCH
-    threads: study.threads
+    threads: cores("refine")
     resources:
-        mem_mb=4000,
-        runtime=600,
-        gpu=GPU,
+        **TRAINING,
     params:
-        settings=settings(
-            "device", "image", "monitor", "refine", "threads", without=("refine.gate",)
-        ),
+        settings=run_settings("refine", "device", "image", "monitor"),
         code=code("refine/train_refiner.py"),
     message:
-        "refiner, training segment {wildcards.segment}"
+        "refiner: {wildcards.run}, checkpoint {wildcards.checkpoint}"
     script:
         f"{SCRIPTS}/refine/train_refiner.py"
 
@@ -37,21 +46,19 @@ rule train_refiner:
 rule refine_shard:
     input:
         composites=f"{R}/compose/shards/{{shard}}.npy",
-        state=last_state("refine", study.refine.segments),
+        state=files.last_state(REFINER),
     output:
         images=f"{R}/refine/shards/{{shard}}.npy",
     log:
-        f"logs/{study.study}/refine_shard-{{shard}}.log",
+        f"{LOGS}/refine_shard-{{shard}}.log",
     benchmark:
-        f"logs/{study.study}/refine_shard-{{shard}}.tsv"
+        f"{LOGS}/refine_shard-{{shard}}.tsv"
     conda:
         TORCH
     resources:
-        mem_mb=3000,
-        runtime=30,
-        gpu=GPU,
+        **NETWORK,
     params:
-        settings=settings("device", "image", "refine", without=("refine.gate",)),
+        settings=settings("device", "image.window_hu", run=REFINER),
         code=code("refine/refine_shard.py"),
     message:
         "refined composites, shard {wildcards.shard}"
@@ -72,16 +79,17 @@ rule gate_shard:
         lesions=f"{R}/refine/gate/{{shard}}-lesions.csv",
         images=f"{R}/refine/gate/{{shard}}-images.csv",
     log:
-        f"logs/{study.study}/gate_shard-{{shard}}.log",
+        f"{LOGS}/gate_shard-{{shard}}.log",
     benchmark:
-        f"logs/{study.study}/gate_shard-{{shard}}.tsv"
+        f"{LOGS}/gate_shard-{{shard}}.tsv"
     conda:
         TORCH
     resources:
-        mem_mb=3000,
-        runtime=30,
+        **NETWORK,
     params:
-        settings=settings("image", "refine.gate", "segment", without=SEGMENT_LATER),
+        settings=settings(
+            "device", "image", "refine.gate", "segment", without=SEGMENT_LATER
+        ),
         code=code("refine/gate_shard.py", SEGMENTER),
     message:
         "what refinement did to every lesion, shard {wildcards.shard}"
@@ -102,14 +110,13 @@ rule judge_refinement:
             labels={"what": "erased, moved, invented"},
         ),
     log:
-        f"logs/{study.study}/judge_refinement.log",
+        f"{LOGS}/judge_refinement.log",
     benchmark:
-        f"logs/{study.study}/judge_refinement.tsv"
+        f"{LOGS}/judge_refinement.tsv"
     conda:
         LIBRARY
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **LIGHT,
     params:
         settings=settings("score.confidence"),
         code=code("refine/judge_refinement.py"),

@@ -1,4 +1,22 @@
 # What is handed over: images, masks, tables, datasheet.
+EXPORTER_MODULES = [
+    f"lungsynth.release.formats.{name}" for name in study.release.formats
+]
+RELEASED = [
+    *expand(
+        [
+            f"{R}/release/images/{{shard}}",
+            f"{R}/release/masks/{{shard}}",
+            f"{R}/export/{{shard}}-manifest.csv",
+            f"{R}/export/{{shard}}-lesions.csv",
+        ],
+        shard=SHARDS,
+    ),
+    *(
+        f"{R}/release/{name}"
+        for name in ("manifest.csv", "lesions.csv", "DATASHEET.md")
+    ),
+]
 
 
 rule export_shard:
@@ -17,9 +35,9 @@ rule export_shard:
         manifest=f"{R}/export/{{shard}}-manifest.csv",
         lesions=f"{R}/export/{{shard}}-lesions.csv",
     log:
-        f"logs/{study.study}/export_shard-{{shard}}.log",
+        f"{LOGS}/export_shard-{{shard}}.log",
     benchmark:
-        f"logs/{study.study}/export_shard-{{shard}}.tsv"
+        f"{LOGS}/export_shard-{{shard}}.tsv"
     conda:
         LIBRARY
     resources:
@@ -40,7 +58,7 @@ rule write_release:
         lesions=expand(f"{R}/export/{{shard}}-lesions.csv", shard=SHARDS),
         gate=f"{R}/refine/gate.csv",
         scores=f"{R}/score/scores.csv",
-        selections=expand(f"{R}/generate/{{layer}}/selection.json", layer=LAYERS),
+        selections=expand(f"{R}/generate/{{target}}/selection.json", target=TARGETS),
         cohort=f"{R}/cohort/cohort.csv",
     output:
         manifest=f"{R}/release/manifest.csv",
@@ -52,9 +70,9 @@ rule write_release:
             labels={"what": "datasheet"},
         ),
     log:
-        f"logs/{study.study}/write_release.log",
+        f"{LOGS}/write_release.log",
     benchmark:
-        f"logs/{study.study}/write_release.tsv"
+        f"{LOGS}/write_release.tsv"
     conda:
         LIBRARY
     resources:

@@ -2,37 +2,22 @@
 
 # Names are those that lungsynth.report.assemble knows.
 STORY = dict(
-    lesions_test=f"{R}/banks/lesions_test.npz",
+    lesions_test=files.image_set("lesions_test"),
     pool_normals=f"{R}/compose/normals.npz",
-    composites=stems("compose/shards"),
+    composites=files.image_set("lesions_composite"),
     masks=expand(f"{R}/compose/shards/{{shard}}_masks.npy", shard=SHARDS),
     rows=expand(f"{R}/compose/shards/{{shard}}.parquet", shard=SHARDS),
-    refined=stems("refine/shards"),
+    refined=files.image_set("lesions_refined"),
     gate_images=expand(f"{R}/refine/gate/{{shard}}-images.csv", shard=SHARDS),
 )
-SHOWN_BANKS = [
-    name for name in BANKS if name not in STORY and not name.endswith("_tune")
-]
-IMAGE_SETS = {
-    **{name: f"{R}/banks/{name}.npz" for name in SHOWN_BANKS},
-    **{
-        f"{layer}_{made}": f"{R}/generate/{layer}/{made}.npz"
-        for layer in LAYERS
-        for made in ("generated", "selected")
-    },
-}
-TRAININGS = dict(
-    **({"segmenter": "segment"} if study.segment.steps else {}),
-    nodules="generate/nodules",
-    normals="generate/normals",
-    refiner="refine",
+SHOWN = files.image_sets(
+    *(
+        entry.name
+        for entry in CATALOGUE.values()
+        if entry.name not in STORY and not entry.sharded and entry.role != "tune"
+    )
 )
-LAST_SEGMENT = dict(
-    segmenter=study.segment.segments - 1,
-    nodules=study.generate.nodules.segments - 1,
-    normals=study.generate.normals.segments - 1,
-    refiner=study.refine.segments - 1,
-)
+REPORT = [f"{R}/report/story.png", f"{R}/report/report.html"]
 
 
 rule draw_story:
@@ -47,14 +32,13 @@ rule draw_story:
             labels={"what": "real, generated, composite, refined"},
         ),
     log:
-        f"logs/{study.study}/draw_story.log",
+        f"{LOGS}/draw_story.log",
     benchmark:
-        f"logs/{study.study}/draw_story.tsv"
+        f"{LOGS}/draw_story.tsv"
     conda:
         LIBRARY
     resources:
-        mem_mb=2000,
-        runtime=10,
+        **LIGHT,
     params:
         settings=settings(),
         code=code("report/draw_story.py"),
@@ -67,19 +51,13 @@ rule draw_story:
 rule make_report:
     input:
         **STORY,
-        **IMAGE_SETS,
+        **SHOWN,
         **{
-            f"selection_{layer}": f"{R}/generate/{layer}/selection.json"
-            for layer in LAYERS
+            f"selection_{target}": f"{R}/generate/{target}/selection.json"
+            for target in TARGETS
         },
-        **{
-            f"losses_{name}": f"{R}/{place}/losses-{LAST_SEGMENT[name]}.csv"
-            for name, place in TRAININGS.items()
-        },
-        **{
-            f"verdict_{name}": f"{R}/{place}/state-{LAST_SEGMENT[name]}.json"
-            for name, place in TRAININGS.items()
-        },
+        **files.of_runs("losses", "losses-{}.csv"),
+        **files.of_runs("verdict", "state-{}.json"),
         cohort=f"{R}/cohort/cohort.csv",
         marks=f"{R}/cohort/marks.csv",
         quarantine=f"{R}/cohort/quarantine.csv",
@@ -96,9 +74,7 @@ rule make_report:
         distributions=f"{R}/score/distributions.csv",
         lungs=f"{R}/score/lungs.csv",
         manifest=f"{R}/release/manifest.csv",
-        beside=tables(
-            STORY["lesions_test"], STORY["pool_normals"], *IMAGE_SETS.values()
-        ),
+        beside=tables(STORY["lesions_test"], STORY["pool_normals"], *SHOWN.values()),
     output:
         page=report(
             f"{R}/report/report.html",
@@ -107,14 +83,13 @@ rule make_report:
             labels={"what": "the whole study on one page"},
         ),
     log:
-        f"logs/{study.study}/make_report.log",
+        f"{LOGS}/make_report.log",
     benchmark:
-        f"logs/{study.study}/make_report.tsv"
+        f"{LOGS}/make_report.tsv"
     conda:
         LIBRARY
     resources:
-        mem_mb=3000,
-        runtime=20,
+        **LIGHT,
     params:
         settings=settings(*type(study).model_fields),
         code=code("report/make_report.py"),

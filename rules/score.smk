@@ -1,18 +1,25 @@
 # How alike the sets are, how sure that is, and what two real sets would score.
+METRIC_MODULES = [f"lungsynth.score.metrics.{name}" for name in study.score.metrics]
+SCORES = [
+    *expand(
+        f"{R}/score/{{extractor}}{{end}}",
+        extractor=SCORED_BY,
+        end=(".json", "-differences.csv"),
+    ),
+    *(
+        f"{R}/score/{name}.csv"
+        for name in ("scores", "differences", "distributions", "lungs")
+    ),
+]
 
-# Sets whose distributions are compared, by the names of lungsynth.score.distributions.
-COMPARED = {
-    **{
-        f"{layer}_{made}": f"{R}/generate/{layer}/{made}.npz"
-        for layer in LAYERS
-        for made in ("generated", "selected")
-    },
-    **{
-        f"{layer}_{role}": f"{R}/banks/{layer}_{role}.npz"
-        for layer in LAYERS
-        for role in ("fit", "test")
-    },
-}
+# Sets whose distributions are compared.
+COMPARED = files.image_sets(
+    *(
+        f"{target}_{role}"
+        for target in TARGETS
+        for role in ("generated", "selected", "fit", "test")
+    )
+)
 
 
 rule score_sets:
@@ -22,16 +29,22 @@ rule score_sets:
         scores=f"{R}/score/{{extractor}}.json",
         differences=f"{R}/score/{{extractor}}-differences.csv",
     log:
-        f"logs/{study.study}/score_sets-{{extractor}}.log",
+        f"{LOGS}/score_sets-{{extractor}}.log",
     benchmark:
-        f"logs/{study.study}/score_sets-{{extractor}}.tsv"
+        f"{LOGS}/score_sets-{{extractor}}.tsv"
     conda:
         TORCH
     resources:
-        mem_mb=4000,
-        runtime=120,
+        **NETWORK,
     params:
-        settings=score_settings,
+        settings=lambda wildcards: settings(
+            "device",
+            *(
+                f"score.{key}"
+                for key in ("metrics", "bootstrap", "floors", "confidence")
+            ),
+            *(["score.inception"] if wildcards.extractor == INCEPTION else []),
+        ),
         code=code("score/score_sets.py", EXTRACTOR, *METRIC_MODULES),
     message:
         "scores by the extractor of {wildcards.extractor}"
@@ -54,14 +67,13 @@ rule tabulate_scores:
         ),
         differences=f"{R}/score/differences.csv",
     log:
-        f"logs/{study.study}/tabulate_scores.log",
+        f"{LOGS}/tabulate_scores.log",
     benchmark:
-        f"logs/{study.study}/tabulate_scores.tsv"
+        f"{LOGS}/tabulate_scores.tsv"
     conda:
         LIBRARY
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **LIGHT,
     params:
         settings=settings(),
         code=code("score/tabulate_scores.py"),
@@ -81,16 +93,15 @@ rule compare_distributions:
         distributions=f"{R}/score/distributions.csv",
         lungs=f"{R}/score/lungs.csv",
     log:
-        f"logs/{study.study}/compare_distributions.log",
+        f"{LOGS}/compare_distributions.log",
     benchmark:
-        f"logs/{study.study}/compare_distributions.tsv"
+        f"{LOGS}/compare_distributions.tsv"
     conda:
         LIBRARY
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **LIGHT,
     params:
-        settings=settings("score", without=("score.metrics",)),
+        settings=settings("score.bootstrap", "score.confidence"),
         code=code("score/compare_distributions.py"),
     message:
         "sizes, densities, shapes and places against the test patients'"

@@ -1,5 +1,6 @@
 # Nodule segmentation: windows, training in segments with hard negatives, probabilities, threshold, candidates, scores.
 
+
 # What a segmenter's training and its probabilities do not depend on.
 SEGMENT_LATER = tuple(
     f"segment.{key}"
@@ -13,11 +14,42 @@ SEGMENT_LATER = tuple(
     )
 )
 SEGMENTER = f"lungsynth.segment.{study.segment.kind}.network"
+SEGMENTER_RUN = runs.segmenter(study) if study.segment.training.steps else None
 SEGMENTER_STATE = (
-    last_state("segment", study.segment.segments)
-    if study.segment.steps
+    files.last_state(SEGMENTER_RUN)
+    if SEGMENTER_RUN
     else released(shipped.weights_of)[0]
 )
+# Hard negatives, mined after the first checkpoint, join from the second on.
+TRAINING_WINDOWS = [f"{R}/segment/{name}.npz" for name in ("windows", "hard_windows")]
+PROBABILITY_FOLDERS = expand(f"{R}/segment/probability/{{batch}}", batch=BATCHES)
+MASK_FOLDERS = expand(f"{R}/segment/masks/{{batch}}", batch=BATCHES)
+CANDIDATES = expand(f"{R}/segment/candidates/{{batch}}.csv", batch=BATCHES)
+SEGMENTED = [
+    *(
+        [
+            *files.states_of(SEGMENTER_RUN),
+            *(
+                f"{R}/segment/{name}"
+                for name in (
+                    "windows.npz",
+                    "windows.csv",
+                    "hard_windows.npz",
+                    "hard_windows.csv",
+                )
+            ),
+        ]
+        if SEGMENTER_RUN
+        else []
+    ),
+    *PROBABILITY_FOLDERS,
+    *MASK_FOLDERS,
+    *CANDIDATES,
+    *(
+        f"{R}/segment/{name}"
+        for name in ("threshold.json", "detection.csv", "froc.csv")
+    ),
+]
 
 
 rule cut_windows:
@@ -28,9 +60,9 @@ rule cut_windows:
         windows=f"{R}/segment/windows.npz",
         rows=f"{R}/segment/windows.csv",
     log:
-        f"logs/{study.study}/cut_windows.log",
+        f"{LOGS}/cut_windows.log",
     benchmark:
-        f"logs/{study.study}/cut_windows.tsv"
+        f"{LOGS}/cut_windows.tsv"
     conda:
         LIBRARY
     resources:
@@ -56,21 +88,20 @@ rule mine_negatives:
     input:
         cohort=f"{R}/cohort/cohort.csv",
         folders=SCAN_FOLDERS,
-        state=f"{R}/segment/state-0.pt",
+        state=f"{R}/{SEGMENTER_RUN.state(0)}" if SEGMENTER_RUN else [],
     output:
         windows=f"{R}/segment/hard_windows.npz",
         rows=f"{R}/segment/hard_windows.csv",
     log:
-        f"logs/{study.study}/mine_negatives.log",
+        f"{LOGS}/mine_negatives.log",
     benchmark:
-        f"logs/{study.study}/mine_negatives.tsv"
+        f"{LOGS}/mine_negatives.tsv"
     conda:
         TORCH
     resources:
-        mem_mb=4000,
-        runtime=30,
+        **NETWORK,
     params:
-        settings=settings("segment", without=SEGMENT_LATER),
+        settings=settings("device", "segment", without=SEGMENT_LATER),
         code=code("segment/mine_negatives.py", SEGMENTER),
     message:
         "what the half-trained segmenter takes for nodules"
@@ -80,36 +111,36 @@ rule mine_negatives:
 
 rule train_segmenter:
     input:
-        windows=segmenter_windows,
-        beside=lambda wildcards: tables(*segmenter_windows(wildcards)),
-        before=state_before("segment"),
+        windows=lambda wildcards: TRAINING_WINDOWS[: int(wildcards.checkpoint) + 1],
+        beside=lambda wildcards: tables(
+            *TRAINING_WINDOWS[: int(wildcards.checkpoint) + 1]
+        ),
+        before=files.before("segment"),
         start=released(shipped.weights_of),
     output:
-        state=f"{R}/segment/state-{{segment}}.pt",
-        verdict=f"{R}/segment/state-{{segment}}.json",
-        losses=f"{R}/segment/losses-{{segment}}.csv",
+        state=f"{R}/segment/{{target}}/{{run}}/state-{{checkpoint}}.pt",
+        verdict=f"{R}/segment/{{target}}/{{run}}/state-{{checkpoint}}.json",
+        losses=f"{R}/segment/{{target}}/{{run}}/losses-{{checkpoint}}.csv",
     log:
-        f"logs/{study.study}/train_segmenter-{{segment}}.log",
+        f"{LOGS}/train_segmenter-{{target}}-{{run}}-{{checkpoint}}.log",
     benchmark:
-        f"logs/{study.study}/train_segmenter-{{segment}}.tsv"
+        f"{LOGS}/train_segmenter-{{target}}-{{run}}-{{checkpoint}}.tsv"
     conda:
         TORCH
-    threads: study.threads
+    threads: cores("segment")
     resources:
-        mem_mb=4000,
-        runtime=240,
-        gpu=GPU,
+        **TRAINING,
     params:
-        settings=settings(
+        settings=lambda wildcards: settings(
             "device",
             "monitor",
             "segment",
-            "threads",
+            run=files.run("segment", wildcards),
             without=(*SEGMENT_LATER, "segment.views"),
         ),
         code=code("segment/train_segmenter.py", SEGMENTER),
     message:
-        "segmenter, training segment {wildcards.segment}"
+        "segmenter: {wildcards.run}, checkpoint {wildcards.checkpoint}"
     script:
         f"{SCRIPTS}/segment/train_segmenter.py"
 
@@ -122,15 +153,13 @@ rule segment_scans:
     output:
         folder=directory(f"{R}/segment/probability/{{batch}}"),
     log:
-        f"logs/{study.study}/segment_scans-{{batch}}.log",
+        f"{LOGS}/segment_scans-{{batch}}.log",
     benchmark:
-        f"logs/{study.study}/segment_scans-{{batch}}.tsv"
+        f"{LOGS}/segment_scans-{{batch}}.tsv"
     conda:
         TORCH
     resources:
-        mem_mb=4000,
-        runtime=120,
-        gpu=GPU,
+        **NETWORK,
     params:
         settings=settings("device", "segment", without=SEGMENT_LATER),
         code=code("segment/segment_scans.py", SEGMENTER),
@@ -150,9 +179,9 @@ rule choose_threshold:
     output:
         threshold=f"{R}/segment/threshold.json",
     log:
-        f"logs/{study.study}/choose_threshold.log",
+        f"{LOGS}/choose_threshold.log",
     benchmark:
-        f"logs/{study.study}/choose_threshold.tsv"
+        f"{LOGS}/choose_threshold.tsv"
     conda:
         LIBRARY
     resources:
@@ -184,9 +213,9 @@ rule find_candidates:
         masks=directory(f"{R}/segment/masks/{{batch}}"),
         candidates=f"{R}/segment/candidates/{{batch}}.csv",
     log:
-        f"logs/{study.study}/find_candidates-{{batch}}.log",
+        f"{LOGS}/find_candidates-{{batch}}.log",
     benchmark:
-        f"logs/{study.study}/find_candidates-{{batch}}.tsv"
+        f"{LOGS}/find_candidates-{{batch}}.tsv"
     conda:
         LIBRARY
     resources:
@@ -223,9 +252,9 @@ rule score_detection:
         ),
         froc=f"{R}/segment/froc.csv",
     log:
-        f"logs/{study.study}/score_detection.log",
+        f"{LOGS}/score_detection.log",
     benchmark:
-        f"logs/{study.study}/score_detection.tsv"
+        f"{LOGS}/score_detection.tsv"
     conda:
         LIBRARY
     resources:

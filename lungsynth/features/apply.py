@@ -60,11 +60,6 @@ def features_of(extractor: torch.nn.Module, images: np.ndarray, masks: np.ndarra
     return embed(extractor, images, masks).features
 
 
-def logits_of(extractor: torch.nn.Module, images: np.ndarray, masks: np.ndarray | None = None) -> np.ndarray:
-    """The classifier's logits float64 [n, classes]; see `embed`."""
-    return embed(extractor, images, masks).logits
-
-
 def release(path: str | Path, extractor: Extractor, recipe: dict[str, Any]) -> str:
     """Write NAME.safetensors and NAME.json (card, recipe, sha256 of the weights' file); the same weights give the
     same bytes.
@@ -86,8 +81,8 @@ def release(path: str | Path, extractor: Extractor, recipe: dict[str, Any]) -> s
     return digest
 
 
-def read(path: str | Path) -> tuple[Extractor, str]:
-    """A released extractor in eval mode, and the sha256 of its weights.
+def read(path: str | Path, device: torch.device | str = "cpu") -> tuple[Extractor, str]:
+    """A released extractor in eval mode on a device, and the sha256 of its weights.
 
     Raises:
         DataError: a file is missing, is not what it should be, or the weights are not those the .json was written for.
@@ -106,4 +101,4 @@ def read(path: str | Path) -> tuple[Extractor, str]:
         extractor.load_state_dict(load(weights))
     except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
         raise DataError(f"{path}: no extractor of this version ({error})") from None
-    return extractor.eval(), digest
+    return extractor.to(device).eval(), digest

@@ -203,7 +203,7 @@ class Inception(nn.Module):
         return features, functional.linear(features, self.fc.weight), None
 
 
-def read(path: str | Path, sha256: str) -> tuple[Inception, str]:
+def read(path: str | Path, sha256: str, device: torch.device | str = "cpu") -> tuple[Inception, str]:
     """The network with the weights of a file, .safetensors or a PyTorch state dict, in eval mode, and the file's
     sha256.
 
@@ -218,7 +218,7 @@ def read(path: str | Path, sha256: str) -> tuple[Inception, str]:
         raise DataError(f"{path}: cannot be read ({error})") from None
     digest = hashlib.sha256(data).hexdigest()
     if digest != sha256.lower():
-        raise DataError(f"{path}: sha256 is {digest}, features.inception.sha256 says {sha256}")
+        raise DataError(f"{path}: sha256 is {digest}, score.inception.sha256 says {sha256}")
     weights, network = _weights(data, path), Inception()
     wanted = [name for name in network.state_dict() if not name.endswith("num_batches_tracked")]
     missing = [name for name in wanted if name not in weights]
@@ -228,7 +228,7 @@ def read(path: str | Path, sha256: str) -> tuple[Inception, str]:
         network.load_state_dict({name: weights[name] for name in wanted}, strict=False)
     except RuntimeError as error:
         raise DataError(f"{path}: no InceptionV3 of FID ({str(error).splitlines()[-1].strip()})") from None
-    return network.eval(), digest
+    return network.to(device).eval(), digest
 
 
 def _weights(data: bytes, path: str | Path) -> dict[str, torch.Tensor]:

@@ -19,9 +19,10 @@ from lungsynth.features.registry import EXTRACTORS
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.errors import TrainingError
 from lungsynth.study.stages import Features
-from lungsynth.train.kind import Update, need
-from lungsynth.train.loop import load, run_segment
-from lungsynth.train.segments import SegmentPlan
+from lungsynth.train.checkpoints import RunPlan
+from lungsynth.train.data import Shape, Source, need
+from lungsynth.train.loop import load, pick_device, run_checkpoint
+from lungsynth.train.trainable import Update
 
 AIR_HU = -999.0
 
@@ -29,11 +30,12 @@ AIR_HU = -999.0
 class ExtractorTraining:
     """The training of one extractor, as the training loop wants it."""
 
+    averaged = ("extractor",)
+
     def __init__(self, card: Card):
         self.card = card
-        self.ema: dict[str, float] = {}
 
-    def build(self) -> dict[str, torch.nn.Module]:
+    def build(self, shape: Shape, classes: int = 1, real: Any = None) -> dict[str, torch.nn.Module]:
         """One module: the extractor with its heads."""
         return {"extractor": Extractor(self.card)}
 
@@ -134,7 +136,7 @@ def train_extractor(
     bank: ImageSet,
     settings: Features,
     window_hu: tuple[float, float],
-    plan: SegmentPlan,
+    plan: RunPlan,
     weights: Path,
     losses: Path,
     progress: TextIO | None = None,
@@ -146,7 +148,7 @@ def train_extractor(
         bank: images of the fit patients.
         settings: the study's block.
         window_hu: HU that count.
-        plan: of the training: seed, steps, threads, device.
+        plan: of the run: its seed, length, batch, device.
         weights: the .safetensors file to write; losses: the .csv of the training.
         progress: where a bar goes.
 
@@ -156,7 +158,7 @@ def train_extractor(
     Raises:
         TrainingError: fewer images than a batch, or of one class only.
     """
-    need(len(bank), settings.batch, f"{name} extractor")
+    need(len(bank), plan.training.batch, f"{name} extractor")
     classes, label = TASKS[name]
     own = EXTRACTORS.settings(settings.kind)(**settings.block()).model_dump()
     card = Card(
@@ -172,16 +174,17 @@ def train_extractor(
         resize=RESIZE,
     )
     kind, labels = ExtractorTraining(card), label(bank.table)
-    data = batches(bank.images, bank.masks, labels, settings.batch)
+    draw = batches(bank.images, bank.masks, labels, plan.training.batch)
+    data = Source(draw, Shape(1 + card.with_mask, card.size_px), len(classes))
     with TemporaryDirectory() as folder:
         state = Path(folder, "state-0.pt")
-        run_segment(kind, data, plan, None, state, state.with_suffix(".json"), losses, progress)
-        extractor = load(kind, state)["extractor"]
+        run_checkpoint(kind, data, plan, None, state, state.with_suffix(".json"), losses, progress)
+        extractor = load(kind, state, pick_device(plan.device))["extractor"]
     standardise(extractor, bank.images, bank.masks)
     recipe = {
         "seed": plan.seed,
         "steps": plan.steps,
-        "batch": settings.batch,
+        "batch": plan.training.batch,
         "images": len(bank),
         "patients": int(bank.table["patient"].nunique()),
         "fit": report(extractor, bank.images, bank.masks, labels),

@@ -1,14 +1,12 @@
 """Banks as training batches: HU and mask as channels in [-1, 1]."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from lungsynth.ct.window import to_unit
 from lungsynth.sets.bank import ImageSet
-from lungsynth.train.kind import need
+from lungsynth.train.data import Shape, Source, need
 
 
 def to_tensor(images: ImageSet, window_hu: tuple[float, float], with_mask: bool) -> Tensor:
@@ -19,8 +17,10 @@ def to_tensor(images: ImageSet, window_hu: tuple[float, float], with_mask: bool)
     return torch.from_numpy(np.stack(channels, axis=1))
 
 
-def batches(images: Tensor, size: int, turn: bool) -> Callable[[np.random.Generator], Tensor]:
-    """A source of batches: images drawn with equal chance, without a second copy in one batch.
+def bank_source(images: Tensor, size: int, turn: bool) -> Source:
+    """A bank as a training's data: images drawn with equal chance, without a second copy in one batch.
+
+    A batch is {"images": [size, c, h, w], "labels": int64 [size]}; a bank without classes has the label 0 throughout.
 
     Args:
         images: [n, c, h, w].
@@ -32,15 +32,15 @@ def batches(images: Tensor, size: int, turn: bool) -> Callable[[np.random.Genera
     """
     need(len(images), size, "the bank of real images")
 
-    def draw(rng: np.random.Generator) -> Tensor:
+    def draw(rng: np.random.Generator) -> dict[str, Tensor]:
         rows = rng.choice(len(images), size=size, replace=False)
         batch = images[torch.from_numpy(rows)]
-        if not turn:
-            return batch
-        turns = rng.integers(0, 8, size=size)
-        return torch.stack([_turned(image, int(k)) for image, k in zip(batch, turns, strict=True)])
+        if turn:
+            turns = rng.integers(0, 8, size=size)
+            batch = torch.stack([_turned(image, int(k)) for image, k in zip(batch, turns, strict=True)])
+        return {"images": batch, "labels": torch.zeros(size, dtype=torch.int64)}
 
-    return draw
+    return Source(draw, Shape(images.shape[1], images.shape[-1]), real=images)
 
 
 def _turned(image: Tensor, k: int) -> Tensor:

@@ -2,4 +2,4 @@
 
 from lungsynth.study.registry import Registry
 
-GENERATORS = Registry("lungsynth.generate", "network", "generator")
+GENERATORS = Registry("lungsynth.generate.kinds", "network", "generator")

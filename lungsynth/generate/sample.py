@@ -1,41 +1,40 @@
 """Images from a trained generator: image i is a function of the state, the seed and i alone."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
 from lungsynth.ct import shape
+from lungsynth.ct.hu import AIR_HU
 from lungsynth.ct.lungs import segment_slice
 from lungsynth.ct.window import to_hu
-from lungsynth.generate.base import Gan
+from lungsynth.generate.generator import Generator
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.seeds import rng as named_rng
-from lungsynth.train.state import load
 
 CHUNK = 8
 """Images that are computed together: always so many, since the size of a batch shows in the last bits."""
-AIR_HU = -1000
 
 
-def load_generator(gan: Gan, state: Path, device: str | torch.device = "cpu") -> nn.Module:
-    """The generator of a training's state, in eval mode; its running average, where there is one."""
-    return load(gan, state, device)["generator"]
-
-
-def draw(generator: nn.Module, n: int, seed: int, name: str) -> np.ndarray:
-    """n images float32 [n, c, h, w] in [-1, 1]; the random vector of image i comes from the stream (name, i).
+def draw(
+    kind: Generator, modules: dict[str, nn.Module], n: int, seed: int, name: str, labels: np.ndarray | None = None
+) -> np.ndarray:
+    """n images float32 [n, c, h, w] in [-1, 1]; the random numbers of image i come from the stream (name, i).
 
     Asking for more images leaves the first ones as they are.
+
+    Args:
+        modules: in eval mode, as `train.state.load` gives them.
+        labels: int64 [n], the class of each image; None: of any.
     """
-    device, images = next(generator.parameters()).device, []
+    images = []
     with torch.no_grad():
         for start in range(0, n, CHUNK):
-            z = [named_rng(seed, name, "z", k).standard_normal(generator.z) for k in range(start, start + CHUNK)]
-            batch = torch.from_numpy(np.stack(z).astype(np.float32)).to(device)
-            images.append(generator(batch).float().cpu().numpy())
+            places = range(start, start + CHUNK)
+            streams = [named_rng(seed, name, "z", k) for k in places]
+            classes = None if labels is None else torch.from_numpy(labels[[min(k, n - 1) for k in places]])
+            images.append(kind.sample(modules, CHUNK, classes, streams).float().cpu().numpy())
     return np.ascontiguousarray(np.concatenate(images)[:n])
 
 

@@ -16,15 +16,14 @@ from lungsynth.ct.window import to_unit
 from lungsynth.features.similarity import copies_of, cosine_to_nearest
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.errors import TrainingError
-from lungsynth.study.stages import Select
+from lungsynth.study.stages import Selection
 
-DIAMETER_QUANTILES = (0.01, 0.99)
 DIAMETER_CLASSES = 10
 LEAST_IN_CLASS = 4
 
 
 @dataclass(frozen=True)
-class Selection:
+class Chosen:
     """What was kept and why the rest was not.
 
     Attributes:
@@ -60,18 +59,17 @@ def select(
     generated_features: np.ndarray,
     real: ImageSet,
     real_features: np.ndarray,
-    keep: int,
-    settings: Select,
+    settings: Selection,
     window_hu: tuple[float, float],
     what: Literal["nodules", "normals"],
     tune: ImageSet | None = None,
-) -> Selection:
-    """Choose at most `keep` generated images.
+) -> Chosen:
+    """Choose at most `settings.keep` generated images.
 
     Args:
         generated, real: candidates, and the images that the generator was trained on.
         generated_features, real_features: [n, d] and [m, d], by one extractor.
-        keep: images wanted; fewer are kept where fewer pass.
+        settings: how many are wanted (fewer are kept where fewer pass), and what is refused.
         window_hu: HU range in which pixels are compared.
         what: decides the validity checks.
         tune: more real images, for the ranges and proportions of sizes only.
@@ -92,12 +90,12 @@ def select(
         why = ", ".join(f"{count} {reason}" for reason, count in Counter(reasons.tolist()).items())
         raise TrainingError(f"none of {len(generated)} generated {what} is of use ({why}); train longer or draw more")
     if settings.match_sizes:
-        rows, moved = _in_proportion(_sizes(generated, what), similarity, valid, sizes, keep)
+        rows, moved = _in_proportion(_sizes(generated, what), similarity, valid, sizes, settings.keep)
     else:
-        rows, moved = best(similarity, valid, keep), 0
+        rows, moved = best(similarity, valid, settings.keep), 0
     refused = Counter(reason for reason in reasons.tolist() if reason)
-    counts = {"candidates": len(generated), "kept": len(rows), "wanted": keep, **dict(sorted(refused.items()))}
-    return Selection(np.sort(rows), similarity, counts, moved)
+    counts = {"candidates": len(generated), "kept": len(rows), "wanted": settings.keep, **dict(sorted(refused.items()))}
+    return Chosen(np.sort(rows), similarity, counts, moved)
 
 
 def best(similarity: np.ndarray, among: np.ndarray, keep: int) -> np.ndarray:
@@ -111,10 +109,10 @@ def _sizes(images: ImageSet, what: str) -> np.ndarray:
     return 2 * np.sqrt(area / np.pi) if what == "nodules" else area
 
 
-def _nodule_faults(nodules: ImageSet, sizes: np.ndarray, settings: Select) -> np.ndarray:
+def _nodule_faults(nodules: ImageSet, sizes: np.ndarray, settings: Selection) -> np.ndarray:
     """The reason against each nodule, "" where there is none."""
     diameter, inside = _sizes(nodules, "nodules"), nodules.masks > 0
-    low, high = np.quantile(sizes, DIAMETER_QUANTILES)
+    low, high = np.quantile(sizes, settings.size_quantiles)
     at_border = inside[:, [0, -1]].any((1, 2)) | inside[:, :, [0, -1]].any((1, 2))
     return np.select(
         [diameter == 0, at_border, (diameter < low) | (diameter > high)],
@@ -123,11 +121,11 @@ def _nodule_faults(nodules: ImageSet, sizes: np.ndarray, settings: Select) -> np
     ).astype(object)
 
 
-def _slice_faults(slices: ImageSet, sizes: np.ndarray, settings: Select) -> np.ndarray:
+def _slice_faults(slices: ImageSet, sizes: np.ndarray, settings: Selection) -> np.ndarray:
     """The reason against each slice, "" where there is none."""
     both = np.logical_and(*((slices.masks == side).any((1, 2)) for side in (1, 2)))
     area = _sizes(slices, "normals")
-    low, high = np.quantile(sizes, settings.area_quantiles)
+    low, high = np.quantile(sizes, settings.size_quantiles)
     return np.select([~both, (area < low) | (area > high)], ["not two lungs", "lung area unlike real ones"], "").astype(
         object
     )

@@ -4,19 +4,17 @@ import numpy as np
 import torch
 from torch import nn
 
+from lungsynth.ct.hu import HU_RANGE
 from lungsynth.ct.window import to_unit
 
-HU_RANGE = (-1024, 3071)
 BATCH = 8
 
 
-def refine_images(
-    generator: nn.Module, images: np.ndarray, window_hu: tuple[float, float], progress=None
-) -> np.ndarray:
+def refine_images(generator: nn.Module, images: np.ndarray, window_hu: tuple[float, float]) -> np.ndarray:
     """Refined images int16 HU [n, h, w] of composites int16 HU [n, h, w]; h and w multiples of 4.
 
     The network sees and gives values of the window; what it changes there is added to the image, so that values
-    outside the window (bone, metal) keep what they exceed it by. `progress` is called with the number of images done.
+    outside the window (bone, metal) keep what they exceed it by.
     """
     generator.eval()
     device = next(generator.parameters()).device
@@ -29,6 +27,4 @@ def refine_images(
             made = generator(torch.from_numpy(unit).to(device)).cpu().numpy()
         change = (made - unit)[:, 0].astype(np.float64) * scale
         out[part] = np.clip(np.rint(images[part] + change), *HU_RANGE)
-        if progress is not None:
-            progress(len(out[part]))
     return out

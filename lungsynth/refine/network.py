@@ -15,8 +15,9 @@ from torch.nn import functional
 from lungsynth.nets.residual import ResidualBlock
 from lungsynth.refine.pool import ImagePool
 from lungsynth.refine.protect import weighted_l1
-from lungsynth.study.stages import Refine
-from lungsynth.train.kind import Update
+from lungsynth.study.stages import CycleGanSettings
+from lungsynth.train.data import Shape
+from lungsynth.train.trainable import Update
 
 DETAIL_PX = 5
 
@@ -113,7 +114,7 @@ def _initialise_he(module: nn.Module) -> None:
 
 
 class CycleGan:
-    """The refiner as a kind. Batches are those of `samples.Samples`: composite, real and the areas to protect.
+    """The refiner as a kind. Batches are those of `samples.crop_source`: composite, real and the areas to protect.
 
     Args:
         settings: sizes and weights.
@@ -123,14 +124,16 @@ class CycleGan:
     loss_family = "lsgan"
     monitored = ("generators", "discriminators")
 
-    def __init__(self, settings: Refine, window_hu: tuple[float, float]):
-        self.settings = settings
-        self.max_shift = 2 * settings.max_shift_hu / (window_hu[1] - window_hu[0]) if settings.residual else None
-        self.ema = {"to_real": settings.ema} if settings.ema else {}
+    averaged = ("to_real",)
 
-    def build(self) -> dict[str, nn.Module]:
+    def __init__(self, settings: CycleGanSettings, window_hu: tuple[float, float]):
+        self.network, self.objective, self.protect = settings.network, settings.objective, settings.protect
+        unit = 2 / (window_hu[1] - window_hu[0])
+        self.max_shift = unit * self.network.max_shift_hu if self.network.residual else None
+
+    def build(self, shape: Shape, classes: int = 1, real: Any = None) -> dict[str, nn.Module]:
         """to_real makes real slices of composites, to_composite the reverse; a discriminator and a pool for each."""
-        chosen = self.settings
+        chosen = self.network
         modules: dict[str, nn.Module] = {}
         for name in ("real", "composite"):
             modules[f"to_{name}"] = Generator(chosen.filters, chosen.blocks, self.max_shift)
@@ -140,7 +143,7 @@ class CycleGan:
                 chosen.discriminator_norm,
                 chosen.discriminator_detail,
             )
-            modules[f"pool_{name}"] = ImagePool(chosen.pool, chosen.crop_px)
+            modules[f"pool_{name}"] = ImagePool(self.objective.pool, shape.size_px)
         return modules
 
     def optimisers(self, modules: dict[str, nn.Module]) -> dict[str, torch.optim.Optimizer]:
@@ -150,7 +153,7 @@ class CycleGan:
             weights = [w for name in ("real", "composite") for w in modules[f"{prefix}_{name}"].parameters()]
             return torch.optim.Adam(
                 weights,
-                self.settings.learning_rate * (self.settings.discriminator_rate if prefix == "judge" else 1),
+                self.objective.learning_rate * (self.objective.discriminator_rate if prefix == "judge" else 1),
                 betas=(0.5, 0.999),
             )
 
@@ -171,7 +174,7 @@ class CycleGan:
         yield Update("generators", sum(losses.values()), {name: loss.detach() for name, loss in losses.items()})
         for name in ("judge_real", "judge_composite"):
             modules[name].requires_grad_(True)
-        more = [batch, *(next(batches) for _ in range(self.settings.discriminator_batches - 1))]
+        more = [batch, *(next(batches) for _ in range(self.objective.discriminator_batches - 1))]
         true = {name: torch.cat([one[name] for one in more]) for name in ("real", "composite")}
         losses = {
             f"judge_{name}": self._judge(modules, name, true[name], made[name], rng) for name in ("real", "composite")
@@ -183,7 +186,7 @@ class CycleGan:
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The fakes of both domains, detached, and the terms of the generators' loss, weighted."""
         made, losses = {}, {}
-        identity = self.settings.cycle * self.settings.identity
+        identity = self.objective.cycle * self.objective.identity
         for target, source in (("real", "composite"), ("composite", "real")):
             near = {name: batch[f"near_{name}"] for name in (source, target)}
             # One call for the fake and for the identity: instance norm treats each image alone.
@@ -192,17 +195,17 @@ class CycleGan:
             judged = modules[f"judge_{target}"](fake)
             losses[f"fool_{target}"] = functional.mse_loss(judged, torch.ones_like(judged))
             back = modules[f"to_{source}"](fake)
-            losses[f"cycle_{source}"] = self.settings.cycle * self._l1(back, batch[source], near[source])
+            losses[f"cycle_{source}"] = self.objective.cycle * self._l1(back, batch[source], near[source])
             for again in same:
                 losses[f"identity_{target}"] = identity * self._l1(again, batch[target], near[target])
-            if self.settings.protect and self.settings.hold:
+            if self.protect.lesions and self.protect.hold:
                 change = (fake - batch[source]).abs() * near[source]
-                losses[f"hold_{source}"] = self.settings.hold * change.mean()
+                losses[f"hold_{source}"] = self.protect.hold * change.mean()
             made[target] = fake.detach()
         return made, losses
 
     def _l1(self, x: Tensor, y: Tensor, near: Tensor) -> Tensor:
-        return weighted_l1(x, y, near, self.settings.protect_weight if self.settings.protect else 1)
+        return weighted_l1(x, y, near, self.protect.weight if self.protect.lesions else 1)
 
     def _judge(self, modules: dict[str, nn.Module], name: str, true: Tensor, fake: Tensor, rng: Any) -> Tensor:
         """Least squares to 1 for true images and to 0 for fakes of the pool, halved."""

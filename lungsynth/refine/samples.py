@@ -8,7 +8,8 @@ import torch
 from lungsynth.ct.window import to_unit
 from lungsynth.refine.protect import near_lesions
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Image, Refine
+from lungsynth.study.stages import Image
+from lungsynth.train.data import Shape, Source
 
 
 class Domain:
@@ -52,24 +53,22 @@ class Domain:
         return self.images[part][k][window], mask[window]
 
 
-class Samples:
-    """Draws the refiner's batches; callable as the training loop wants it.
+def crop_source(composites: Domain, real: Domain, crop_px: int, batch: int, image: Image) -> Source:
+    """Pairs of crops, one of each domain, as a training's data.
 
     A batch: composite and real float32 [batch, 1, crop, crop] in [-1, 1], near_composite and near_real of the same
     shape, 1 where a lesion or the ring round it is protected.
     """
 
-    def __init__(self, composites: Domain, real: Domain, settings: Refine, image: Image):
-        self.domains = {"composite": composites, "real": real}
-        self.settings, self.image = settings, image
+    def draw(rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        made = {}
+        for name, domain in (("composite", composites), ("real", real)):
+            crops = [domain.crop(crop_px, rng) for _ in range(batch)]
+            made[name] = _tensor([to_unit(pixels, image.window_hu) for pixels, _ in crops])
+            made[f"near_{name}"] = _tensor([near_lesions(mask, image.mm_per_px) for _, mask in crops])
+        return made
 
-    def __call__(self, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-        batch = {}
-        for name, domain in self.domains.items():
-            crops = [domain.crop(self.settings.crop_px, rng) for _ in range(self.settings.batch)]
-            batch[name] = _tensor([to_unit(image, self.image.window_hu) for image, _ in crops])
-            batch[f"near_{name}"] = _tensor([near_lesions(mask, self.image.mm_per_px) for _, mask in crops])
-        return batch
+    return Source(draw, Shape(1, crop_px))
 
 
 def _tensor(parts: list[np.ndarray]) -> torch.Tensor:

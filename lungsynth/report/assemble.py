@@ -9,7 +9,7 @@ from lungsynth.report.cautions import cautions
 from lungsynth.report.dag import edges_from
 from lungsynth.report.data import ReportData
 from lungsynth.report.gather import gather
-from lungsynth.report.origin import first_segments_apart, flat, provenance, trainings
+from lungsynth.report.origin import first_checkpoints_apart, flat, provenance, trainings
 
 
 def assemble(
@@ -32,7 +32,7 @@ def assemble(
     settings = flat(view)
     rule, path = page
     inputs = [str(one) for value in files.values() for one in (value if isinstance(value, list) else [value])]
-    others = first_segments_apart([record for record in records if record["rule"] != rule])
+    others = first_checkpoints_apart([record for record in records if record["rule"] != rule])
     edges, stages = edges_from([*others, {"rule": rule, "inputs": inputs, "outputs": [path]}], [path])
     behind = [record for record in others if record["rule"] in stages]
     return ReportData(

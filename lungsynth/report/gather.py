@@ -23,7 +23,7 @@ def evenly(count: int, wanted: int) -> np.ndarray:
 
 
 def training(name: str, kind: str, losses: Path, verdict: Path, points_every: int) -> Training:
-    """A network's losses (the last segment's table holds them all) and its verdict."""
+    """A network's losses (the last checkpoint's table holds them all) and its verdict."""
     table, words = read_csv(losses), read_json(verdict)
     columns = [column for column in table.columns if column.startswith("loss_")] or [
         column for column in table.columns if column not in ("point", "step")

@@ -45,7 +45,7 @@ def trainings(files: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Tra
             settings.get(f"{key}.kind", "cyclegan"),
             files[f"losses_{name}"],
             files[f"verdict_{name}"],
-            settings[f"{key}.points_every"],
+            settings[f"{key}.training.points_every"],
         )
         for name, (title, key) in TRAININGS.items()
         if {f"losses_{name}", f"verdict_{name}"} <= set(files)
@@ -57,10 +57,10 @@ def read_records(folder: Path) -> list[dict[str, Any]]:
     return [read_json(path) for path in sorted(Path(folder).glob("*.json"))]
 
 
-def first_segments_apart(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The records, with a first training segment as a rule of its own where others than its training read it.
+def first_checkpoints_apart(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The records, with a first checkpoint as a rule of its own where others than its training read it.
 
-    Hard negatives are mined with the first segment's state, and feed the second: as one rule, the training would stand
+    Hard negatives are mined with the first checkpoint, and feed the second: as one rule, the training would stand
     on itself, and no graph of rules could be drawn.
     """
     readers: dict[str, set[str]] = {}

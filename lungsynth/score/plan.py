@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from lungsynth.sets.catalogue import EXTRACTORS, made_of
+
 INCEPTION = "inception"
 
 
@@ -13,7 +15,7 @@ class Subject:
         extractor: that sees it.
         train: the fit patients' bank that the generators learnt from, itself the set "real".
         reference: the test patients' bank.
-        sets: name in the table -> name of the file that holds it.
+        sets: name in the table -> name in the catalogue.
     """
 
     extractor: str
@@ -22,25 +24,14 @@ class Subject:
     sets: dict[str, str]
 
 
-SUBJECTS = (
+SUBJECTS = tuple(
     Subject(
-        "nodules",
-        "nodules_fit",
-        "nodules_test",
-        {"real": "nodules_fit", "generated": "nodules_generated", "selected": "nodules_selected"},
-    ),
-    Subject(
-        "slices",
-        "normals_fit",
-        "normals_test",
-        {"real": "normals_fit", "generated": "normals_generated", "selected": "normals_selected"},
-    ),
-    Subject(
-        "slices",
-        "lesions_fit",
-        "lesions_test",
-        {"real": "lesions_fit", "composite": "composite", "refined": "refined"},
-    ),
+        extractor,
+        f"{subject}_fit",
+        f"{subject}_test",
+        {"real": f"{subject}_fit", **{entry.role: entry.name for entry in made_of(subject)}},
+    )
+    for subject, extractor in EXTRACTORS.items()
 )
 
 
@@ -50,5 +41,5 @@ def seen_by(extractor: str) -> tuple[Subject, ...]:
 
 
 def files_of(extractor: str) -> list[str]:
-    """Names of all files behind an extractor's scores, sorted."""
+    """Names of all sets behind an extractor's scores, sorted."""
     return sorted({name for one in seen_by(extractor) for name in (one.train, one.reference, *one.sets.values())})

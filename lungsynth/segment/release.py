@@ -15,7 +15,7 @@ from lungsynth.study.stages import Segment
 
 NETWORK = ("slices", "spacing_mm", "native_mm", "candidate_score")
 """Settings that belong to the weights beside the kind's own."""
-TRAINING = ("steps", "segments", "precision", "context_px", "windows_per", "pasted")
+TRAINING = ("training", "context_px", "windows_per", "pasted")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from lungsynth.study.base import Settings
+from lungsynth.study.training import Training
 
 Role = Literal["fit", "tune", "domain", "test"]
 
@@ -34,6 +35,39 @@ class Split(Settings):
     test: int = Field(5, ge=0, description="give all reported numbers, references and floors")
 
 
+PHANTOM_FOV_MM = 358.4
+"""Side of a digital chest's square field of view; the pixel follows from `size_px`."""
+
+
+class Phantom(Settings):
+    """The digital chests of the reader `phantom`: how many, how finely they are scanned, which nodules they carry."""
+
+    patients: int = Field(24, ge=1, le=9999, description="digital patients")
+    size_px: Literal[128, 256, 512] = Field(256, description="rows and columns: pixels of 2.8, 1.4 or 0.7 mm")
+    slices: int = Field(100, ge=40, le=420, description="of a scan; slices x slice_mm is 238 to 262 mm")
+    slice_mm: float = Field(2.5, ge=0.6, le=6.0, description="from one slice to the next")
+    nodules_min: int = Field(8, ge=0, le=20, description="fewest nodules of a patient")
+    nodules_max: int = Field(10, ge=0, le=20, description="most nodules of a patient")
+    diameter_min_mm: float = Field(4.0, ge=4.0, le=30.0, description="smallest; sizes follow LUNA16's law from here on")
+    diameter_max_mm: float = Field(30.0, ge=4.0, le=30.0, description="largest")
+
+    @property
+    def pixel_mm(self) -> float:
+        """Side of a pixel."""
+        return PHANTOM_FOV_MM / self.size_px
+
+    @model_validator(mode="after")
+    def _ranges(self):
+        if self.nodules_min > self.nodules_max:
+            raise ValueError("nodules_min is larger than nodules_max")
+        if self.diameter_min_mm >= self.diameter_max_mm:
+            raise ValueError("diameter_min_mm must be smaller than diameter_max_mm")
+        height = self.slices * self.slice_mm
+        if not 238 <= height <= 262:
+            raise ValueError(f"slices x slice_mm is {height:g} mm; a chest takes 238 to 262 mm")
+        return self
+
+
 class Cohort(Settings):
     """Where scans come from and who may be used for what."""
 
@@ -42,7 +76,7 @@ class Cohort(Settings):
     split: Split = Split()
     quarantine: Literal["report", "stop"] = Field("report", description="what a bad scan does to the run")
     min_patients: int = Field(4, ge=1, description="fewer usable patients stop the run")
-    phantom: dict[str, Any] = Field(default_factory=dict, description="the digital chests, where a source reads them")
+    phantom: Phantom = Phantom()
 
 
 class Image(Settings):
@@ -81,13 +115,10 @@ class Segment(WithKinds):
     native_mm: tuple[float, float] | None = Field(
         None, description="pixel sizes from the first to the second are left as they are; null: none"
     )
-    start_from: str | None = Field(
+    init_from: str | None = Field(
         None, description="a folder of models/ whose network and operating point are taken over; null: train anew"
     )
-    steps: int = Field(500, ge=0, description="training steps in all; 0: start_from as it is")
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the training's forward passes")
-    segments: int = Field(3, ge=2, description="cached pieces; hard negatives are mined after the first")
-    points_every: int = Field(5, ge=1, description="steps averaged into one point of the loss curve")
+    training: Training = Training(steps=3000, checkpoints=3, batch=16, threads=2, ema=0.98)
     context_px: int = Field(
         96, ge=32, description="patch that is cut round a training slice; windows lie anywhere in it"
     )
@@ -105,10 +136,10 @@ class Segment(WithKinds):
 
     @model_validator(mode="after")
     def _there_is_a_network(self):
-        if not self.steps and self.start_from is None:
-            raise ValueError("steps: 0 trains nothing; name the network in start_from, or take more steps")
-        if 0 < self.steps < self.segments:
-            raise ValueError(f"steps: {self.steps} cannot be cut into segments: {self.segments}")
+        if not self.training.steps and self.init_from is None:
+            raise ValueError("training.steps: 0 trains nothing; name the network in init_from, or take more steps")
+        if self.training.checkpoints < 2:
+            raise ValueError("training.checkpoints must be 2 at least: hard negatives are mined after the first")
         return self
 
 
@@ -130,51 +161,87 @@ class Banks(Settings):
         return self.nodule_fov_mm / self.nodule_px
 
 
-class Weights(Settings):
-    """A file with weights that the user has."""
-
-    path: str = Field(description="under LUNGSYNTH_DATA: .safetensors, or a PyTorch state dict")
-    sha256: str = Field(pattern="^[0-9a-fA-F]{64}$", description="of the file; another one is refused")
-
-
 class Features(WithKinds):
     """The extractors that the scores and the selection stand on, trained in the workflow."""
 
-    kind: str = "compact"
+    kind: str = Field("compact", description="of network; its settings stand under its name")
     dimensions: int = Field(64, ge=8, description="length of a feature vector")
-    steps: int = Field(300, ge=1, description="training steps of each extractor")
-    batch: int = Field(16, ge=2, description="images a step")
-    inception: Weights | None = Field(None, description="{path, sha256} of InceptionV3 weights, if there are any")
+    training: Training = Training(steps=300, checkpoints=1, batch=16)
+
+    @model_validator(mode="after")
+    def _in_one_piece(self):
+        if self.training.checkpoints != 1:
+            raise ValueError("training.checkpoints must be 1: an extractor is trained in one piece")
+        return self
 
 
-class Layer(WithKinds):
-    """One of the two generators: nodules, or normal slices."""
+class Sampling(Settings):
+    """What is drawn from a trained generator."""
 
-    kind: str = "w_capsule"
-    steps: int = Field(500, ge=1, description="generator steps in all")
-    segments: int = Field(2, ge=1, description="cached pieces")
-    points_every: int = Field(5, ge=1, description="generator steps averaged into one point of the loss curve")
     count: int = Field(400, ge=1, description="images drawn before selection")
-    keep: int = Field(100, ge=1, description="images that selection keeps")
-    ema: float = Field(0.99, ge=0, lt=1, description="decay of the generator's running average; 0: none")
-    threads: int = Field(1, ge=1, le=64, description="of this training; with 1 each, two layers share two cores")
 
 
-class Select(Settings):
-    """Which generated images are kept: close to real ones, no copies (C3)."""
+class Selection(Settings):
+    """Which drawn images are kept: of use, close to real ones, no copies (C3)."""
 
+    keep: int = Field(100, ge=1, description="images kept at most")
     metric: Literal["cosine"] = Field("cosine", description="likeness to the nearest real image's features")
     min_distance_quantile: float = Field(0.01, ge=0, lt=1, description="of real-to-real distances; nearer is a copy")
-    match_sizes: bool = Field(True, description="keep the real proportion of diameters, or of lung areas")
-    area_quantiles: tuple[float, float] = Field((0.05, 0.95), description="lung areas a normal may have, of real ones")
+    match_sizes: bool = Field(True, description="keep the real proportion of sizes: diameters, or lung areas")
+    size_quantiles: tuple[float, float] = Field((0.01, 0.99), description="sizes allowed, as quantiles of real ones")
+
+    @model_validator(mode="after")
+    def _quantiles_rise(self):
+        low, high = self.size_quantiles
+        if not 0 <= low < high <= 1:
+            raise ValueError(f"size_quantiles must rise from 0 to 1, got {[low, high]}")
+        return self
+
+
+class Generated(WithKinds):
+    """One of the two layers of stage 1: its generator, how it is trained, what is drawn and kept."""
+
+    kind: str = Field("w_capsule", description="of generator; its settings stand under its name")
+    init_from: str | None = Field(None, description="models/ folder, run, or file of weights to start from; null: none")
+    training: Training = Training()
+    sampling: Sampling = Sampling()
+    selection: Selection = Selection()
 
 
 class Generate(Settings):
     """The two layers of stage 1."""
 
-    nodules: Layer
-    normals: Layer
-    select: Select = Select()
+    nodules: Generated = Generated(
+        kind="w_capsule",
+        w_capsule={
+            "learning_rate": 5e-4,
+            "smooth_doubling": True,
+            "generator_channels": 96,
+            "generator_least": 16,
+            "critic_channels": 16,
+            "critic_most": 64,
+        },
+        training=Training(steps=700, batch=32, ema=0.98),
+        sampling=Sampling(count=600),
+        selection=Selection(keep=200),
+    )
+    normals: Generated = Generated(
+        kind="dcgan",
+        dcgan={
+            "z": 40,
+            "learning_rate": 7e-4,
+            "critic_learning_rate": 2e-4,
+            "generator_channels": 96,
+            "generator_least": 8,
+            "critic_channels": 8,
+            "prior_code": 24,
+            "reconstruct": 30.0,
+            "start_from_mean": False,
+        },
+        training=Training(steps=800, batch=16, ema=0.99),
+        sampling=Sampling(count=400),
+        selection=Selection(keep=60, size_quantiles=(0.1, 0.9)),
+    )
 
 
 class Monitor(Settings):
@@ -274,33 +341,62 @@ class Gate(Settings):
     invented_mm: float = Field(3, gt=0, description="smallest new component that counts as invented")
 
 
-class Refine(Settings):
-    """CycleGAN of the composites towards real slices (FACTS 4.4)."""
+class RefineNetwork(Settings):
+    """Sizes of the CycleGAN (FACTS 4.4)."""
 
-    steps: int = Field(600, ge=1, description="training steps in all")
-    segments: int = Field(2, ge=1, description="cached pieces")
-    points_every: int = Field(5, ge=1, description="steps averaged into one point of the loss curve")
-    crop_px: int = Field(96, ge=32, description="training crop")
-    batch: int = Field(1, ge=1, description="images of each domain a step")
-    filters: int = Field(8, ge=4, description="of the first level")
-    blocks: int = Field(3, ge=1, description="residual blocks")
+    filters: int = Field(8, ge=4, description="of the generators' first level; doubled at each of two halvings")
+    blocks: int = Field(3, ge=1, description="residual blocks at a quarter of the size")
+    residual: bool = Field(True, description="the generators add a bounded change to their input")
+    max_shift_hu: float = Field(80, gt=0, description="largest change where residual is true")
     discriminator_filters: int = Field(16, ge=4, description="of the PatchGAN's first level")
     discriminator_layers: int = Field(2, ge=1, description="strided levels of the PatchGAN; 3 see 70 px")
     discriminator_norm: bool = Field(False, description="instance norm in the PatchGAN, as published; hides blur")
     discriminator_detail: float = Field(5, ge=0, description="gain of its second input, the fine detail; 0: none")
-    discriminator_batches: int = Field(4, ge=1, description="batches a discriminator's step sees; fakes of the pool")
-    discriminator_rate: float = Field(1, gt=0, description="its learning rate over the generators'")
+
+
+class Objective(Settings):
+    """What the CycleGAN learns from, and towards what."""
+
+    crop_px: int = Field(96, ge=32, description="side of a training crop")
     learning_rate: float = Field(4e-4, gt=0, description="Adam, betas (.5, .999); constant, then linear to 0")
-    cycle: float = Field(3, ge=0, description="weight of the cycle term")
+    discriminator_rate: float = Field(1, gt=0, description="the discriminators' learning rate over the generators'")
+    discriminator_batches: int = Field(4, ge=1, description="batches a discriminator's step sees; fakes of the pool")
+    cycle: float = Field(5, ge=0, description="weight of the cycle term")
     identity: float = Field(0.5, ge=0, description="weight of the identity term, relative to cycle")
     pool: int = Field(50, ge=0, description="past fakes shown to the discriminators")
-    ema: float = Field(0.98, ge=0, lt=1, description="decay of the refining generator's running average; 0: none")
-    protect: bool = Field(True, description="weight identity and cycle terms up in and round the lesions")
-    protect_weight: float = Field(10, ge=1, description="how much")
-    hold: float = Field(10, ge=0, description="weight of any change in and round the lesions; 0: off, as published")
-    residual: bool = Field(True, description="the generators add a bounded change to their input")
-    max_shift_hu: float = Field(200, gt=0, description="largest change where residual is true")
+
+
+class Protect(Settings):
+    """What keeps lesions as they were laid."""
+
+    lesions: bool = Field(True, description="whether they are protected at all; false: as published")
+    weight: float = Field(
+        10, ge=1, description="of the identity and cycle terms in and round the lesions, over elsewhere"
+    )
+    hold: float = Field(10, ge=0, description="weight of any change in and round the lesions; 0: none")
+
+
+class CycleGanSettings(Settings):
+    """What the refiner is and what it learns (FACTS 4.4)."""
+
+    network: RefineNetwork = RefineNetwork()
+    objective: Objective = Objective()
+    protect: Protect = Protect()
+
+
+class Refine(CycleGanSettings):
+    """CycleGAN of the composites towards real slices, and the gate behind it."""
+
+    init_from: str | None = Field(None, description="models/ folder, run, or file of weights to start from; null: none")
+    training: Training = Training(steps=600, batch=1, threads=2, ema=0.98)
     gate: Gate = Gate()
+
+
+class Weights(Settings):
+    """A file with weights that the user has."""
+
+    path: str = Field(description="under LUNGSYNTH_DATA: .safetensors, or a PyTorch state dict")
+    sha256: str = Field(pattern="^[0-9a-fA-F]{64}$", description="of the file; another one is refused")
 
 
 class Score(Settings):
@@ -310,6 +406,7 @@ class Score(Settings):
     bootstrap: int = Field(200, ge=20, description="resamples behind an interval")
     floors: int = Field(10, ge=1, description="random halves behind a floor")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="of every interval")
+    inception: Weights | None = Field(None, description="{path, sha256} of InceptionV3 weights: scores by them too")
 
 
 class Release(Settings):

@@ -14,13 +14,12 @@ class Study(Settings):
     study: str = Field("demo", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="the folder under results/")
     seed: int = Field(2023, ge=0, description="every random number descends from it, by name")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="cuda where there is one")
-    threads: int = Field(2, ge=1, le=64, description="of a training step, whatever --cores says")
     cohort: stages.Cohort
     image: stages.Image = stages.Image()
     segment: stages.Segment = stages.Segment()
     banks: stages.Banks = stages.Banks()
     features: stages.Features = stages.Features()
-    generate: stages.Generate
+    generate: stages.Generate = stages.Generate()
     monitor: stages.Monitor = stages.Monitor()
     compose: stages.Compose = stages.Compose()
     refine: stages.Refine = stages.Refine()
@@ -29,8 +28,9 @@ class Study(Settings):
 
     @model_validator(mode="after")
     def _refiner_crop_fits(self):
-        if self.refine.crop_px > self.image.size_px:
-            raise ValueError(f"refine.crop_px {self.refine.crop_px} is larger than image.size_px {self.image.size_px}")
+        crop, size = self.refine.objective.crop_px, self.image.size_px
+        if crop > size:
+            raise ValueError(f"refine.objective.crop_px {crop} is larger than image.size_px {size}")
         if self.image.size_px % 4:
             raise ValueError(f"image.size_px {self.image.size_px}: the refiner halves it twice, take a multiple of 4")
         return self

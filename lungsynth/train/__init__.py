@@ -1,1 +1,1 @@
-"""The one training loop: segments, state, seeds, logs, loss monitor."""
+"""The one training loop: checkpoints, state, seeds, logs, loss monitor."""

@@ -1,64 +1,62 @@
-"""The training loop of every network: read the last segment's state, take the segment's steps, write its own."""
+"""The training loop of every network: read the checkpoint before, take this one's steps, write its state."""
 
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
 from lungsynth.study.errors import TrainingError
 from lungsynth.study.seeds import rng as named_rng
 from lungsynth.study.seeds import torch_seed
-from lungsynth.train.kind import Kind
-from lungsynth.train.segments import SegmentPlan, Verdict, hand_on, write_verdict
-from lungsynth.train.state import Training, load, read_state, write_state
+from lungsynth.train.checkpoints import RunPlan, Verdict, hand_on, write_verdict
+from lungsynth.train.data import Source
+from lungsynth.train.state import TrainingState, load, read_state, start_from, write_state
+from lungsynth.train.trainable import Trainable
 from lungsynth.train.watch import Watch
 
-__all__ = ["load", "pick_device", "run_segment"]
+__all__ = ["load", "pick_device", "run_checkpoint"]
 
 CHECKED_FROM = 100
 """Steps of a training from which its kind is asked whether the networks are spoilt."""
 
-Data = Callable[[np.random.Generator], Any]
 
-
-def run_segment(
-    kind: Kind,
-    data: Data,
-    plan: SegmentPlan,
+def run_checkpoint(
+    kind: Trainable,
+    data: Source,
+    plan: RunPlan,
     previous: Path | None,
     out_state: Path,
     out_verdict: Path,
     out_log: Path,
     progress: TextIO | None = None,
 ) -> Verdict:
-    """Train one segment. On the CPU its files are a function of kind, data, plan and the state before.
+    """Train one checkpoint. On the CPU its files are a function of kind, data, plan and the state before.
 
     Args:
-        kind: what is trained, see `Kind`.
-        data: draws a batch (a tensor, or tensors in a dict or tuple) with the given random numbers only.
-        plan: the training and the segment that is meant.
-        previous: state of the segment before, its verdict and losses beside it; None for the first.
+        kind: what is trained, see `Trainable`.
+        data: its batches.
+        plan: the run and the checkpoint that is meant.
+        previous: state of the checkpoint before, its verdict and losses beside it; None for the first.
         out_state, out_verdict, out_log: what is written, whole or not at all; the log holds all points so far.
         progress: where a bar and a summary line go.
 
     Raises:
         TrainingError: a loss is not finite, the networks have collapsed, the state before does not fit.
     """
-    if (previous is None) != (plan.segment == 0):
-        raise ValueError(f"segment {plan.segment} was given the state {previous}")
+    if (previous is None) != (plan.checkpoint == 0):
+        raise ValueError(f"checkpoint {plan.checkpoint} was given the state {previous}")
     if previous is not None and (verdict := hand_on(previous, out_state, out_verdict, out_log)):
         _say(progress, f"{plan.name}: stopped at step {verdict.step}; the state is handed on")
         return verdict
     device = pick_device(plan.device)
     with _surroundings(plan, device):
-        training = _start(kind, plan, previous, device)
+        training = _start(kind, data, plan, previous, device)
         watch = Watch(kind, plan)
         for point in training.losses.rows:
             watch.add(point)
@@ -85,14 +83,14 @@ def pick_device(wanted: str) -> torch.device:
 
 
 @contextmanager
-def _surroundings(plan: SegmentPlan, device: torch.device) -> Iterator[None]:
+def _surroundings(plan: RunPlan, device: torch.device) -> Iterator[None]:
     """Threads, determinism and torch's own random numbers; all put back at the end."""
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         warnings.warn("on CUDA a second run may differ in the last bits", stacklevel=3)
-    torch.set_num_threads(plan.threads)
+    torch.set_num_threads(plan.training.threads)
     torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
     try:
         with torch.random.fork_rng():
@@ -102,10 +100,12 @@ def _surroundings(plan: SegmentPlan, device: torch.device) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _start(kind: Kind, plan: SegmentPlan, previous: Path | None, device: torch.device) -> Training:
-    """Fresh networks, with the state of the segment before where there is one."""
+def _start(kind: Trainable, data: Source, plan: RunPlan, previous: Path | None, device: torch.device) -> TrainingState:
+    """Fresh networks, with the weights to start from or the state of the checkpoint before where there is one."""
     torch.manual_seed(torch_seed(plan.seed, plan.name, "weights"))
-    training = Training(kind, plan, device)
+    training = TrainingState(kind, data, plan, device)
+    if previous is None and plan.start is not None:
+        start_from(training, plan.start)
     if previous is not None:
         try:
             training.load_state_dict(read_state(previous, device))
@@ -114,15 +114,15 @@ def _start(kind: Kind, plan: SegmentPlan, previous: Path | None, device: torch.d
             raise TrainingError(f"{previous}: does not fit this training ({reason})") from None
         if training.step != plan.first:
             raise TrainingError(
-                f"{previous}: ends at step {training.step}, segment {plan.segment} starts at {plan.first}"
+                f"{previous}: ends at step {training.step}, checkpoint {plan.checkpoint} starts at {plan.first}"
             )
     return training
 
 
 def _take_steps(
-    kind: Kind,
-    data: Data,
-    training: Training,
+    kind: Trainable,
+    data: Source,
+    training: TrainingState,
     watch: Watch,
     device: torch.device,
     previous: Path | None,
@@ -145,7 +145,7 @@ def _take_steps(
             break
 
 
-def _take_step(kind: Kind, data: Data, training: Training, device: torch.device) -> None:
+def _take_step(kind: Trainable, data: Source, training: TrainingState, device: torch.device) -> None:
     """All updates of one step; its random numbers depend on the seed and the step alone."""
     plan, step = training.plan, training.step
     torch.manual_seed(torch_seed(plan.seed, plan.name, "torch", step))
@@ -169,17 +169,17 @@ def _number(value: Any) -> float:
     return float(value.detach() if isinstance(value, torch.Tensor) else value)
 
 
-def _next(updates: Iterator, plan: SegmentPlan, device: torch.device) -> Any:
+def _next(updates: Iterator, plan: RunPlan, device: torch.device) -> Any:
     """The next update, its forward pass in the plan's precision; None at the end."""
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=plan.precision == "bfloat16"):
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=plan.training.precision == "bfloat16"):
         return next(updates, None)
 
 
-def _batches(data: Data, plan: SegmentPlan, step: int, device: torch.device) -> Iterator[Any]:
+def _batches(data: Source, plan: RunPlan, step: int, device: torch.device) -> Iterator[Any]:
     """Batches of one step, each from a stream of its own."""
     number = 0
     while True:
-        yield _to(data(named_rng(plan.seed, plan.name, "batch", step, number)), device)
+        yield _to(data.draw(named_rng(plan.seed, plan.name, "batch", step, number)), device)
         number += 1
 
 
@@ -191,7 +191,7 @@ def _to(batch: Any, device: torch.device) -> Any:
     return batch.to(device)
 
 
-def _check(kind: Kind, training: Training) -> None:
+def _check(kind: Trainable, training: TrainingState) -> None:
     """Ask the kind whether its networks are still alive, with averages in place of the weights they follow.
 
     Networks of a few steps are not asked: they had no time to learn anything, let alone to lose it.
@@ -203,7 +203,7 @@ def _check(kind: Kind, training: Training) -> None:
         kind.check(training.modules | averaged, noise)
 
 
-def _verdict(training: Training, watch: Watch, device: torch.device) -> Verdict:
+def _verdict(training: TrainingState, watch: Watch, device: torch.device) -> Verdict:
     plan, monitor = training.plan, watch.monitor
     finished = training.step == plan.steps or watch.stopped
     return Verdict(
@@ -222,7 +222,7 @@ def _verdict(training: Training, watch: Watch, device: torch.device) -> Verdict:
     )
 
 
-def _summary(training: Training, verdict: Verdict) -> str:
+def _summary(training: TrainingState, verdict: Verdict) -> str:
     last = training.losses.rows[-1] if training.losses.rows else {}
     numbers = ", ".join(f"{name} {value:.4g}" for name, value in last.items())
     return f"{verdict.name}: step {verdict.step} of {verdict.steps}, {numbers}; monitor: {verdict.verdict}"

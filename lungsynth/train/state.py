@@ -1,4 +1,4 @@
-"""All that a training is at one moment, and its file: tensors and Python scalars only."""
+"""All that a run is at one moment, and its file: tensors and Python scalars only."""
 
 import io
 import sys
@@ -11,26 +11,30 @@ from torch import nn
 from lungsynth.ct.files import write_bytes
 from lungsynth.nets.ema import Ema
 from lungsynth.study.errors import TrainingError
-from lungsynth.train.kind import Kind
+from lungsynth.train.checkpoints import RunPlan
+from lungsynth.train.data import Shape, Source
 from lungsynth.train.losses import LossTable
-from lungsynth.train.segments import SegmentPlan
+from lungsynth.train.trainable import Trainable
 
 
-class Training:
+class TrainingState:
     """Networks, optimisers, averages and losses under way.
 
     Random numbers need no room in it: all of a step's come from streams named by seed and step.
     """
 
-    def __init__(self, kind: Kind, plan: SegmentPlan, device: torch.device):
+    def __init__(self, kind: Trainable, data: Source, plan: RunPlan, device: torch.device):
         self.plan, self.step = plan, 0
-        self.modules = {name: module.to(device).train() for name, module in kind.build().items()}
+        self.shape, self.classes = data.shape, data.classes
+        built = kind.build(data.shape, data.classes, data.real)
+        self.modules = {name: module.to(device).train() for name, module in built.items()}
         self.optimisers = kind.optimisers(self.modules)
         self.rates = {
             name: [group["lr"] for group in optimiser.param_groups] for name, optimiser in self.optimisers.items()
         }
-        self.averages = {name: Ema(self.modules[name], decay) for name, decay in kind.ema.items()}
-        self.losses = LossTable(plan.points_every)
+        decay = plan.training.ema
+        self.averages = {name: Ema(self.modules[name], decay) for name in kind.averaged if decay}
+        self.losses = LossTable(plan.training.points_every)
 
     def scale_rates(self, factor: float) -> None:
         """Set all learning rates to `factor` times what the kind chose."""
@@ -44,6 +48,8 @@ class Training:
             "name": self.plan.name,
             "seed": self.plan.seed,
             "step": self.step,
+            "shape": [self.shape.channels, self.shape.size_px],
+            "classes": self.classes,
             "modules": {name: module.state_dict() for name, module in self.modules.items()},
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "averages": {name: average.state_dict() for name, average in self.averages.items()},
@@ -94,29 +100,58 @@ def read_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]
     except Exception as error:  # torch raises many kinds for a damaged archive
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TrainingError(f"{path}: cannot be read as a state ({reason}); remove it and run again") from None
-    if not isinstance(state, dict) or "modules" not in state:
+    if not isinstance(state, dict) or not {"modules", "shape", "classes"} <= set(state):
         raise TrainingError(f"{path}: is no state of a training; remove it and run again")
     return state
 
 
-def load(kind: Kind, state_path: Path, device: torch.device | str = "cpu", ema: bool = True) -> dict[str, nn.Module]:
+def start_from(training: TrainingState, path: Path) -> None:
+    """Take over the weights of another run's state; averages start from them too.
+
+    The averages of that run are taken where it kept them. What it has no module for starts fresh.
+
+    Raises:
+        TrainingError: the file cannot be read, or holds other networks.
+    """
+    given = weights_of(read_state(path))
+    # What has no weights (a pool of past images) belongs to the run that filled it.
+    trained = [name for name, module in training.modules.items() if any(True for _ in module.parameters())]
+    shared = [name for name in trained if name in given]
+    if not shared:
+        raise TrainingError(f"{path}: holds {', '.join(given)}, and this run trains {', '.join(trained)}")
+    for name in shared:
+        _fill(training.modules[name], given[name], path, name)
+        if name in training.averages:
+            _fill(training.averages[name].module, given[name], path, name)
+
+
+def weights_of(state: dict[str, Any], ema: bool = True) -> dict[str, dict[str, torch.Tensor]]:
+    """Weights by module: the running averages where a state has them and `ema` asks for them."""
+    averages = state.get("averages", {}) if ema else {}
+    return {name: averages[name]["module"] if name in averages else own for name, own in state["modules"].items()}
+
+
+def _fill(module: nn.Module, weights: dict[str, torch.Tensor] | None, path: Path, name: str) -> None:
+    try:
+        module.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        lines = str(error).splitlines()
+        reason = (lines[1] if len(lines) > 1 else lines[0]).strip()
+        raise TrainingError(f"{path}: does not fit the network {name!r} ({reason})") from None
+
+
+def load(kind: Trainable, path: Path, device: torch.device | str = "cpu", ema: bool = True) -> dict[str, nn.Module]:
     """A kind's networks with the weights of a state, in eval mode, without gradients.
 
     Args:
-        ema: take the running averages where the kind keeps them.
+        ema: take the running averages where the run kept them.
 
     Raises:
         TrainingError: the state cannot be read or belongs to other networks.
     """
-    state = read_state(state_path, device)
-    modules = kind.build()
+    state = read_state(path, device)
+    modules, weights = kind.build(Shape(*state["shape"]), state["classes"]), weights_of(state, ema)
     for name, module in modules.items():
-        averaged = ema and name in state["averages"]
-        weights = state["averages"][name]["module"] if averaged else state["modules"].get(name)
-        try:
-            module.load_state_dict(weights)
-        except (RuntimeError, TypeError, AttributeError) as error:
-            reason = str(error).splitlines()[0]
-            raise TrainingError(f"{state_path}: does not fit the network {name!r} ({reason})") from None
+        _fill(module, weights.get(name), path, name)
         module.to(device).eval().requires_grad_(False)
     return modules

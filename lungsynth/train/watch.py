@@ -2,12 +2,12 @@
 
 import math
 
-from lungsynth.train.kind import Kind
+from lungsynth.train.checkpoints import RunPlan
 from lungsynth.train.monitor import SHORT_RUN, LossMonitor
-from lungsynth.train.segments import SegmentPlan
+from lungsynth.train.trainable import Trainable
 
 
-def watch_mode(kind: Kind, mode: str) -> str:
+def watch_mode(kind: Trainable, mode: str) -> str:
     """What the monitor does for this kind: "none", "report" or "stop".
 
     "auto" stops trainings with BCE losses alone: the scale of the others is arbitrary, and the rule's bounds are not.
@@ -26,7 +26,7 @@ class Watch:
         stopped: the training is to end here.
     """
 
-    def __init__(self, kind: Kind, plan: SegmentPlan):
+    def __init__(self, kind: Trainable, plan: RunPlan):
         self.mode, self.plan, self.stopped = watch_mode(kind, plan.monitor.mode), plan, False
         self.columns = tuple(f"loss_{name}" for name in getattr(kind, "monitored", None) or ())
         self.monitor = LossMonitor(plan.monitor)
@@ -46,4 +46,4 @@ class Watch:
     def step_of(self, point: int | None) -> int | None:
         """Steps that were done at the end of a point; None where the point means nothing yet."""
         judged = point is not None and self.plan.points >= SHORT_RUN
-        return (point + 1) * self.plan.points_every if judged else None
+        return (point + 1) * self.plan.training.points_every if judged else None

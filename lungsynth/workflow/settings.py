@@ -9,9 +9,11 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from lungsynth.study.errors import StudyError, nearest
 from lungsynth.study.registry import Registry
+from lungsynth.study.runs import Run, runs_of
 from lungsynth.study.stages import WithKinds
 from lungsynth.study.study import Study
-from lungsynth.workflow.shipped import taken_over
+from lungsynth.workflow.moved import refuse_moved
+from lungsynth.workflow.shipped import file_to_start_from, taken_over
 from lungsynth.workflow.sources import under_data
 
 # Dotted key of a block with kinds -> the room whose registry names them.
@@ -35,6 +37,7 @@ def load(config: dict[str, Any]) -> Study:
     Raises:
         StudyError: one line with the key's path, the value, what is allowed and, for an unknown key, the nearest one.
     """
+    refuse_moved(config)
     study = _validate(Study, taken_over(config), "")
     blocks = {path: _with_kind(_at(study, path), path) for path in KINDS}
     study = _replace(study, blocks)
@@ -43,13 +46,15 @@ def load(config: dict[str, Any]) -> Study:
             _known(_registry(place), name, path)
     _check_sizes(study)
     _check_weights(study)
-    return _replace(study, {"cohort.sources": _sources(study), "cohort.phantom": _phantom(study)})
+    _check_starts(study)
+    return _replace(study, {"cohort.sources": _sources(study)})
 
 
-def view(study: Study, *paths: str, without: tuple[str, ...] = ()) -> str:
+def view(study: Study, *paths: str, run: Run | None = None, without: tuple[str, ...] = ()) -> str:
     """The settings at `paths` (dotted) as one canonical JSON string: what a rule's params carry.
 
     Args:
+        run: a training that the step belongs to; stands in the view as "run".
         without: dotted keys inside them that the step does not use, so that a change there reruns nothing.
     """
     chosen = {}
@@ -59,12 +64,14 @@ def view(study: Study, *paths: str, without: tuple[str, ...] = ()) -> str:
             if key.startswith(path + "."):
                 _drop(value, key[len(path) + 1 :].split("."))
         chosen[path] = value
+    if run is not None:
+        chosen["run"] = _plain(run)
     return json.dumps(chosen, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def typed(path: str, value: Any) -> Any:
     """A view's value at `path` as the model it came from; keys that the view left out are no attributes of it."""
-    model = _model_at(path)
+    model = Run if path == "run" else _model_at(path)
     return value if model is None else _made(model, value)
 
 
@@ -134,7 +141,7 @@ def _known(registry: Registry, name: str, path: str) -> None:
 
 
 def _with_kind(block: Any, path: str) -> Any:
-    """Refuse keys that are neither fields nor kinds; validate the chosen kind's block and drop the others."""
+    """Refuse keys that are neither fields nor kinds; validate every kind's block, keep the chosen one's."""
     registry = _registry(KINDS[path])
     _known(registry, block.kind, f"{path}.kind")
     if not isinstance(block, WithKinds):
@@ -143,7 +150,9 @@ def _with_kind(block: Any, path: str) -> Any:
         if name not in registry.names():
             known = [*type(block).model_fields, *registry.names()]
             raise StudyError(f"{path}.{name}: unknown key{nearest(name, known)}")
-    own = _validate(registry.settings(block.kind), block.block(), f"{path}.{block.kind}")
+    blocks = {block.kind: {}, **(block.model_extra or {})}
+    made = {name: _validate(registry.settings(name), given or {}, f"{path}.{name}") for name, given in blocks.items()}
+    own = made[block.kind]
     fields = {name: getattr(block, name) for name in type(block).model_fields}
     return type(block)(**fields, **{block.kind: own.model_dump(mode="json")})
 
@@ -167,29 +176,33 @@ def _sources(study: Study) -> list[dict[str, Any]]:
     return checked
 
 
-def _phantom(study: Study) -> dict[str, Any]:
-    from lungsynth.cohort.phantom.settings import PhantomSettings
-
-    return _validate(PhantomSettings, study.cohort.phantom, "cohort.phantom").model_dump(mode="json")
-
-
 def _check_weights(study: Study) -> None:
     """A file that the user names and has not is said before any job."""
-    weights = study.features.inception
+    weights = study.score.inception
     if weights and not under_data(weights.path).is_file():
-        raise StudyError(f"features.inception.path: there is no file {weights.path!r} under LUNGSYNTH_DATA")
+        raise StudyError(f"score.inception.path: there is no file {weights.path!r} under LUNGSYNTH_DATA")
+
+
+def _check_starts(study: Study) -> None:
+    """What `init_from` names is there, and no run starts from itself."""
+    runs = runs_of(study)
+    for run in runs.values():
+        if run.init_from == run.name:
+            raise StudyError(f"init_from: the run {run.name} cannot start from itself")
+        if run.init_from is not None and run.init_from not in runs:
+            file_to_start_from(run.init_from)
 
 
 def _check_sizes(study: Study) -> None:
     """An image size that a network cannot take is a setting's fault, and said before any job."""
-    for layer, size in (("nodules", study.banks.nodule_px), ("normals", study.image.size_px)):
-        block = getattr(study.generate, layer)
-        own = _registry(KINDS[f"generate.{layer}"]).settings(block.kind).model_validate(block.block())
+    for target, size in (("nodules", study.banks.nodule_px), ("normals", study.image.size_px)):
+        block = getattr(study.generate, target)
+        own = _registry(KINDS[f"generate.{target}"]).settings(block.kind).model_validate(block.block())
         try:
             own.check_size(size)
         except (ValueError, StudyError) as error:
-            key = "banks.nodule_px" if layer == "nodules" else "image.size_px"
-            raise StudyError(f"{key}: {size} does not suit generate.{layer}.kind {block.kind}: {error}") from None
+            key = "banks.nodule_px" if target == "nodules" else "image.size_px"
+            raise StudyError(f"{key}: {size} does not suit generate.{target}.kind {block.kind}: {error}") from None
 
 
 def _validate(model: type[BaseModel], values: Any, prefix: str) -> Any:

@@ -30,21 +30,21 @@ def recipe_of(name: str) -> dict[str, Any]:
     names = sorted(path.parent.name for path in MODELS.glob(f"*/{RECIPE}"))
     if name not in names:
         hint = nearest(name, names, "there are")
-        raise StudyError(f"segment.start_from: got {name!r}; models/ has no such folder{hint}")
+        raise StudyError(f"segment.init_from: got {name!r}; models/ has no such folder{hint}")
     try:
         return json.loads((MODELS / name / RECIPE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise StudyError(f"segment.start_from: models/{name}/{RECIPE} cannot be read ({error})") from None
+        raise StudyError(f"segment.init_from: models/{name}/{RECIPE} cannot be read ({error})") from None
 
 
 def taken_over(config: dict[str, Any]) -> dict[str, Any]:
-    """The study's settings with those of the network that `segment.start_from` names in their place.
+    """The study's settings with those of the network that `segment.init_from` names in their place.
 
     What the network is (kind, widths, grid) comes from its recipe, whatever the study says: other weights would not
     fit. How it is trained further stays the study's.
     """
     segment = config.get("segment")
-    name = segment.get("start_from") if isinstance(segment, dict) else None
+    name = segment.get("init_from") if isinstance(segment, dict) else None
     if not isinstance(name, str):
         return config
     config = copy.deepcopy(config)
@@ -53,3 +53,20 @@ def taken_over(config: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(own, dict)
         config["segment"][key] = {**own, **value} if both else value
     return config
+
+
+def file_to_start_from(name: str) -> str:
+    """The weights that `init_from` names: a folder of models/, or a file (.safetensors, or a run's state .pt).
+
+    Raises:
+        StudyError: neither.
+    """
+    if (MODELS / name / WEIGHTS).is_file():
+        return weights_of(name)
+    if Path(name).suffix in (".pt", ".safetensors") and Path(name).is_file():
+        return str(Path(name).resolve())
+    shipped = sorted(path.parent.name for path in MODELS.glob(f"*/{RECIPE}"))
+    raise StudyError(
+        f"init_from: got {name!r}; that is no run of this study, no folder of models/ (there are: "
+        f"{', '.join(shipped)}) and no file of weights"
+    )

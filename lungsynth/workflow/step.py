@@ -74,14 +74,14 @@ def step(snakemake: Any, threads: int = 1) -> Iterator[Job]:
 
     Args:
         snakemake: the object that Snakemake puts into a script.
-        threads: of torch, BLAS and SimpleITK, whatever cores the run has; a training passes the study's number.
+        threads: of torch, BLAS and SimpleITK, whatever cores the run has; a training's settings have their own.
     """
     _die_with_scheduler()
     job = Job(snakemake)
     with _log(snakemake.log[0] if snakemake.log else None) as screen:
         try:
             _clear_drafts(snakemake.output)
-            set_threads(job.view.get("threads", threads))
+            set_threads(_threads(job, threads))
             yield job
             records.write(job, [str(path) for path in snakemake.input], [str(path) for path in snakemake.output])
         except LungsynthError as error:
@@ -92,6 +92,14 @@ def step(snakemake: Any, threads: int = 1) -> Iterator[Job]:
             _give_up(
                 f"{job.rule}: the disk is full ({error.filename or error.strerror}); free some space, run again", screen
             )
+
+
+def _threads(job: Job, otherwise: int) -> int:
+    """The cores of the training that a job takes a piece of; `otherwise` where it takes none."""
+    trainings = [block for path, block in job.view.items() if path.endswith(".training")]
+    if hasattr(job.wildcards, "checkpoint") and "run" in job.view:
+        trainings.append(job.view["run"]["training"])
+    return max((block["threads"] for block in trainings), default=otherwise)
 
 
 def set_threads(threads: int) -> None:

@@ -1,36 +1,34 @@
-"""What the training scripts share: from a job to one segment of the training loop."""
+"""What the training scripts share: from a job to one checkpoint of a run."""
 
 import sys
 from typing import Any
 
-from lungsynth.train.segments import SegmentPlan
+from lungsynth.study.runs import Run
+from lungsynth.train.checkpoints import RunPlan
 from lungsynth.workflow.step import Job
 
 
-def run_training(job: Job, name: str, kind: Any, data: Any, schedule: Any, threads: int) -> None:
-    """Train the segment that the job's wildcard names, from the state before to the job's outputs.
+def run_training(job: Job, run: Run, kind: Any, data: Any) -> None:
+    """Train the checkpoint that the job's wildcard names, from the one before to the job's outputs.
 
     Args:
-        name: of the training; its random numbers descend from it.
-        schedule: settings with steps, segments, points_every and perhaps a precision.
-        data: draws a batch from a numpy Generator.
+        run: what is trained, see `lungsynth.study.runs`.
+        kind: a `Trainable`; data: a `Source`.
     """
-    from lungsynth.train.loop import run_segment
+    from lungsynth.train.loop import run_checkpoint
 
-    plan = SegmentPlan(
-        name=name,
-        seed=job.seed,
-        steps=schedule.steps,
-        segments=schedule.segments,
-        segment=int(job.wildcards.segment),
-        points_every=schedule.points_every,
-        threads=threads,
+    start = getattr(job.input, "start", [])
+    plan = RunPlan(
+        name=run.name,
+        seed=run.seed,
+        training=run.training,
+        checkpoint=int(job.wildcards.checkpoint),
         device=job.settings("device"),
         monitor=job.settings("monitor"),
-        precision=getattr(schedule, "precision", "float32"),
+        start=start[0] if start else None,
     )
     before = job.input.before[0] if job.input.before else None
-    verdict = run_segment(
+    verdict = run_checkpoint(
         kind, data, plan, before, job.output.state, job.output.verdict, job.output.losses, progress=sys.stderr
     )
     job.record(device=verdict.device, bitwise=verdict.bitwise)

@@ -16,12 +16,12 @@ VIEW = {
     "seed": 7,
     "cohort": {"sources": [{"reader": "phantom"}]},
     "image": {"size_px": 48, "window_hu": [-1000, 400]},
-    "segment": {"kind": "dense_unet", "points_every": 5},
+    "segment": {"kind": "dense_unet", "training": {"points_every": 5}},
     "generate": {
-        "nodules": {"kind": "w_capsule", "points_every": 5},
-        "normals": {"kind": "dcgan", "points_every": 5},
+        "nodules": {"kind": "w_capsule", "training": {"points_every": 5}},
+        "normals": {"kind": "dcgan", "training": {"points_every": 5}},
     },
-    "refine": {"points_every": 5},
+    "refine": {"training": {"points_every": 5}},
     "release": {"title": "A tiny study"},
 }
 

@@ -13,7 +13,7 @@ from lungsynth.ct.volume import Volume, write
 DOCUMENT = Path(__file__).parents[2] / "docs" / "adding.md"
 EXAMPLE = re.compile(r"`(lungsynth/\S+\.py)`:\n\n```python\n(.*?)```", re.DOTALL)
 ROOMS = {
-    "lungsynth.generate": "GENERATORS",
+    "lungsynth.generate.kinds": "GENERATORS",
     "lungsynth.cohort": "READERS",
     "lungsynth.features": "EXTRACTORS",
     "lungsynth.score.metrics": "METRICS",
@@ -22,7 +22,7 @@ ROOMS = {
 
 
 def registry(package):
-    room = package.removesuffix(".metrics").removesuffix(".formats")
+    room = package.removesuffix(".metrics").removesuffix(".formats").removesuffix(".kinds")
     return getattr(importlib.import_module(f"{room}.registry"), ROOMS[package])
 
 
@@ -56,22 +56,22 @@ def test_every_registry_has_an_example(examples):
 def test_the_generator_trains_and_draws():
     import torch
 
-    from lungsynth.generate.base import Shape
+    from lungsynth.train.data import Shape
 
-    generators = registry("lungsynth.generate")
-    settings = generators.settings("lsgan")(generator_channels=8, critic_channels=4, batch=4, start_from_mean=False)
-    kind = generators.get("lsgan")(settings, Shape(32, 2))
+    generators = registry("lungsynth.generate.kinds")
+    settings = generators.settings("lsgan")(generator_channels=8, critic_channels=4, start_from_mean=False)
+    kind = generators.get("lsgan")(settings)
     torch.manual_seed(1)
-    modules, rng = kind.build(), torch.Generator().manual_seed(1)
+    modules, rng = kind.build(Shape(2, 32)), torch.Generator().manual_seed(1)
     optimisers = kind.optimisers(modules)
     before = [p.detach().clone() for p in modules["generator"].parameters()]
-    batches = iter(lambda: torch.rand(4, 2, 32, 32, generator=rng) * 2 - 1, None)
+    batches = iter(lambda: {"images": torch.rand(4, 2, 32, 32, generator=rng) * 2 - 1}, None)
     for update in kind.step(modules, batches, rng, 0):
         optimisers[update.optimiser].zero_grad()
         update.loss.backward()
         optimisers[update.optimiser].step()
     assert any(not torch.equal(old, new) for old, new in zip(before, modules["generator"].parameters(), strict=True))
-    assert kind.draw(modules["generator"], 3, rng).shape == (3, 2, 32, 32)
+    assert kind.sample(modules, 3, None, [np.random.default_rng(k) for k in range(3)]).shape == (3, 2, 32, 32)
 
 
 def test_the_reader_finds_a_nodule_where_it_is(tmp_path):

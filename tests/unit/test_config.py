@@ -61,8 +61,8 @@ def test_every_study_validates(path):
 def test_weights_that_are_not_there_are_said_before_any_job(tmp_path, monkeypatch):
     monkeypatch.setenv("LUNGSYNTH_DATA", str(tmp_path))
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    config["features"]["inception"] = {"path": "inception.pt", "sha256": "0" * 64}
-    with pytest.raises(StudyError, match=r"features\.inception\.path: .*'inception\.pt'"):
+    config["score"]["inception"] = {"path": "inception.pt", "sha256": "0" * 64}
+    with pytest.raises(StudyError, match=r"score\.inception\.path: .*'inception\.pt'"):
         load(config)
     (tmp_path / "inception.pt").write_bytes(b"weights")
-    assert load(config).features.inception.path == "inception.pt"
+    assert load(config).score.inception.path == "inception.pt"

@@ -21,7 +21,8 @@ from lungsynth.score.samples import Sample
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.errors import DataError, TrainingError
 from lungsynth.study.stages import Features
-from lungsynth.train.segments import SegmentPlan
+from lungsynth.study.training import Training
+from lungsynth.train.checkpoints import RunPlan
 
 
 def bank(n: int, seed: int, size: int = 48) -> ImageSet:
@@ -57,10 +58,8 @@ def card(with_mask: bool = False, kind: str = "compact") -> Card:
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("features")
     paths = folder / "slices.safetensors", folder / "slices-losses.csv"
-    plan = SegmentPlan("features/slices", seed=3, steps=120, threads=1, device="cpu")
-    recipe = training.train_extractor(
-        "slices", bank(240, 0), Features(dimensions=16, batch=16), (-1000, 400), plan, *paths
-    )
+    plan = RunPlan("features/slices", 3, Training(steps=120, checkpoints=1, batch=16), device="cpu")
+    recipe = training.train_extractor("slices", bank(240, 0), Features(dimensions=16), (-1000, 400), plan, *paths)
     return paths[0], recipe
 
 
@@ -82,7 +81,7 @@ def test_a_released_extractor_reads_back_with_its_hash(trained):
     features = apply.features_of(extractor, images)
     assert features.shape == (20, 16)
     assert features.dtype == np.float64
-    assert apply.logits_of(extractor, images).shape == (20, 6)
+    assert apply.embed(extractor, images).logits.shape == (20, 6)
 
 
 def test_features_of_the_fit_bank_are_standardised(trained):
@@ -156,16 +155,16 @@ def test_changed_weights_are_noticed(trained, tmp_path):
 def test_training_twice_gives_the_same_bytes(tmp_path):
     weights = []
     for name in ("one", "two"):
-        plan = SegmentPlan("features/slices", seed=4, steps=4, threads=1, device="cpu")
+        plan = RunPlan("features/slices", 4, Training(steps=4, checkpoints=1, batch=8), device="cpu")
         paths = tmp_path / f"{name}.safetensors", tmp_path / f"{name}.csv"
-        settings = Features(dimensions=8, batch=8)
+        settings = Features(dimensions=8)
         training.train_extractor("slices", bank(24, 0, 32), settings, (-1000, 400), plan, *paths)
         weights.append(paths[0].read_bytes())
     assert weights[0] == weights[1]
 
 
 def test_too_few_images_or_classes_are_one_line(tmp_path):
-    plan = SegmentPlan("features/slices", seed=4, steps=4, device="cpu")
+    plan = RunPlan("features/slices", 4, Training(steps=4, checkpoints=1), device="cpu")
     paths = tmp_path / "a.safetensors", tmp_path / "a.csv"
     with pytest.raises(TrainingError, match="10 images"):
         training.train_extractor("slices", bank(10, 0), Features(), (-1000, 400), plan, *paths)

@@ -44,7 +44,7 @@ def test_another_hash_other_weights_and_pickles_are_refused(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         inception.read(path, "0" * 64)
     path.write_bytes(b"abc")
-    with pytest.raises(DataError, match=r"features\.inception\.sha256"):
+    with pytest.raises(DataError, match=r"score\.inception\.sha256"):
         inception.read(path, "0" * 64)
     torch.save({"fc.weight": torch.zeros(1)}, path)
     with pytest.raises(DataError, match="is missing"):

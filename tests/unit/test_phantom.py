@@ -15,14 +15,14 @@ from lungsynth.cohort.phantom import write
 from lungsynth.cohort.phantom.chest import VERSION, Patient, make_patient
 from lungsynth.cohort.phantom.grid import Grid, coverage, ellipse, ellipsoid, random_field, union
 from lungsynth.cohort.phantom.nodules import DIAMETERS_MM, TEXTURES, draw_wanted
-from lungsynth.cohort.phantom.settings import PhantomSettings
 from lungsynth.cohort.phantom.tubes import add_thin, add_tube
 from lungsynth.cohort.phantom.vessels import prim, tree_radii
+from lungsynth.study.stages import Phantom
 
-SMALL = PhantomSettings(size_px=128, slices=48, slice_mm=5.0, diameter_min_mm=8.0)
+SMALL = Phantom(size_px=128, slices=48, slice_mm=5.0, diameter_min_mm=8.0)
 
 PINNED_VERSION = 2
-PINNED_CODE = "eed21db81a86eb9c"
+PINNED_CODE = "6136a31bedb88061"
 """Digest of the generator's code, docstrings left out: see `code_digest`."""
 
 
@@ -33,7 +33,7 @@ def small() -> Patient:
 
 @pytest.fixture(scope="module")
 def patient() -> Patient:
-    return make_patient(PhantomSettings(), 2023, 1)
+    return make_patient(Phantom(), 2023, 1)
 
 
 def same(first: Patient, second: Patient) -> bool:
@@ -170,7 +170,7 @@ def test_pinned_measures_of_a_patient(patient):
 
 def test_kinds_and_diameters_follow_the_wanted_distributions():
     rng = np.random.default_rng(1)
-    wanted = [w for _ in range(300) for w in draw_wanted(rng, PhantomSettings())]
+    wanted = [w for _ in range(300) for w in draw_wanted(rng, Phantom())]
     glass = np.mean([w.kind == "ground_glass" for w in wanted])
     assert glass == pytest.approx(0.30, abs=0.02)
     diameters = [w.diameter_mm for w in wanted]
@@ -188,7 +188,7 @@ def test_kinds_and_diameters_follow_the_wanted_distributions():
 )
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ValidationError):
-        PhantomSettings(**wrong)
+        Phantom(**wrong)
 
 
 # --------------------------------------------------------------------- folder

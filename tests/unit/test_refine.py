@@ -13,14 +13,24 @@ from lungsynth.refine.apply import refine_images
 from lungsynth.refine.network import CycleGan, Discriminator, Generator, fine_detail
 from lungsynth.refine.pool import ImagePool
 from lungsynth.refine.protect import near_lesions, weighted_l1
-from lungsynth.refine.samples import Domain, Samples
+from lungsynth.refine.samples import Domain, crop_source
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Image, Refine
-from lungsynth.train.loop import run_segment
-from lungsynth.train.segments import SegmentPlan
+from lungsynth.study.stages import CycleGanSettings, Image
+from lungsynth.study.training import Training
+from lungsynth.train.checkpoints import RunPlan
+from lungsynth.train.data import Shape
+from lungsynth.train.loop import run_checkpoint
 
 WINDOW = (-1000, 400)
-SMALL = Refine(steps=4, crop_px=32, filters=4, blocks=1, discriminator_filters=4, pool=3)
+SMALL = CycleGanSettings(
+    network={"filters": 4, "blocks": 1, "discriminator_filters": 4}, objective={"crop_px": 32, "pool": 3}
+)
+CROPS = Shape(1, 32)
+
+
+def crops():
+    """Crops of both domains, one of each a batch."""
+    return crop_source(domain(), domain(seed=1), 32, 1, Image(size_px=40))
 
 
 def parameters(module: torch.nn.Module) -> int:
@@ -72,20 +82,15 @@ def test_the_detail_channel_shows_blur_and_no_level():
 
 def test_published_form_without_our_changes():
     """Residual, hold, detail and averages off: generators and discriminators of the paper, no term of ours."""
-    plain = SMALL.model_copy(
-        update={
-            "residual": False,
-            "protect": False,
-            "ema": 0.0,
-            "discriminator_norm": True,
-            "discriminator_detail": 0.0,
-            "discriminator_batches": 1,
-        }
+    published = {"residual": False, "discriminator_norm": True, "discriminator_detail": 0}
+    plain = CycleGanSettings(
+        network=SMALL.network.model_dump() | published,
+        objective=SMALL.objective.model_dump() | {"discriminator_batches": 1},
+        protect={"lesions": False},
     )
-    kind = CycleGan(plain, WINDOW)
-    samples, rng = Samples(domain(), domain(seed=1), plain, Image(size_px=40)), np.random.default_rng(0)
-    update = next(kind.step(kind.build(), iter(lambda: samples(rng), None), torch.Generator(), 0))
-    assert kind.ema == {} and kind.max_shift is None
+    kind, data, rng = CycleGan(plain, WINDOW), crops(), np.random.default_rng(0)
+    update = next(kind.step(kind.build(CROPS), iter(lambda: data.draw(rng), None), torch.Generator(), 0))
+    assert kind.max_shift is None
     assert sorted(update.logs) == sorted(
         f"{term}_{name}" for term in ("fool", "cycle", "identity") for name in ("real", "composite")
     )
@@ -182,18 +187,18 @@ def test_refining_keeps_what_lies_outside_the_window():
 
 def test_an_untrained_residual_refiner_changes_nothing():
     hu = np.random.default_rng(0).integers(-1024, 3071, (3, 40, 40)).astype(np.int16)
-    assert (refine_images(CycleGan(SMALL, WINDOW).build()["to_real"], hu, WINDOW) == hu).all()
+    assert (refine_images(CycleGan(SMALL, WINDOW).build(CROPS)["to_real"], hu, WINDOW) == hu).all()
 
 
-def train(folder, segments: int) -> list[str]:
-    """Digests of the last state after `segments` segments of the same training."""
-    samples = Samples(domain(), domain(seed=1), SMALL, Image(size_px=40))
+def train(folder, checkpoints: int) -> list[str]:
+    """Digests of the last state of the same run in so many checkpoints."""
     previous = None
-    for segment in range(segments):
-        plan = SegmentPlan("refine", 1, SMALL.steps, segments, segment, points_every=1, device="cpu")
-        state = folder / f"state-{segments}-{segment}.pt"
+    training = Training(steps=4, checkpoints=checkpoints, points_every=1, batch=1, ema=0.9)
+    for k in range(checkpoints):
+        plan = RunPlan("refine/composites/cyclegan-1", 1, training, k, device="cpu")
+        state = folder / f"state-{checkpoints}-{k}.pt"
         files = (state.with_suffix(".json"), state.with_suffix(".csv"))
-        run_segment(CycleGan(SMALL, WINDOW), samples, plan, previous, state, *files)
+        run_checkpoint(CycleGan(SMALL, WINDOW), crops(), plan, previous, state, *files)
         previous = state
     weights = torch.load(previous, weights_only=True)["modules"]
     return [
@@ -203,7 +208,7 @@ def train(folder, segments: int) -> list[str]:
     ]
 
 
-def test_a_run_in_two_segments_ends_where_one_does(tmp_path):
+def test_a_run_in_two_checkpoints_ends_where_one_does(tmp_path):
     whole, cut = train(tmp_path, 1), train(tmp_path, 2)
     assert whole == cut and len(set(whole)) > 20
 
@@ -211,13 +216,12 @@ def test_a_run_in_two_segments_ends_where_one_does(tmp_path):
 def test_a_step_moves_both_generators_and_both_discriminators():
     torch.manual_seed(0)
     kind = CycleGan(SMALL, WINDOW)
-    modules = kind.build()
+    modules = kind.build(CROPS)
     optimisers = kind.optimisers(modules)
     before = {n: [p.clone() for p in m.parameters()] for n, m in modules.items()}
-    samples = Samples(domain(), domain(seed=1), SMALL, Image(size_px=40))
-    rng = np.random.default_rng(0)
+    data, rng = crops(), np.random.default_rng(0)
     for _ in range(3):
-        for update in kind.step(modules, iter(lambda: samples(rng), None), torch.Generator(), 0):
+        for update in kind.step(modules, iter(lambda: data.draw(rng), None), torch.Generator(), 0):
             optimisers[update.optimiser].zero_grad()
             update.loss.backward()
             optimisers[update.optimiser].step()

@@ -21,7 +21,7 @@ from lungsynth.study.errors import DataError
 from lungsynth.study.seeds import rng
 from lungsynth.study.stages import Segment
 
-SMALL = {"widths": (4, 8), "growth": 2, "layers": 2, "window_px": 16, "batch": 4}
+SMALL = {"widths": (4, 8), "growth": 2, "layers": 2, "window_px": 16}
 SEGMENT = Segment(dense_unet=SMALL)
 STILL = Augmentation(shift_hu=0, noise_hu=0)
 
@@ -235,14 +235,16 @@ def test_neighbours_of_the_middle_slice_are_the_adjacent_ones(scan):
 
 
 def test_segmenter_of_a_state_serves_scans_and_single_slices(scan, tmp_path):
-    from lungsynth.train.loop import run_segment
-    from lungsynth.train.segments import SegmentPlan
+    from lungsynth.study.training import Training
+    from lungsynth.train.checkpoints import RunPlan
+    from lungsynth.train.data import Shape, Source
+    from lungsynth.train.loop import run_checkpoint
 
     kind = apply.make_kind(SEGMENT)
-    data = batches([windows.cut(scan, Grid(1.4), 32, 3, 20, rng(0, "w"))], 16, 4, Augmentation())
-    plan = SegmentPlan("segment", 0, steps=4, points_every=2, device="cpu")
+    draw = batches([windows.cut(scan, Grid(1.4), 32, 3, 20, rng(0, "w"))], 16, 4, Augmentation())
+    plan = RunPlan("segment/nodules/dense_unet-0", 0, Training(steps=4, checkpoints=1, points_every=2), device="cpu")
     outputs = [tmp_path / name for name in ("state-0.pt", "state-0.json", "losses-0.csv")]
-    verdict = run_segment(kind, data, plan, None, *outputs)
+    verdict = run_checkpoint(kind, Source(draw, Shape(3, 16)), plan, None, *outputs)
     assert verdict.step == 4
     segmenter = apply.load(SEGMENT, outputs[0])
     assert apply.segment_volume(segmenter, scan.volume, scan.lungs).shape == scan.volume.hu.shape

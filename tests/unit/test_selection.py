@@ -10,7 +10,7 @@ from lungsynth.features.similarity import copies_of, cosine_to_nearest, nearest_
 from lungsynth.generate.selection import select
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.errors import TrainingError
-from lungsynth.study.stages import Select
+from lungsynth.study.stages import Selection
 
 WINDOW = (-1000, 400)
 PX = 32
@@ -44,7 +44,7 @@ def features(n, seed, far=1):
 def choose(generated, real, keep=20, what="nodules", made=None, there=None, **settings):
     made = features(len(generated), 1) if made is None else made
     there = features(len(real), 2) if there is None else there
-    return select(generated, made, real, there, keep, Select(**settings), WINDOW, what)
+    return select(generated, made, real, there, Selection(keep=keep, **settings), WINDOW, what)
 
 
 def test_distances_agree_with_scipy():
@@ -125,7 +125,7 @@ def test_slices_need_two_lungs_of_a_real_area():
 
 def test_the_likest_slices_are_kept():
     real, generated = slices([*range(20, 40)] * 2), slices(range(20, 38), seed=4, sd=60)
-    quantiles = {"min_distance_quantile": 0.0, "area_quantiles": (0, 1)}
+    quantiles = {"min_distance_quantile": 0.0, "size_quantiles": (0, 1)}
     found = choose(generated, real, 5, "normals", made=features(18, 1, far=20), **quantiles)
     left = np.setdiff1d(np.arange(18), found.rows)
     assert found.counts == {"candidates": 18, "kept": 5, "wanted": 5}

@@ -31,7 +31,7 @@ CONFIG = {
     "cohort": {"sources": [{"reader": "alpha", "path": "here", "role": "fit"}], "phantom": {"patients": 24}},
     "segment": {"kind": "alpha", "alpha": {"width": 4}, "beta": {"width": 99}},
     "features": {"kind": "beta"},
-    "generate": {"nodules": {"kind": "alpha"}, "normals": {"kind": "beta", "steps": 7}},
+    "generate": {"nodules": {"kind": "alpha"}, "normals": {"kind": "beta", "beta": {}}},
     "score": {"metrics": ["plus"]},
     "release": {"formats": ["plus"]},
 }
@@ -79,13 +79,14 @@ def message(path, value):
     return str(caught.value)
 
 
-def test_the_chosen_kinds_block_is_filled_and_the_others_are_dropped():
+def test_the_chosen_kinds_block_is_filled_and_the_others_are_checked_and_dropped():
+    assert message("segment.beta", {"width": 0}).startswith("segment.beta.width: got 0")
     study = settings.load(config())
     assert study.segment.block() == {"width": 4, "path": "somewhere"}
     assert "beta" not in study.segment.model_extra
     assert study.generate.normals.block() == {"width": 8, "path": "somewhere"}
     assert study.cohort.sources == [{"path": "here", "width": 8, "reader": "alpha", "role": "fit"}]
-    assert study.cohort.phantom["patients"] == 24
+    assert study.cohort.phantom.patients == 24
 
 
 def test_a_study_cannot_be_changed():
@@ -99,10 +100,10 @@ def test_a_study_cannot_be_changed():
         ("sede", "sede", "seed"),
         ("image.size_pix", "image.size_pix", "size_px"),
         ("compose.groups.size_maxx", "compose.groups.size_maxx", "size_max"),
-        ("segment.stepz", "segment.stepz", "steps"),
+        ("segment.training.stepz", "segment.training.stepz", "steps"),
         ("segment.betta", "segment.betta", "beta"),
         ("segment.alpha.widht", "segment.alpha.widht", "width"),
-        ("generate.nodules.coumt", "generate.nodules.coumt", "count"),
+        ("generate.nodules.sampling.coumt", "generate.nodules.sampling.coumt", "count"),
         ("cohort.phantom.patient", "cohort.phantom.patient", "patients"),
     ],
 )
@@ -126,7 +127,7 @@ def test_a_key_like_no_other_gets_the_list():
         ("study", "../up", ["study: got '../up'", "pattern"]),
         ("cohort.split.fit", -1, ["cohort.split.fit: got -1"]),
         ("segment.alpha.width", 0, ["segment.alpha.width: got 0"]),
-        ("refine.crop_px", 2048, ["study: refine.crop_px 2048 is larger than image.size_px"]),
+        ("refine.objective.crop_px", 2048, ["study: refine.objective.crop_px 2048 is larger than image.size_px"]),
         (
             "compose",
             {"render": {"count": 9}, "plan": {"keep": 4}},
@@ -174,8 +175,8 @@ def test_a_size_that_a_network_cannot_take_is_a_setting(path):
 
 def test_a_missing_key_is_named():
     broken = config()
-    del broken["generate"]["normals"]
-    with pytest.raises(StudyError, match=r"^generate\.normals: is missing$"):
+    del broken["cohort"]["sources"]
+    with pytest.raises(StudyError, match=r"^cohort\.sources: is missing$"):
         settings.load(broken)
 
 
@@ -211,7 +212,7 @@ def test_what_a_step_does_not_use_is_left_out_and_the_study_stays_whole():
     assert "threshold" not in left["segment"]
     assert left["segment"]["alpha"]["width"] == 4
     assert "patients" not in left["cohort.phantom"]
-    assert study.cohort.phantom["patients"] == 24
+    assert study.cohort.phantom.patients == 24
     changed = settings.load(config("segment.threshold", 0.3))
     without = ("segment.threshold",)
     assert settings.view(study, "segment", without=without) == settings.view(changed, "segment", without=without)
@@ -221,7 +222,7 @@ def test_a_script_cannot_read_what_its_view_left_out():
     study = settings.load(config())
     value = json.loads(settings.view(study, "segment", without=("segment.threshold",)))["segment"]
     made = settings.typed("segment", value)
-    assert made.steps == study.segment.steps
+    assert made.training == study.segment.training
     assert made.block()["width"] == 4
     with pytest.raises(AttributeError, match="threshold"):
         _ = made.threshold

@@ -59,21 +59,23 @@ def test_weights_of_another_network_and_damaged_ones_are_refused_in_one_line(tmp
 
 
 def test_a_study_takes_over_what_the_network_is_and_keeps_how_it_trains(models):
-    study = load(with_segment(start_from="tiny", steps=0, dense_unet={"window_px": 24, "batch": 5, "widths": [16, 32]}))
+    study = load(
+        with_segment(init_from="tiny", training={"steps": 0}, dense_unet={"window_px": 24, "widths": [16, 32]})
+    )
     assert (study.segment.slices, study.segment.spacing_mm, study.segment.native_mm) == (1, 0.7, (0.4, 1.0))
     block = study.segment.block()
     assert (block["widths"], block["temperature"]) == ([4, 8], 2)
-    assert (block["window_px"], block["batch"]) == (24, 5)
+    assert block["window_px"] == 24
 
 
 def test_a_network_that_does_not_ship_is_named_with_the_nearest(models):
-    with pytest.raises(StudyError, match=r"segment\.start_from: got 'tony'.*did you mean 'tiny'"):
-        load(with_segment(start_from="tony"))
+    with pytest.raises(StudyError, match=r"segment\.init_from: got 'tony'.*did you mean 'tiny'"):
+        load(with_segment(init_from="tony"))
 
 
 def test_no_steps_and_no_network_is_refused():
     with pytest.raises(StudyError, match="steps: 0 trains nothing"):
-        load(with_segment(steps=0))
+        load(with_segment(training={"steps": 0}))
 
 
 @pytest.mark.parametrize("folder", sorted(shipped.MODELS.glob("*/")), ids=lambda path: path.name)

@@ -179,7 +179,7 @@ def test_a_step_has_the_threads_that_are_declared_whatever_the_machine_has():
         assert {pool["num_threads"] for pool in threadpool_info()} == {1}
         assert os.environ["OMP_NUM_THREADS"] == "1"
         job.output.thing.write_text("made")
-    view = json.dumps({"seed": 7, "threads": 2})
+    view = json.dumps({"seed": 7, "features.training": {"threads": 2}})
     with begun(rule(params=Params(settings=view, code="abc"))) as job:
         assert {pool["num_threads"] for pool in threadpool_info()} == {2}
         assert os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] == "2"

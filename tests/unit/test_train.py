@@ -1,4 +1,4 @@
-"""The training loop: segments end bit-equal however they were cut, killed or named; what goes wrong says so."""
+"""The training loop: runs end bit-equal however they were cut, killed or named; what goes wrong says so."""
 
 import io
 import json
@@ -13,12 +13,19 @@ from torch import nn
 
 from lungsynth.study.errors import TrainingError
 from lungsynth.study.stages import Monitor
-from lungsynth.train.kind import Update, need
-from lungsynth.train.loop import load, run_segment
-from lungsynth.train.segments import SegmentPlan, hand_on, read_verdict
+from lungsynth.study.training import Training
+from lungsynth.train.checkpoints import RunPlan, hand_on, read_verdict
+from lungsynth.train.data import Shape, Source, need
+from lungsynth.train.loop import load, run_checkpoint
+from lungsynth.train.trainable import Update
 from lungsynth.train.watch import watch_mode
 
-PLAN = SegmentPlan("toy", seed=7, steps=12, segments=4, points_every=5)
+PLAN = RunPlan("toy", seed=7, training=Training(steps=12, checkpoints=4, points_every=5, ema=0.9))
+
+
+def trained(plan, **changes):
+    """The plan with another length, other pieces, other means."""
+    return replace(plan, training=plan.training.model_copy(update=changes))
 
 
 class Toy:
@@ -26,12 +33,13 @@ class Toy:
 
     loss_family = "bce"
     monitored = ("first", "second")
+    averaged = ("first",)
 
     def __init__(self, spoil_at=None):
-        self.ema, self.spoil_at, self.seen = {"first": 0.9}, spoil_at, []
+        self.spoil_at, self.seen = spoil_at, []
 
-    def build(self):
-        first = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Dropout(0.3), nn.Linear(6, 1))
+    def build(self, shape, classes=1, real=None):
+        first = nn.Sequential(nn.Linear(shape.size_px, 6), nn.BatchNorm1d(6), nn.Dropout(0.3), nn.Linear(6, 1))
         second = nn.Linear(4, 1)
         second.register_buffer("pool", torch.zeros(3))
         return {"first": first, "second": second}
@@ -55,26 +63,30 @@ class Toy:
         yield Update("second", (modules["second"](y) - modules["first"](y).detach()).square().mean())
 
 
-def data(rng):
+def draw(rng):
     return {"x": torch.from_numpy(rng.normal(size=(8, 4)).astype("float32"))}
 
 
-def files(folder, segment):
-    return [folder / f"state-{segment}.pt", folder / f"state-{segment}.json", folder / f"losses-{segment}.csv"]
+DATA = Source(draw, Shape(1, 4))
 
 
-def train(folder, plan=PLAN, kind=None, source=data, progress=None):
-    """All segments of a training; the bytes of the last one's files."""
+def files(folder, k):
+    return [folder / f"state-{k}.pt", folder / f"state-{k}.json", folder / f"losses-{k}.csv"]
+
+
+def train(folder, plan=PLAN, kind=None, source=draw, progress=None):
+    """All checkpoints of a run; the bytes of the last one's files."""
     folder.mkdir(exist_ok=True)
-    for segment in range(plan.segments):
-        previous = files(folder, segment - 1)[0] if segment else None
-        run_segment(kind or Toy(), source, replace(plan, segment=segment), previous, *files(folder, segment), progress)
-    return [path.read_bytes() for path in files(folder, plan.segments - 1)]
+    for k in range(plan.training.checkpoints):
+        previous = files(folder, k - 1)[0] if k else None
+        plan_k = replace(plan, checkpoint=k)
+        run_checkpoint(kind or Toy(), replace(DATA, draw=source), plan_k, previous, *files(folder, k), progress)
+    return [path.read_bytes() for path in files(folder, plan.training.checkpoints - 1)]
 
 
-def test_one_run_and_four_segments_end_in_the_same_bytes(tmp_path):
+def test_one_piece_and_four_end_in_the_same_bytes(tmp_path):
     in_four = train(tmp_path / "a")
-    in_one = train(tmp_path / "b", replace(PLAN, segments=1))
+    in_one = train(tmp_path / "b", trained(PLAN, checkpoints=1))
     assert in_four[0] == in_one[0]
     assert in_four[2] == in_one[2]
 
@@ -86,22 +98,22 @@ def test_file_names_and_global_random_numbers_leave_no_trace(tmp_path):
     folder = tmp_path / "other names"
     folder.mkdir()
     previous = None
-    for segment in range(4):
-        state = folder / f"net_{segment:03d}-{segment}.pt"
-        run_segment(
+    for k in range(4):
+        state = folder / f"net_{k:03d}-{k}.pt"
+        run_checkpoint(
             Toy(),
-            data,
-            replace(PLAN, segment=segment),
+            DATA,
+            replace(PLAN, checkpoint=k),
             previous,
             state,
             state.with_suffix(".json"),
-            folder / f"l-{segment}.csv",
+            folder / f"l-{k}.csv",
         )
         previous = state
     assert previous.read_bytes() == first[0]
 
 
-def test_a_killed_segment_leaves_nothing_and_its_repetition_changes_nothing(tmp_path):
+def test_a_killed_piece_leaves_nothing_and_its_repetition_changes_nothing(tmp_path):
     whole = train(tmp_path / "a")
     folder = tmp_path / "b"
     folder.mkdir()
@@ -111,17 +123,19 @@ def test_a_killed_segment_leaves_nothing_and_its_repetition_changes_nothing(tmp_
         draws.append(0)
         if len(draws) == 10:
             raise KeyboardInterrupt
-        return data(rng)
+        return draw(rng)
 
-    run_segment(Toy(), data, PLAN, None, *files(folder, 0))
-    run_segment(Toy(), dies, replace(PLAN, segment=1), files(folder, 0)[0], *files(folder, 1))
+    run_checkpoint(Toy(), DATA, PLAN, None, *files(folder, 0))
+    run_checkpoint(Toy(), replace(DATA, draw=dies), replace(PLAN, checkpoint=1), files(folder, 0)[0], *files(folder, 1))
     with pytest.raises(KeyboardInterrupt):
-        run_segment(Toy(), dies, replace(PLAN, segment=2), files(folder, 1)[0], *files(folder, 2))
+        run_checkpoint(
+            Toy(), replace(DATA, draw=dies), replace(PLAN, checkpoint=2), files(folder, 1)[0], *files(folder, 2)
+        )
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        path.name for segment in (0, 1) for path in files(folder, segment)
+        path.name for k in (0, 1) for path in files(folder, k)
     )
-    for segment in (2, 3):
-        run_segment(Toy(), data, replace(PLAN, segment=segment), files(folder, segment - 1)[0], *files(folder, segment))
+    for k in (2, 3):
+        run_checkpoint(Toy(), DATA, replace(PLAN, checkpoint=k), files(folder, k - 1)[0], *files(folder, k))
     assert [path.read_bytes() for path in files(folder, 3)] == whole
 
 
@@ -144,16 +158,16 @@ def test_one_thread_or_two_is_the_plan_s_choice_and_is_put_back(tmp_path):
 
     def look(rng):
         inside.append((torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()))
-        return data(rng)
+        return draw(rng)
 
-    train(tmp_path, replace(PLAN, threads=2), source=look)
+    train(tmp_path, trained(PLAN, threads=2), source=look)
     assert set(inside) == {(2, True)}
     assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == (threads, False)
 
 
 def test_batches_depend_on_seed_and_step_alone(tmp_path):
     runs = []
-    for name, plan in (("a", PLAN), ("b", replace(PLAN, segments=2)), ("c", replace(PLAN, seed=8))):
+    for name, plan in (("a", PLAN), ("b", trained(PLAN, checkpoints=2)), ("c", replace(PLAN, seed=8))):
         kind = Toy()
         train(tmp_path / name, plan, kind)
         runs.append(kind.seen)
@@ -168,7 +182,7 @@ def test_the_loss_table_holds_means_over_points_of_the_whole_training(tmp_path):
     assert list(table.columns) == ["point", "step", "loss_first", "twice", "loss_second"]
     assert table["step"].tolist() == [5, 10]
     assert (table["twice"] - 2 * table["loss_first"]).abs().max() < 1e-4
-    single = replace(PLAN, points_every=1)
+    single = trained(PLAN, points_every=1)
     train(tmp_path / "single", single)
     fine = pd.read_csv(tmp_path / "single" / "losses-3.csv")
     assert fine["loss_first"][:5].mean() == pytest.approx(table["loss_first"][0], rel=1e-4)
@@ -196,8 +210,8 @@ def test_a_data_set_smaller_than_a_batch_is_refused():
 
 @pytest.mark.parametrize("damage", ["truncated", "other training", "wrong step", "pickle"])
 def test_a_state_that_does_not_fit_is_one_clear_line(tmp_path, damage):
-    train(tmp_path, replace(PLAN, segments=2))
-    state, plan = tmp_path / "state-0.pt", replace(PLAN, segments=2, segment=1)
+    train(tmp_path, trained(PLAN, checkpoints=2))
+    state, plan = tmp_path / "state-0.pt", trained(replace(PLAN, checkpoint=1), checkpoints=2)
     if damage == "truncated":
         state.write_bytes(state.read_bytes()[:500])
     elif damage == "pickle":
@@ -205,9 +219,9 @@ def test_a_state_that_does_not_fit_is_one_clear_line(tmp_path, damage):
     elif damage == "other training":
         plan = replace(plan, seed=8)
     else:
-        plan = replace(plan, segments=3)
+        plan = trained(plan, checkpoints=3)
     with pytest.raises(TrainingError, match=r"state-0\.pt") as caught:
-        run_segment(Toy(), data, plan, state, *files(tmp_path, 9))
+        run_checkpoint(Toy(), DATA, plan, state, *files(tmp_path, 9))
     assert "\n" not in str(caught.value)
 
 
@@ -220,7 +234,7 @@ class Level(Toy):
             yield Update(name, modules[name](x).sum() * 0 + 1)
 
 
-LONG = SegmentPlan("toy", seed=7, steps=120, segments=3, points_every=1, monitor=Monitor(mode="auto"))
+LONG = trained(replace(PLAN, monitor=Monitor(mode="auto")), steps=120, checkpoints=3, points_every=1)
 
 
 def test_after_a_stop_the_last_state_is_handed_on(tmp_path):
@@ -240,7 +254,7 @@ def test_a_run_with_report_goes_on_to_its_end(tmp_path):
 
 
 def test_a_short_run_is_never_stopped(tmp_path):
-    train(tmp_path, replace(LONG, steps=99), Level())
+    train(tmp_path, trained(LONG, steps=99), Level())
     verdict = read_verdict(tmp_path / "state-2.json")
     assert (verdict.step, verdict.stopped, verdict.stop_step) == (99, False, None)
     assert "too short to judge" in verdict.verdict
@@ -261,7 +275,7 @@ def test_the_monitor_stops_bce_losses_and_reports_on_the_rest():
 def test_handing_on_is_decided_without_torch(tmp_path):
     train(tmp_path, LONG, Level())
     code = (
-        "import sys; from pathlib import Path; from lungsynth.train.segments import hand_on\n"
+        "import sys; from pathlib import Path; from lungsynth.train.checkpoints import hand_on\n"
         f"f = Path({str(tmp_path)!r})\n"
         "assert hand_on(f/'state-0.pt', f/'x.pt', f/'x.json', f/'x.csv') is None\n"
         "assert hand_on(f/'state-1.pt', f/'x.pt', f/'x.json', f/'x.csv').stopped\n"
@@ -283,3 +297,40 @@ def test_progress_ends_with_a_line_that_sums_up(tmp_path):
     last = text.getvalue().strip().splitlines()[-1]
     assert last.startswith("toy: step 12 of 12, loss_first ")
     assert last.endswith("monitor: not watched")
+
+
+def test_a_run_may_start_from_another_s_weights(tmp_path):
+    train(tmp_path)
+    start, folder = tmp_path / "state-3.pt", tmp_path / "next"
+    folder.mkdir()
+    plan = trained(replace(PLAN, name="next", start=start), steps=1, checkpoints=1)
+    kind = Toy()
+    kind.rate = lambda step, steps: 0.0  # so that the weights after a step are those at the start
+    run_checkpoint(kind, DATA, plan, None, *files(folder, 0))
+    before, after = load(Toy(), start), load(Toy(), folder / "state-0.pt", ema=False)
+    assert torch.equal(after["first"][0].weight, before["first"][0].weight)
+    assert not torch.equal(load(Toy(), start, ema=False)["first"][0].weight, before["first"][0].weight)
+
+
+@pytest.mark.parametrize(
+    "size, named", [(5, "does not fit the network 'first'"), (4, "holds other, and this run trains")]
+)
+def test_weights_of_another_size_or_network_are_refused_before_any_step(tmp_path, size, named):
+    train(tmp_path)
+    start = tmp_path / "state-3.pt"
+    if size == 4:
+        state = torch.load(start, weights_only=True)
+        torch.save({**state, "modules": {"other": state["modules"]["first"]}, "averages": {}}, start)
+    data = replace(DATA, shape=Shape(1, size))
+    with pytest.raises(TrainingError, match=named) as caught:
+        run_checkpoint(Toy(), data, replace(PLAN, start=start), None, *files(tmp_path, 9))
+    assert "state-3.pt" in str(caught.value) and "\n" not in str(caught.value)
+    assert not files(tmp_path, 9)[0].exists()
+
+
+def test_without_an_average_the_last_weights_are_used(tmp_path):
+    train(tmp_path, trained(PLAN, ema=0))
+    state = torch.load(tmp_path / "state-3.pt", weights_only=True)
+    assert state["averages"] == {}
+    weight = load(Toy(), tmp_path / "state-3.pt")["first"][0].weight
+    assert torch.equal(weight, state["modules"]["first"]["0.weight"])

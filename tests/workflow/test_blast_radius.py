@@ -63,7 +63,7 @@ def test_what_a_failed_step_left_unmade_is_made_though_all_later_files_are_there
 
 
 def test_states_before_the_last_may_be_cleaned_away(finished):
-    states = sorted((finished / "results/test/generate/nodules").glob("state-*.pt"))
+    states = sorted((finished / "results/test/generate/nodules").glob("*/state-*.pt"))
     assert len(states) > 1
     with taken_away(states[0]):
         assert reruns(finished) == set()
@@ -84,9 +84,9 @@ CASES = [
         SCORES | {"compare_distributions", "score_detection"},
     ),
     (
-        "generate.nodules.count",
-        "count: 24, keep: 12",
-        "count: 25, keep: 12",
+        "generate.nodules.sampling",
+        "sampling: {count: 24}",
+        "sampling: {count: 25}",
         EVERYTHING_AFTER_GENERATION | {"draw_samples", "select_samples"},
     ),
     (
@@ -126,11 +126,11 @@ def test_an_edit_of_a_module_reruns_the_steps_that_import_it(finished, name, old
         assert reruns(finished) == expected
 
 
-def test_an_edit_of_one_generator_reruns_that_layer_only(finished):
-    path = finished / "lungsynth/generate/dcgan/network.py"
-    with edited(path, "class Dcgan(Gan):", "class Dcgan(Gan):\n    extra = 1\n"):
+def test_an_edit_of_one_generator_reruns_that_target_only(finished):
+    path = finished / "lungsynth/generate/kinds/dcgan/network.py"
+    with edited(path, "class Dcgan(DoublingGan):", "class Dcgan(DoublingGan):\n    extra = 1\n"):
         text = snakemake(finished, "--dry-run", "--cores", "2", *TEST_STUDY).stdout
-        trained = set(re.findall(r"generator of (\w+), training segment", text))
+        trained = set(re.findall(r"generator of (\w+): \S+, checkpoint", text))
         assert trained == {"normals"}
         assert reruns(finished) == EVERYTHING_AFTER_GENERATION | {"train_generator", "draw_samples", "select_samples"}
 

@@ -30,11 +30,11 @@ def test_the_number_of_jobs_follows_from_the_settings_alone(fresh):
     settings = yaml.safe_load((fresh / "studies/test.yaml").read_text())
     planned = jobs(snakemake(fresh, "--dry-run", "--cores", "2", *TEST_STUDY).stdout)
     assert planned["prepare_scans"] == settings["cohort"]["batches"]
-    assert planned["train_segmenter"] == settings["segment"]["segments"]
+    assert planned["train_segmenter"] == settings["segment"]["training"]["checkpoints"]
     render = settings["compose"]["render"]
     assert planned["render_shard"] == -(-render["count"] // render["shard_size"])
     assert planned["train_generator"] == sum(
-        settings["generate"][layer]["segments"] for layer in ("nodules", "normals")
+        settings["generate"][target]["training"]["checkpoints"] for target in ("nodules", "normals")
     )
 
 

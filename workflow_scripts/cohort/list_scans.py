@@ -6,11 +6,11 @@ from lungsynth.workflow.sources import under_data
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    cohort = job.settings("cohort")
-    data_root = under_data("")
+    sources, data_root = job.settings("cohort.sources"), under_data("")
     phantom = job.output.scans.parent / "phantom"
-    readers = [open_reader(source, data_root, phantom) for source in cohort.sources]
-    scans, unread = list_scans(readers, cohort.sources, cohort.split, cohort.batches, job.seed)
+    readers = [open_reader(source, data_root, phantom) for source in sources]
+    split, batches = job.settings("cohort.split"), job.settings("cohort.batches")
+    scans, unread = list_scans(readers, sources, split, batches, job.seed)
     write_csv(job.output.unread, unread)
     write_csv(job.output.scans, scans)
     job.say(f"{len(scans)} scans of {scans['patient'].nunique()} patients; {len(unread)} files skipped")

@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 
 from lungsynth.cohort.phantom.chest import make_patient
-from lungsynth.cohort.phantom.settings import PhantomSettings
 from lungsynth.cohort.phantom.write import truth_rows, write_patient
 from lungsynth.sets.tables import write_csv
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    settings = PhantomSettings(**job.settings("cohort.phantom"))
+    settings = job.settings("cohort.phantom")
     batch, batches = int(job.wildcards.batch), job.settings("cohort.batches")
     rows = []
     with tempfile.TemporaryDirectory(dir=job.output.truth.parent, prefix=".made-") as folder:

@@ -12,12 +12,12 @@ from lungsynth.workflow.step import step
 with step(snakemake) as job:  # noqa: F821
     settings, least_px = job.settings("compose.groups"), job.settings("compose.min_diameter_px")
     wanted, image = job.settings("compose.normals"), job.settings("image")
-    real = bank.read(job.input.nodules[0])
+    real = bank.read(job.input.nodules)
     large = placeable(real, image.mm_per_px, least_px)
     made = placeable(bank.read(job.input.generated_nodules), image.mm_per_px, least_px)
     nodules = draw_pool(large, made, settings.n_real, settings.n_generated, job.seed, "nodules")
     normals = draw_pool(
-        bank.read(job.input.normals[0]),
+        bank.read(job.input.normals),
         bank.read(job.input.generated_normals),
         wanted.n_real,
         wanted.n_generated,

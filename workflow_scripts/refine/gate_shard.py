@@ -4,6 +4,7 @@ from lungsynth.refine.gate import judge
 from lungsynth.segment.apply import load, segment_images
 from lungsynth.sets import bank, shard
 from lungsynth.sets.tables import write_csv
+from lungsynth.train.loop import pick_device
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
@@ -12,7 +13,7 @@ with step(snakemake) as job:  # noqa: F821
     after = shard.load(job.input.refined, mmap=False)
     normals = bank.read(job.input.normals)
     lungs = normals.masks[rows.groupby("image")["normal"].first().to_numpy()]
-    segmenter = load(segment, job.input.state)
+    segmenter = load(segment, job.input.state, pick_device(job.settings("device")))
     seen = [segment_images(segmenter, images, image.mm_per_px, lungs) for images in (before, after)]
     lesions, images = judge(before, after, masks, *seen, gate.threshold, image.mm_per_px, gate, lungs)
     write_csv(job.output.lesions, lesions)

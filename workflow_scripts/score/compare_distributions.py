@@ -9,7 +9,7 @@ from lungsynth.study.seeds import rng
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    settings = job.settings("score")
+    bootstrap, confidence = job.settings("score.bootstrap"), job.settings("score.confidence")
     sets = {
         name: distributions.measures_of(bank.read(getattr(job.input, f"nodules_{name}")))
         for name in ("generated", "selected", "fit", "test")
@@ -18,7 +18,7 @@ with step(snakemake) as job:  # noqa: F821
     placed = groups[groups["group"].isin(plan["group"])][["u", "v"]].reset_index(drop=True)
     reference = ("nodules_test", sets.pop("test"))
     found = distributions.rows(
-        {**sets, "placed": placed}, reference, rng(job.seed, "distributions"), settings.bootstrap, settings.confidence
+        {**sets, "placed": placed}, reference, rng(job.seed, "distributions"), bootstrap, confidence
     )
     write_csv(job.output.distributions, found)
 
@@ -29,6 +29,6 @@ with step(snakemake) as job:  # noqa: F821
         return np.count_nonzero(one.masks, axis=(1, 2)) * one.mm_per_px**2, both
 
     lungs = {name: areas(name) for name in ("generated", "selected", "fit")}
-    table = distributions.lung_shape(lungs, areas("test")[0], level=settings.confidence)
+    table = distributions.lung_shape(lungs, areas("test")[0], level=confidence)
     write_csv(job.output.lungs, table)
     job.say(found[found["measure"] == "diameter_mm"].to_string(index=False))

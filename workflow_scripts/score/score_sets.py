@@ -10,16 +10,17 @@ from lungsynth.score.scorer import embedded, metrics_of, patients_of, score_subj
 from lungsynth.sets import bank, shard
 from lungsynth.sets.tables import write_csv
 from lungsynth.study.seeds import rng
+from lungsynth.train.loop import pick_device
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    settings, name = job.settings("score"), job.wildcards.extractor
+    name, device = job.wildcards.extractor, pick_device(job.settings("device"))
     if name == INCEPTION:
-        extractor, digest = inception.read(job.input.extractor, job.settings("features.inception")["sha256"])
+        extractor, digest = inception.read(job.input.extractor, job.settings("score.inception").sha256, device)
     else:
-        extractor, digest = apply.read(job.input.extractor)
-    effort = record.Effort(settings.bootstrap, settings.floors, settings.confidence)
-    how = metrics_of(settings.metrics, job.seed), source_of(extractor, digest), job.seed, effort
+        extractor, digest = apply.read(job.input.extractor, device)
+    effort = record.Effort(*(job.settings(f"score.{key}") for key in ("bootstrap", "floors", "confidence")))
+    how = metrics_of(job.settings("score.metrics"), job.seed), source_of(extractor, digest), job.seed, effort
 
     def seen(key, file):
         """A set through the extractor; the shards of a stage are one set."""
@@ -37,8 +38,8 @@ with step(snakemake) as job:  # noqa: F821
             job.say(line)
         if "refined" in sets:
             trio = (sets[key].sample("features") for key in ("reference", "refined", "composite"))
-            stream, draws = rng(job.seed, "score", "difference"), 5 * settings.bootstrap
-            found = paired_kid_difference(*trio, stream, draws, settings.confidence)
+            stream, draws = rng(job.seed, "score", "difference"), 5 * effort.draws
+            found = paired_kid_difference(*trio, stream, draws, effort.confidence)
             differences["refined", "composite", subject.reference, name] = found
     record.write(job.output.scores, scores)
     write_csv(job.output.differences, table.of_differences(differences))

@@ -4,11 +4,12 @@ from lungsynth.segment import windows
 from lungsynth.segment.apply import load, segment_volume
 from lungsynth.segment.planes import scans_of
 from lungsynth.sets.scans import prepared
+from lungsynth.train.loop import pick_device
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     segment = job.settings("segment")
-    segmenter = load(segment, job.input.state)
+    segmenter = load(segment, job.input.state, pick_device(job.settings("device")))
     sizes, parts = (segment.context_px, segment.slices), []
     for one in job.bar(prepared(job.input.cohort, job.input.folders, ["fit"])):
         if one.kind == "slice":  # nobody has marked its lesions, and they would be the surest of all

@@ -13,7 +13,7 @@ from lungsynth.workflow.step import step
 with step(snakemake) as job:  # noqa: F821
     segment, (source, *_) = job.settings("segment"), job.settings("cohort.sources")
     if not job.input.recipe:
-        raise StudyError("segment.start_from: is null; name the network in models/ that is to be scored")
+        raise StudyError("segment.init_from: is null; name the network in models/ that is to be scored")
     known = read_json(job.input.recipe[0])
     level = segment.threshold or known["operating_point"]["threshold"]
     segmenter, size = apply.load(segment, job.input.state), segment.block()["window_px"]

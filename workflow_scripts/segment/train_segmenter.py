@@ -1,15 +1,16 @@
-"""One training segment of the nodule segmenter."""
+"""One checkpoint of the nodule segmenter."""
 
 from lungsynth.segment import windows
 from lungsynth.segment.apply import make_kind
 from lungsynth.segment.batches import batches
+from lungsynth.train.data import Shape, Source
 from lungsynth.workflow.step import step
 from lungsynth.workflow.training import run_training
 
 with step(snakemake) as job:  # noqa: F821
-    segment = job.settings("segment")
+    run, segment = job.settings("run"), job.settings("segment")
     kind = make_kind(segment, *getattr(job.input, "start", []))
     own = kind.settings
     contexts = [windows.read(path) for path in job.input.windows]
-    data = batches(contexts, own.window_px, own.batch, own.augmentation, own.negatives)
-    run_training(job, "segment", kind, data, segment, job.settings("threads"))
+    draw = batches(contexts, own.window_px, run.training.batch, own.augmentation, own.negatives)
+    run_training(job, run, kind, Source(draw, Shape(segment.slices, own.window_px)))

@@ -22,9 +22,9 @@ from lungsynth.cohort.phantom.mediastinum import (
 from lungsynth.cohort.phantom.nodules import Nodule, add_nodules
 from lungsynth.cohort.phantom.parenchyma import make_parenchyma
 from lungsynth.cohort.phantom.scanner import scan
-from lungsynth.cohort.phantom.settings import PhantomSettings
 from lungsynth.cohort.phantom.vessels import make_vessels
 from lungsynth.study.seeds import rng
+from lungsynth.study.stages import Phantom
 
 VERSION = 2
 """Goes up with every change that changes a patient."""
@@ -56,7 +56,7 @@ def patient_uid(index: int) -> str:
     return f"phantom-{index:04d}"
 
 
-def make_patient(settings: PhantomSettings, seed: int, index: int) -> Patient:
+def make_patient(settings: Phantom, seed: int, index: int) -> Patient:
     """The `index`-th digital patient of the study's `seed`: a function of its arguments alone.
 
     Raises DataError if the nodules that the settings ask for find no room.

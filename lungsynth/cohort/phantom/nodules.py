@@ -6,9 +6,9 @@ import numpy as np
 from scipy import ndimage
 
 from lungsynth.cohort.phantom.grid import Grid
-from lungsynth.cohort.phantom.settings import PhantomSettings
 from lungsynth.cohort.phantom.vessels import Tree
 from lungsynth.study.errors import DataError
+from lungsynth.study.stages import Phantom
 
 DIAMETERS_MM = (
     4.01, 4.36, 4.57, 4.84, 5.05, 5.24, 5.51, 5.75, 6.00, 6.28, 6.61,
@@ -102,7 +102,7 @@ def draw_shape(rng: np.random.Generator, kind: str) -> Shape:
 # ------------------------------------------------------------ what is wanted
 
 
-def draw_wanted(rng: np.random.Generator, settings: PhantomSettings) -> list[Wanted]:
+def draw_wanted(rng: np.random.Generator, settings: Phantom) -> list[Wanted]:
     """Diameters from LUNA16's distribution; kinds and attachments dealt to them. Largest first.
 
     Each patient gets one from every n-th part of the distribution: with free draws a few patients hold nearly all of
@@ -268,7 +268,7 @@ def render(
 
 
 def add_nodules(
-    rng: np.random.Generator, grid: Grid, settings: PhantomSettings, tissue, lung: np.ndarray, thick, trees: list[Tree]
+    rng: np.random.Generator, grid: Grid, settings: Phantom, tissue, lung: np.ndarray, thick, trees: list[Tree]
 ) -> tuple[list[Nodule], np.ndarray]:
     """Adds a patient's nodules to the lung's tissue (in place); their truth in grid mm, and the label volume (uint8).
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,8 @@ from lungsynth.segment.dense_unet.settings import Settings
 from lungsynth.segment.losses import dice_and_cross_entropy
 from lungsynth.segment.registry import SEGMENTERS
 from lungsynth.segment.weights import fill
-from lungsynth.train.kind import Update
+from lungsynth.train.data import Shape
+from lungsynth.train.trainable import Update
 
 PRIOR_LOGIT = -3.0
 """The head starts at a nodule share of 5 % instead of 50: it saves the first tens of steps."""
@@ -64,12 +66,12 @@ class DenseUNetKind:
     """What the training loop asks for; the module is called "segmenter"."""
 
     loss_family = "supervised"
+    averaged = ("segmenter",)
 
     def __init__(self, settings: Settings, slices: int = 3, start: Path | None = None):
         self.settings, self.slices, self.start = settings, slices, start
-        self.ema = {"segmenter": settings.ema} if settings.ema else {}
 
-    def build(self) -> dict[str, nn.Module]:
+    def build(self, shape: Shape | None = None, classes: int = 1, real: Any = None) -> dict[str, nn.Module]:
         """The network with fresh weights, or with released ones where there is a file to start from."""
         network = DenseUNet(self.settings, self.slices)
         if self.start is not None:

@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from lungsynth.study.base import Settings as Base
+from lungsynth.generate.gan_settings import GanSettings
 from lungsynth.study.errors import StudyError
 
 START_PX = (4, 8)
@@ -24,10 +24,9 @@ def start_and_doublings(size_px: int) -> tuple[int, int]:
     return start, doublings
 
 
-class GeneratorSettings(Base):
-    """What all kinds share."""
+class DoublingSettings(GanSettings):
+    """Of the generator that doubles a small grid, and of the critics that stand against it."""
 
-    z: int = Field(100, ge=2, description="length of the random vector an image is made from")
     generator_channels: int = Field(128, ge=8, description="of its smallest grid; halved at every doubling")
     generator_least: int = Field(12, ge=4, description="channels of its largest grids at least")
     smooth_doubling: bool = Field(
@@ -36,10 +35,6 @@ class GeneratorSettings(Base):
     noise: bool = Field(False, description="pixel noise on the generator's two largest grids, of learned strength")
     critic_channels: int = Field(32, ge=4, description="of the critic's first convolution; doubled at every halving")
     critic_most: int = Field(128, ge=4, description="channels of the critic at most")
-    batch: int = Field(32, ge=2, description="images a step")
-    learning_rate: float = Field(2e-4, gt=0, description="Adam, both networks")
-    critic_learning_rate: float | None = Field(None, gt=0, description="Adam of the critic; null: the same")
-    betas: tuple[float, float] = Field((0.5, 0.999), description="of Adam")
     prior_code: int = Field(
         0, ge=0, description="principal components of the real images that random vectors follow; 0: plain normal"
     )

@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from lungsynth.generate.sizes import GeneratorSettings
+from lungsynth.generate.doubling.settings import DoublingSettings
 
 
-class Settings(GeneratorSettings):
+class Settings(DoublingSettings):
     """DCGAN (Radford 2016; FACTS 4.3).
 
     The paper's form: generator_channels 1024, critic_norm batch, betas .5 and .999, start_from_mean false.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from lungsynth.study.errors import TrainingError
+from lungsynth.train.data import Shape
 
 LossFamily = Literal["bce", "wasserstein", "hinge", "lsgan", "supervised"]
 
@@ -24,23 +24,32 @@ class Update:
     logs: dict[str, Any] = field(default_factory=dict)
 
 
-class Kind(Protocol):
-    """A network, or several that are trained together.
+class Trainable(Protocol):
+    """A network, or several that are trained together: segmenter, generator, refiner, extractor.
+
+    The loop owns seeds, optimisers' steps, averages, precision, state and logs. What a state must hold beside weights
+    is a buffer of a module.
 
     Attributes:
-        ema: decay of the running average, by module name; modules that are not named have none.
+        averaged: names of the modules whose running average is kept and used, where the training asks for one.
 
     Optional attributes, with what holds where they are missing:
         loss_family: a `LossFamily`; the loss's scale decides what the monitor may do ("supervised").
         monitored: names of the optimisers whose losses are the monitor's g and d (None: not watched).
         rate(step, steps): factor on all learning rates (1).
-        check(modules, rng): raises TrainingError at a segment's end when the networks are spoilt (nothing).
+        check(modules, rng): raises TrainingError at a checkpoint when the networks are spoilt (nothing).
     """
 
-    ema: dict[str, float]
+    averaged: tuple[str, ...]
 
-    def build(self) -> dict[str, Any]:
-        """Modules by name; weights come from torch's own random numbers, which the loop has seeded by name."""
+    def build(self, shape: Shape, classes: int = 1, real: Any = None) -> dict[str, Any]:
+        """Modules by name; weights come from torch's own random numbers, which the loop has seeded by name.
+
+        Args:
+            shape: of the images; classes: of the labels, 1 where there are none.
+            real: the real images float32 [n, channels, size, size] in [-1, 1], to which a prior may be fitted; None
+                where a state will be loaded.
+        """
 
     def optimisers(self, modules: dict[str, Any]) -> dict[str, Any]:
         """Optimisers by name."""
@@ -57,15 +66,3 @@ class Kind(Protocol):
             rng: torch.Generator on the CPU, fresh for each step: a function of seed and step.
             step: 0 and up.
         """
-
-
-def need(found: int, batch: int, what: str) -> None:
-    """Refuse a data set from which no batch can be drawn.
-
-    Raises:
-        TrainingError: fewer images than a batch.
-    """
-    if found < batch:
-        raise TrainingError(
-            f"{what}: {found} images are fewer than a batch of {batch}; add data or lower the batch size"
-        )

@@ -7,27 +7,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from lungsynth.generate.base import Gan
-from lungsynth.generate.dcgan.settings import Settings
+from lungsynth.generate.doubling.gan import DoublingGan
+from lungsynth.generate.doubling.settings import start_and_doublings
+from lungsynth.generate.kinds.dcgan.settings import Settings
 from lungsynth.generate.registry import GENERATORS
-from lungsynth.generate.sizes import start_and_doublings
 from lungsynth.nets.blocks import ConvCritic, start_small
-from lungsynth.train.kind import LossFamily, Update
+from lungsynth.train.data import Shape
+from lungsynth.train.trainable import LossFamily, Update
 
 
 @GENERATORS.register("dcgan")
-class Dcgan(Gan):
+class Dcgan(DoublingGan):
     """One update of the critic, one of the generator."""
 
     loss_family: ClassVar[LossFamily] = "bce"
     settings: Settings
 
-    def critic(self) -> nn.Module:
+    def critic(self, shape: Shape) -> nn.Module:
         """The convolutional critic; its output is a logit."""
         settings = self.settings
         critic = ConvCritic(
-            self.shape.channels,
-            *start_and_doublings(self.shape.size_px),
+            shape.channels,
+            *start_and_doublings(shape.size_px),
             settings.critic_channels,
             settings.critic_most,
             settings.critic_norm == "batch",
@@ -38,10 +39,11 @@ class Dcgan(Gan):
         return critic
 
     def step(
-        self, modules: dict[str, nn.Module], batches: Iterator[Tensor], rng: torch.Generator, step: int
+        self, modules: dict[str, nn.Module], batches: Iterator[dict[str, Tensor]], rng: torch.Generator, step: int
     ) -> Iterator[Update]:
         """L_D = BCE(1 - smooth, D(x)) + BCE(0, D(G(z))); L_G by the settings. The generator runs once for both."""
-        settings, generator, critic, real = self.settings, modules["generator"], modules["critic"], next(batches)
+        settings, generator, critic = self.settings, modules["generator"], modules["critic"]
+        real = next(batches)["images"]
         fake, rebuilt = self.images(generator, real, rng)
         # Real and fake go through the critic apart: batch norm would give the two away together.
         on_real, on_fake = critic(real), critic(fake.detach())

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from lungsynth.generate.base import Gan
-from lungsynth.train.kind import Update
+from lungsynth.generate.doubling.gan import DoublingGan
+from lungsynth.train.trainable import Update
 
 
 def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -21,16 +21,16 @@ def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.G
     return (norm - 1).square().mean(), norm.detach().mean()
 
 
-class WassersteinGan(Gan):
+class WassersteinGan(DoublingGan):
     """`n_critic` critic updates, each on its own batch, then one of the generator."""
 
     def step(
-        self, modules: dict[str, nn.Module], batches: Iterator[Tensor], rng: torch.Generator, step: int
+        self, modules: dict[str, nn.Module], batches: Iterator[dict[str, Tensor]], rng: torch.Generator, step: int
     ) -> Iterator[Update]:
         """L_D = E D(fake) - E D(real) + penalty x (...) + drift x E D(real)^2; L_G = -E D(G(z))."""
         settings, generator, critic = self.settings, modules["generator"], modules["critic"]
         for _ in range(settings.n_critic):
-            real = next(batches)
+            real = next(batches)["images"]
             with torch.no_grad():
                 fake = self.draw(generator, len(real), rng)
             on_real, on_fake = critic(torch.cat([real, fake])).chunk(2)

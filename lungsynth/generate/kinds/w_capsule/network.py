@@ -2,12 +2,12 @@
 
 from torch import Tensor, nn
 
-from lungsynth.generate.base import Shape
+from lungsynth.generate.doubling.wasserstein import WassersteinGan
+from lungsynth.generate.kinds.w_capsule.settings import Settings
 from lungsynth.generate.registry import GENERATORS
-from lungsynth.generate.w_capsule.settings import Settings
-from lungsynth.generate.wasserstein import WassersteinGan
 from lungsynth.nets.blocks import SLOPE
 from lungsynth.nets.capsule import PrimaryCapsules, RoutedCapsules
+from lungsynth.train.data import Shape
 
 
 def _halved(size: int) -> int:
@@ -59,6 +59,6 @@ class WCapsule(WassersteinGan):
 
     settings: Settings
 
-    def critic(self) -> nn.Module:
+    def critic(self, shape: Shape) -> nn.Module:
         """The capsule critic."""
-        return CapsuleCritic(self.settings, self.shape)
+        return CapsuleCritic(self.settings, shape)

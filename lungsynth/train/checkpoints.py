@@ -1,60 +1,61 @@
-"""A training's segments: their bounds, their verdicts, and handing a stopped training on. No torch is imported here."""
+"""A run's checkpoints: their bounds, their verdicts, and handing a stopped run on. No torch is imported here."""
 
 import json
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from lungsynth.ct.files import whole, write_text
 from lungsynth.study.errors import TrainingError
 from lungsynth.study.stages import Monitor
+from lungsynth.study.training import Training
 
 
 @dataclass(frozen=True)
-class SegmentPlan:
-    """What the loop must know of a training, and which of its segments is meant.
+class RunPlan:
+    """What the loop must know of a run, and which of its checkpoints is meant.
 
     Attributes:
-        name: of the training; its random numbers are named by it ("generate/nodules").
-        seed: the study's.
-        steps: in all; segments: how many pieces; segment: which one, 0 and up.
-        points_every: steps that are averaged into one point of the loss table and the monitor.
-        threads: of torch.
+        name: of the run; its random numbers are named by it ("generate/nodules/w_capsule-2023").
+        seed: the run's.
+        training: how long it is, in how many checkpoints, how it is computed.
+        checkpoint: which one, 0 and up.
         device: "auto" (cuda where there is one), "cpu" or "cuda".
         monitor: the loss monitor's settings.
-        precision: "bfloat16" runs the forward passes in mixed precision.
+        start: weights that the first checkpoint starts from; None: fresh ones.
     """
 
     name: str
     seed: int
-    steps: int
-    segments: int = 1
-    segment: int = 0
-    points_every: int = 5
-    threads: int = 1
+    training: Training
+    checkpoint: int = 0
     device: str = "auto"
     monitor: Monitor = field(default_factory=lambda: Monitor(mode="none"))
-    precision: Literal["float32", "bfloat16"] = "float32"
+    start: Path | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.segment < self.segments <= self.steps:
-            raise ValueError(f"no segment {self.segment} of {self.segments} in {self.steps} steps")
+        if not 0 <= self.checkpoint < self.training.checkpoints <= self.steps:
+            raise ValueError(f"no checkpoint {self.checkpoint} of {self.training.checkpoints} in {self.steps} steps")
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.training.steps
 
     @property
     def first(self) -> int:
-        """First step of the segment."""
-        return self.steps * self.segment // self.segments
+        """The checkpoint's first step."""
+        return self.steps * self.checkpoint // self.training.checkpoints
 
     @property
     def end(self) -> int:
         """The step after its last."""
-        return self.steps * (self.segment + 1) // self.segments
+        return self.steps * (self.checkpoint + 1) // self.training.checkpoints
 
     @property
     def points(self) -> int:
         """Points of the whole loss table."""
-        return self.steps // self.points_every
+        return self.steps // self.training.points_every
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Verdict:
     Attributes:
         step: steps done; steps: planned in all.
         mode: "none", "report" or "stop"; verdict: in words.
-        stopped: the monitor ended the training; later segments hand this state on.
+        stopped: the monitor ended the run; later checkpoints hand this state on.
         stop_step: steps done when the losses counted as stable; diverged_step: when they climbed again after that.
         window_point: first point of the monitor's window.
         device: what it ran on; bitwise: whether a second run gives the same bytes.
@@ -98,7 +99,7 @@ def read_verdict(path: Path) -> Verdict:
     try:
         return Verdict(**json.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise TrainingError(f"{path}: no verdict of a training segment ({error}); remove it and run again") from None
+        raise TrainingError(f"{path}: no verdict of a training ({error}); remove it and run again") from None
 
 
 def verdict_path(state: Path) -> Path:
@@ -112,10 +113,10 @@ def log_path(state: Path) -> Path:
 
 
 def hand_on(previous: Path, out_state: Path, out_verdict: Path, out_log: Path) -> Verdict | None:
-    """Copy a stopped training's state, verdict and losses to the next segment's names.
+    """Copy a stopped run's state, verdict and losses to the next checkpoint's names.
 
     Args:
-        previous: state of the segment before; its verdict and losses lie beside it.
+        previous: the checkpoint before; its verdict and losses lie beside it.
 
     Returns:
         The verdict, or None (and nothing is written) where the training goes on.

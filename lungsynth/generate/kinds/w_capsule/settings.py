@@ -2,16 +2,15 @@
 
 from pydantic import Field
 
-from lungsynth.generate.sizes import GeneratorSettings
+from lungsynth.generate.doubling.settings import DoublingSettings
 
 
-class Settings(GeneratorSettings):
+class Settings(DoublingSettings):
     """Chi 2023's stage 1: a capsule network as the critic of a Wasserstein GAN with gradient penalty (FACTS 4.2).
 
     The sizes of the literature at 32 px: critic_channels 64, kernel 9, types 16, max_capsules 2000, n_critic 5.
     """
 
-    batch: int = Field(32, ge=2, description="images a step")
     n_critic: int = Field(2, ge=1, description="critic updates for one of the generator")
     penalty: float = Field(10, ge=0, description="weight of the gradient penalty")
     drift: float = Field(1e-3, ge=0, description="weight of the critic's squared level on real images")

@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from lungsynth.generate.sizes import GeneratorSettings
+from lungsynth.generate.doubling.settings import DoublingSettings
 
 
-class Settings(GeneratorSettings):
+class Settings(DoublingSettings):
     """A convolutional Wasserstein critic with gradient penalty (Gulrajani 2017; FACTS 4.3)."""
 
     n_critic: int = Field(2, ge=1, description="critic updates for one of the generator; the paper's is 5")

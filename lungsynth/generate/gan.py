@@ -1,0 +1,78 @@
+"""A base that kinds may take: one generator from a random vector, one critic, Adam for each."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lungsynth.generate.gan_settings import GanSettings
+from lungsynth.study.errors import TrainingError
+from lungsynth.train.data import Shape
+from lungsynth.train.trainable import LossFamily, Update
+
+COLLAPSED_SD = 1e-3
+"""Mean sd over the images of a batch, of 2 for the whole grey scale, under which a generator draws one image only."""
+CHECKED = 16
+
+
+class Gan:
+    """A kind adds its networks (`build`: "generator" and "critic") and its `step`."""
+
+    loss_family: ClassVar[LossFamily] = "wasserstein"
+    monitored: ClassVar[tuple[str, str]] = ("generator", "critic")
+    averaged: ClassVar[tuple[str, ...]] = ("generator",)
+
+    def __init__(self, settings: GanSettings):
+        self.settings = settings
+
+    def build(self, shape: Shape, classes: int = 1, real: Tensor | None = None) -> dict[str, nn.Module]:
+        """See `Trainable`."""
+        raise NotImplementedError
+
+    def step(
+        self, modules: dict[str, nn.Module], batches: Iterator[dict[str, Tensor]], rng: torch.Generator, step: int
+    ) -> Iterator[Update]:
+        """See `Trainable`."""
+        raise NotImplementedError
+
+    def optimisers(self, modules: dict[str, nn.Module]) -> dict[str, torch.optim.Optimizer]:
+        """Adam for each."""
+        settings = self.settings
+        rates = {"generator": settings.learning_rate}
+        rates["critic"] = settings.critic_learning_rate or settings.learning_rate
+        return {
+            name: torch.optim.Adam(modules[name].parameters(), rate, betas=settings.betas)
+            for name, rate in rates.items()
+        }
+
+    def draw(self, generator: nn.Module, n: int, rng: torch.Generator) -> Tensor:
+        """n images from fresh random vectors."""
+        z = torch.randn(n, self.settings.z, generator=rng)
+        return generator(z.to(next(generator.parameters()).device))
+
+    def sample(
+        self, modules: dict[str, nn.Module], n: int, labels: Any, streams: Sequence[np.random.Generator]
+    ) -> Tensor:
+        """See `Generator`: one pass, the random vector of each image from its stream."""
+        generator = modules["generator"]
+        z = np.stack([stream.standard_normal(self.settings.z) for stream in streams]).astype(np.float32)
+        return generator(torch.from_numpy(z).to(next(generator.parameters()).device))
+
+    def check(self, modules: dict[str, nn.Module], rng: torch.Generator) -> None:
+        """Refuse a generator that draws one image only.
+
+        Raises:
+            TrainingError: it has collapsed.
+        """
+        generator = modules["generator"]
+        training = generator.training
+        with torch.no_grad():
+            spread = float(self.draw(generator.eval(), CHECKED, rng).std(0).mean())
+        generator.train(training)
+        if not spread > COLLAPSED_SD:
+            raise TrainingError(
+                f"the generator has collapsed: its images differ by {spread:.1e} of a grey scale of 2; "
+                "lower its learning rate or change the seed"
+            )

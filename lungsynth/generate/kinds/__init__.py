@@ -1,0 +1,1 @@
+"""The generators: one folder a kind."""

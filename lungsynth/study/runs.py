@@ -1,0 +1,129 @@
+"""Trainings by name. A run is called STAGE/TARGET/LABEL-SEED, and its files lie in the folder of that name."""
+
+import re
+from typing import Any
+
+from pydantic import Field
+
+from lungsynth.study.base import Settings
+from lungsynth.study.errors import StudyError
+from lungsynth.study.stages import CycleGanSettings
+from lungsynth.study.training import Training
+
+LABEL = r"[a-z0-9][a-z0-9_.]*"
+
+
+class Run(Settings):
+    """One training: what is trained, on what, how, and from where it starts.
+
+    Everything that its bytes depend on besides the data and the code stands in it, whatever part of the study asked
+    for it, so that the chain and a comparison share a run that both want.
+    """
+
+    stage: str = Field(description="room of the library: segment, generate, refine, features")
+    target: str = Field(description="what it learns from, or makes: nodules, normals, composites")
+    label: str = Field(pattern=rf"^{LABEL}$", description="its kind, or a name for a variant of it")
+    seed: int = Field(ge=0, description="its random numbers descend from it")
+    kind: str = Field(description="architecture, a folder of the stage's kinds")
+    settings: dict[str, Any] = Field(default_factory=dict, description="the kind's own")
+    training: Training = Training()
+    init_from: str | None = Field(None, description="a folder of models/, another run, or a file of weights")
+
+    @property
+    def name(self) -> str:
+        """STAGE/TARGET/LABEL-SEED: its folder under results/STUDY/, and the name of its random numbers."""
+        return f"{self.stage}/{self.target}/{self.label}-{self.seed}"
+
+    @property
+    def last(self) -> int:
+        """The number of its last checkpoint."""
+        return self.training.checkpoints - 1
+
+    def state(self, checkpoint: int) -> str:
+        """A checkpoint's file, under results/STUDY/."""
+        return f"{self.name}/state-{checkpoint}.pt"
+
+
+def by_name(runs: list[Run]) -> dict[str, Run]:
+    """Runs by name; one that several parts of a study ask for stands in it once.
+
+    Raises:
+        StudyError: two runs of one name differ, or a name leaves room for doubt.
+    """
+    named: dict[str, Run] = {}
+    for run in runs:
+        other = named.setdefault(run.name, run)
+        if other != run:
+            raise StudyError(
+                f"{run.name}: two runs of this name differ in {_difference(run, other)}; label one of them"
+            )
+    return named
+
+
+def _difference(one: Run, other: Run) -> str:
+    """The keys in which two runs differ, with both values."""
+    left, right = (dict(_flat(run.model_dump(mode="json"))) for run in (one, other))
+    names = sorted(name for name in {*left, *right} if left.get(name) != right.get(name))
+    return ", ".join(f"{name} ({right.get(name)!r} and {left.get(name)!r})" for name in names)
+
+
+def _flat(values: dict[str, Any], prefix: str = ""):
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def looks_like_a_run(name: str) -> bool:
+    """Whether `name` has the form of a run's."""
+    return bool(re.fullmatch(rf"[a-z_]+/[a-z_]+/{LABEL}-\d+", name))
+
+
+def runs_of(study: Any) -> dict[str, Run]:
+    """All trainings that a study asks for, by name.
+
+    Raises:
+        StudyError: two runs of one name differ; `init_from` names neither a run, nor a shipped network, nor a file.
+    """
+    own = [segmenter(study)] if study.segment.training.steps else []
+    return by_name([*own, generator(study, "nodules"), generator(study, "normals"), refiner(study)])
+
+
+def segmenter(study: Any) -> Run:
+    """The run that trains the study's segmenter; one of no steps is none, init_from is used as it is."""
+    return _of_block("segment", "nodules", study.segment, study.seed)
+
+
+def generator(study: Any, target: str) -> Run:
+    """The run whose generator the chain samples for a target: nodules, or normals."""
+    return _of_block("generate", target, getattr(study.generate, target), study.seed)
+
+
+def _of_block(stage: str, target: str, block: Any, seed: int) -> Run:
+    """The run of a block with kinds: labelled by its kind."""
+    return Run(
+        stage=stage,
+        target=target,
+        label=block.kind,
+        seed=seed,
+        kind=block.kind,
+        settings=block.block(),
+        training=block.training,
+        init_from=block.init_from,
+    )
+
+
+def refiner(study: Any) -> Run:
+    """The run that refines the chain's composites."""
+    block = study.refine
+    return Run(
+        stage="refine",
+        target="composites",
+        label="cyclegan",
+        seed=study.seed,
+        kind="cyclegan",
+        settings=block.model_dump(mode="json", include=set(CycleGanSettings.model_fields)),
+        training=block.training,
+        init_from=block.init_from,
+    )

@@ -1,0 +1,102 @@
+"""Where a study's files lie: image sets, trainings, and what a training starts from. Rules take their paths from here."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lungsynth.sets.catalogue import CATALOGUE, EXTRACTORS
+from lungsynth.study.errors import StudyError
+from lungsynth.study.runs import Run
+from lungsynth.study.study import Study
+from lungsynth.workflow import shipped
+
+Wildcards = Any
+"""Snakemake's: attributes are strings."""
+
+
+class Files:
+    """The files of one study under results/STUDY/.
+
+    Args:
+        study: its settings; runs: its trainings by name.
+    """
+
+    def __init__(self, study: Study, runs: Mapping[str, Run]):
+        self.study, self.runs = study, runs
+        self.root = f"results/{study.study}"
+        self.shards = range(study.compose.render.shards)
+
+    def image_set(self, name: str) -> str | list[str]:
+        """An image set of the catalogue: one file, or one for each shard."""
+        entry = CATALOGUE[name]
+        path = f"{self.root}/{entry.file}"
+        return [path.format(shard=shard) for shard in self.shards] if entry.sharded else path
+
+    def image_sets(self, *names: str) -> dict[str, str | list[str]]:
+        """Image sets by name, as a rule's named inputs."""
+        return {name: self.image_set(name) for name in names}
+
+    def tables_of(self, *names: str) -> list[str]:
+        """The tables beside image sets that are no shards."""
+        return tables(*(self.image_set(name) for name in names if not CATALOGUE[name].sharded))
+
+    def seen_by(self, extractor: str) -> list[str]:
+        """The banks that an extractor learns from."""
+        return [self.image_set(f"{subject}_fit") for subject, name in EXTRACTORS.items() if name == extractor]
+
+    def run(self, stage: str, wildcards: Wildcards) -> Run:
+        """The run that a training's wildcards name.
+
+        Raises:
+            StudyError: the study has no such run.
+        """
+        name = f"{stage}/{wildcards.target}/{wildcards.run}"
+        if name not in self.runs:
+            raise StudyError(f"{name}: this study trains {', '.join(self.runs)}")
+        return self.runs[name]
+
+    def last_state(self, run: Run) -> str:
+        """The state at a run's end."""
+        return f"{self.root}/{run.state(run.last)}"
+
+    def states_of(self, run: Run) -> list[str]:
+        """What a run leaves: its last state (those before may be cleaned away), every verdict and table of losses."""
+        folder, pieces = f"{self.root}/{run.name}", range(run.training.checkpoints)
+        beside = [f"{folder}/{name}" for k in pieces for name in (f"state-{k}.json", f"losses-{k}.csv")]
+        return [self.last_state(run), *beside]
+
+    def before(self, stage: str) -> Callable[[Wildcards], list[str]]:
+        """Input function: state and verdict of the checkpoint before the one that the wildcards name, if any."""
+
+        def files(wildcards: Wildcards) -> list[str]:
+            run, k = self.run(stage, wildcards), int(wildcards.checkpoint)
+            stem = f"{self.root}/{run.name}/state-{k - 1}"
+            return [f"{stem}.pt", f"{stem}.json"] if k else []
+
+        return files
+
+    def start(self, stage: str) -> Callable[[Wildcards], list[str]]:
+        """Input function: the weights that a run's first checkpoint starts from, where it starts from any."""
+
+        def files(wildcards: Wildcards) -> list[str]:
+            run = self.run(stage, wildcards)
+            if int(wildcards.checkpoint) or run.init_from is None:
+                return []
+            if run.init_from in self.runs:
+                return [self.last_state(self.runs[run.init_from])]
+            return [os.path.relpath(shipped.file_to_start_from(run.init_from))]
+
+        return files
+
+    def of_runs(self, what: str, file: str) -> dict[str, str]:
+        """A file of every run's end as named inputs: WHAT_segmenter, WHAT_nodules, WHAT_normals, WHAT_refiner."""
+        names = {"segment": "segmenter", "refine": "refiner"}
+        return {
+            f"{what}_{names.get(run.stage, run.target)}": f"{self.root}/{run.name}/{file.format(run.last)}"
+            for run in self.runs.values()
+        }
+
+
+def tables(*paths: str) -> list[str]:
+    """The tables beside .npz files. They are inputs too: reading a bank opens both, and an edit of one must be seen."""
+    return [f"{path.removesuffix('.npz')}.csv" for path in paths if path.endswith(".npz")]

@@ -1,0 +1,103 @@
+"""A training has a name; two of one name are one; what an older study called otherwise is told its new place."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lungsynth.study.errors import StudyError
+from lungsynth.study.runs import Run, by_name, runs_of
+from lungsynth.study.training import Training
+from lungsynth.workflow.layout import OLD, refuse_old_results
+from lungsynth.workflow.moved import MOVED
+from lungsynth.workflow.settings import load
+
+CONFIG = yaml.safe_load((Path(__file__).resolve().parents[2] / "config.yaml").read_text(encoding="utf-8"))
+
+
+def with_value(path, value):
+    made = copy.deepcopy(CONFIG)
+    *parents, last = path.split(".")
+    block = made
+    for name in parents:
+        block = block.setdefault(name, {})
+    block[last] = value
+    return made
+
+
+def test_a_run_is_called_stage_target_label_seed():
+    names = sorted(runs_of(load(CONFIG)))
+    assert names == [
+        "generate/nodules/w_capsule-2023",
+        "generate/normals/dcgan-2023",
+        "refine/composites/cyclegan-2023",
+        "segment/nodules/dense_unet-2023",
+    ]
+
+
+def test_a_network_that_is_used_as_it_is_is_no_run():
+    config = with_value("segment.training.steps", 0)
+    config["segment"]["init_from"] = "nodule_segmenter"
+    assert not [name for name in runs_of(load(config)) if name.startswith("segment")]
+
+
+def test_equal_runs_of_one_name_are_one_and_unequal_ones_are_refused():
+    one = Run(stage="generate", target="nodules", label="dcgan", seed=1, kind="dcgan", settings={"z": 40})
+    assert by_name([one, one.model_copy()]) == {one.name: one}
+    other = one.model_copy(update={"settings": {"z": 50}, "training": Training(steps=9)})
+    with pytest.raises(StudyError, match=r"generate/nodules/dcgan-1: .* differ in settings\.z \(40 and 50\), training"):
+        by_name([one, other])
+    assert len(by_name([one, other.model_copy(update={"label": "wide"})])) == 2
+
+
+@pytest.mark.parametrize("old", MOVED)
+def test_a_key_of_an_older_study_is_told_its_new_place(old):
+    with pytest.raises(StudyError) as caught:
+        load(with_value(old, 1))
+    assert str(caught.value) == f"{old}: is {MOVED[old]} now"
+
+
+@pytest.mark.parametrize("new", sorted({part for new in MOVED.values() for part in new.split(" and ")}))
+def test_the_new_place_of_a_key_exists(new):
+    block = load(CONFIG)
+    for name in new.split("."):
+        block = getattr(block, name)
+
+
+def test_protection_by_a_single_word_is_told_its_new_place():
+    with pytest.raises(StudyError, match=r"refine\.protect: .*refine\.protect\.lesions"):
+        load(with_value("refine.protect", True))
+
+
+@pytest.mark.parametrize(
+    "start, words",
+    [
+        ("no_such_network", "no folder of models/"),
+        ("missing.pt", "no file of weights"),
+        ("generate/nodules/w_capsule-2023", "cannot start from itself"),
+        ("generate/nodules/w_capsule-7", "no run of this study"),
+    ],
+)
+def test_what_a_run_cannot_start_from_is_one_line_before_any_job(start, words):
+    with pytest.raises(StudyError, match=words) as caught:
+        load(with_value("generate.nodules.init_from", start))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_may_start_from_another_run():
+    study = load(with_value("generate.nodules.init_from", "generate/normals/dcgan-2023"))
+    assert runs_of(study)["generate/nodules/w_capsule-2023"].init_from == "generate/normals/dcgan-2023"
+
+
+def test_results_of_an_older_layout_are_named_and_left_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refuse_old_results("demo")
+    state = tmp_path / "results/demo" / OLD[1]
+    state.parent.mkdir(parents=True)
+    state.write_bytes(b"weights")
+    with pytest.raises(
+        StudyError, match=r"results/demo: was made by an older version \(generate/nodules/state-0\.pt\)"
+    ):
+        refuse_old_results("demo")
+    assert state.read_bytes() == b"weights"
