@@ -71,7 +71,9 @@ class Phantom(Settings):
 class Cohort(Settings):
     """Where scans come from and who may be used for what."""
 
-    sources: list[dict[str, Any]] = Field(description="readers with their settings: {reader, path, role or roles, ...}")
+    sources: list[dict[str, Any]] = Field(
+        [{"reader": "phantom"}], description="readers with their settings: {reader, path, role or roles, ...}"
+    )
     batches: int = Field(4, ge=1, description="jobs that share the scans; the number of jobs is known before the data")
     split: Split = Split()
     quarantine: Literal["report", "stop"] = Field("report", description="what a bad scan does to the run")
@@ -120,16 +122,16 @@ class Segment(WithKinds):
     )
     training: Training = Training(steps=3000, checkpoints=3, batch=16, threads=2, ema=0.98)
     context_px: int = Field(
-        96, ge=32, description="patch that is cut round a training slice; windows lie anywhere in it"
+        64, ge=32, description="patch that is cut round a training slice; windows lie anywhere in it"
     )
     windows_per: WindowsPer = WindowsPer()
-    pasted: int = Field(0, ge=0, description="nodules of fit scans laid once more into each fit scan, to learn from")
+    pasted: int = Field(18, ge=0, description="nodules of fit scans laid once more into each fit scan, to learn from")
     views: Literal[1, 8] = Field(1, description="ways in which a slice is turned and mirrored; the mean is taken")
     threshold: float | None = Field(None, gt=0, lt=1, description="of the probability; null: chosen on tune patients")
     keep_nodules: float = Field(
         0.9, gt=0, le=1, description="share of tune patches' nodules above the candidate score of a released network"
     )
-    max_false_positives: float = Field(4, gt=0, description="a scan, at the operating point")
+    max_false_positives: float = Field(3, gt=0, description="a scan, at the operating point")
     min_diameter_mm: float = Field(3, ge=0, description="smaller components are no candidates")
     lung_margin_mm: float = Field(3, ge=0, description="candidates lie in the lungs grown by this")
     candidate_score: Literal["max", "mean", "shape"] = Field("shape", description="what ranks candidates")
@@ -153,7 +155,7 @@ class Banks(Settings):
     min_cut_px: int = Field(3, ge=1, description="slices that cut a nodule narrower than this are left out")
     normal_gap_mm: float = Field(10, ge=0, description="distance of a normal slice to any mark")
     normal_every: int = Field(1, ge=1, description="take every n-th normal slice")
-    min_lung_share: float = Field(0.35, ge=0, le=1, description="lung area of a normal over the scan's largest")
+    min_lung_share: float = Field(0.5, ge=0, le=1, description="lung area of a normal over the scan's largest")
 
     @property
     def mm_per_px(self) -> float:
@@ -275,7 +277,7 @@ class Groups(Settings):
 class Normals(Settings):
     """The lungs that groups are laid on."""
 
-    n_generated: int = Field(80, ge=0, description="generated normals in the pool")
+    n_generated: int = Field(60, ge=0, description="generated normals in the pool")
     n_real: int = Field(20, ge=0, description="real normals in the pool")
 
 
@@ -302,7 +304,7 @@ class Render(Settings):
 
     count: int = Field(240, ge=1, description="composites rendered")
     pick: Literal["best", "spread"] = Field("spread", description="the plan's best, or even steps through all of it")
-    shard_size: int = Field(60, ge=1, description="composites in a shard")
+    shard_size: int = Field(120, ge=1, description="composites in a shard")
     feather_mm: float = Field(1.0, ge=0, description="soft edge of a lesion (C10)")
     texture: float = Field(1.0, ge=0, le=1, description="share of the background's texture kept in a lesion")
 
@@ -402,7 +404,13 @@ class Weights(Settings):
 class Score(Settings):
     """Which numbers, and how sure they are."""
 
-    metrics: list[str] = Field(["inception_score", "fid", "kid"], description="names of lungsynth/score/metrics")
+    metrics: list[str] = Field(
+        [
+            *("inception_score", "fid", "kid", "precision", "recall", "density", "coverage"),
+            *("authenticity", "membership"),
+        ],
+        description="names of lungsynth/score/metrics",
+    )
     bootstrap: int = Field(200, ge=20, description="resamples behind an interval")
     floors: int = Field(10, ge=1, description="random halves behind a floor")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="of every interval")
@@ -416,4 +424,7 @@ class Release(Settings):
     slice_mm: float = Field(2.5, gt=0, description="thickness written into a 2-D image's spacing")
     title: str = Field("Synthetic chest CT slices with lung nodules", description="of the datasheet and report")
     licence: str = Field("CC BY 4.0", description="of the released data")
-    source_note: str = Field("", description="a line on the source data for the datasheet: licence, attribution")
+    source_note: str = Field(
+        "Source images are digital phantoms made by this software; no patient's data is in them.",
+        description="a line on the source data for the datasheet: licence, attribution",
+    )

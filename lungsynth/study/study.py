@@ -14,7 +14,7 @@ class Study(Settings):
     study: str = Field("demo", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="the folder under results/")
     seed: int = Field(2023, ge=0, description="every random number descends from it, by name")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="cuda where there is one")
-    cohort: stages.Cohort
+    cohort: stages.Cohort = stages.Cohort()
     image: stages.Image = stages.Image()
     segment: stages.Segment = stages.Segment()
     banks: stages.Banks = stages.Banks()

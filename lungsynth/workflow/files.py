@@ -1,4 +1,4 @@
-"""Where a study's files lie: image sets, trainings, and what a training starts from. Rules take their paths from here."""
+"""Where a study's files lie: image sets, trainings, what a training starts from. Rules take their paths from here."""
 
 import os
 from collections.abc import Callable, Mapping

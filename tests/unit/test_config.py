@@ -1,5 +1,6 @@
 """config.yaml shows every key that there is, with a word on it; every study file validates."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from snakemake.utils import update_config
 
 from lungsynth.study.errors import StudyError
 from lungsynth.study.study import Study
-from lungsynth.workflow.settings import load
+from lungsynth.workflow.settings import KINDS, load
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "config.yaml").read_text(encoding="utf-8")
@@ -39,6 +40,31 @@ def has(values: dict, key: str) -> bool:
 @pytest.mark.parametrize("key", keys_of(Study))
 def test_every_key_of_the_models_stands_in_config_yaml(key):
     assert has(yaml.safe_load(TEXT), key), f"{key} is missing in config.yaml"
+
+
+def leaves(values: dict, prefix: str = "") -> dict:
+    """Dotted key -> value."""
+    found = {}
+    for name, value in values.items():
+        found |= leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return found
+
+
+def test_config_yaml_says_what_the_models_default_to():
+    said, default = (leaves(load(values).model_dump(mode="json")) for values in (yaml.safe_load(TEXT), {}))
+    differ = {key: (said.get(key), default.get(key)) for key in {*said, *default} if said.get(key) != default.get(key)}
+    assert not differ, f"key: (config.yaml, model): {differ}"
+
+
+def test_a_block_of_a_kind_says_only_what_differs_from_the_kind_s_own_defaults():
+    for path, (room, registry) in KINDS.items():
+        block = yaml.safe_load(TEXT)
+        for name in path.split("."):
+            block = block[name]
+        fields = getattr(import_module(room), registry).settings(block["kind"]).model_fields
+        for name, value in (block[block["kind"]] or {}).items():
+            default = fields[name].get_default(call_default_factory=True)
+            assert value != default, f"{path}.{block['kind']}.{name}: {value} is the default anyway"
 
 
 def test_the_words_on_the_default_study_are_in_its_comments():
