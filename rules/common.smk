@@ -11,7 +11,7 @@ from lungsynth.study.errors import LungsynthError
 from lungsynth.workflow import shipped
 from lungsynth.workflow.digest import code_digest
 from lungsynth.workflow.files import Files, tables
-from lungsynth.workflow.jobs import tell_jobs
+from lungsynth.workflow.jobs import gpus_asked, tell_jobs
 from lungsynth.workflow.layout import refuse_old_results
 from lungsynth.workflow.settings import load, view
 from lungsynth.workflow.sources import data_digest, under_data
@@ -31,7 +31,7 @@ SCRIPTS = "../workflow_scripts"
 LIBRARY = "../envs/library.yaml"
 TORCH = "../envs/torch.yaml"
 LIGHT = dict(mem_mb=2000, runtime=30)
-NETWORK = dict(mem_mb=4000, runtime=120, gpu=0 if study.device == "cpu" else 1)
+NETWORK = dict(mem_mb=4000, runtime=120, gpu=gpus_asked(study.device))
 TRAINING = {**NETWORK, "runtime": 600}
 BATCHES = range(study.cohort.batches)
 SHARDS = files.shards

@@ -41,7 +41,7 @@ rule score_sets:
             "device",
             *(
                 f"score.{key}"
-                for key in ("metrics", "bootstrap", "floors", "confidence")
+                for key in ("metrics", "images", "bootstrap", "floors", "confidence")
             ),
             *(["score.inception"] if wildcards.extractor == INCEPTION else []),
         ),

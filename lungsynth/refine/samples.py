@@ -18,7 +18,7 @@ class Domain:
     Args:
         images: int16 HU arrays [n, h, w].
         masks: lesion masks to match.
-
+        places: (array, image) of those that are used; None: all.
         unmarked: nobody marked lesions in these images: all are used, and their share is not known.
 
     Attributes:
@@ -29,12 +29,20 @@ class Domain:
         DataError: no image, or none with a lesion where they are marked.
     """
 
-    def __init__(self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray], what: str, unmarked: bool = False):
+    def __init__(
+        self,
+        images: Sequence[np.ndarray],
+        masks: Sequence[np.ndarray],
+        what: str,
+        unmarked: bool = False,
+        places: Sequence[tuple[int, int]] | None = None,
+    ):
         self.images, self.masks = images, masks
-        counts = [len(np.unique(mask[mask > 0])) for part in masks for mask in part]
+        if places is None:
+            places = [(part, k) for part, stack in enumerate(images) for k in range(len(stack))]
+        counts = [len(np.unique(mask[mask > 0])) for mask in (masks[part][k] for part, k in places)]
         if not counts or not (unmarked or any(counts)):
             raise DataError(f"the {what} hold {len(counts)} images and no lesion: the refiner needs some")
-        places = [(part, k) for part, stack in enumerate(images) for k in range(len(stack))]
         self.lesion_share = None if unmarked else float(np.mean(np.array(counts) > 0))
         self.lesions_per_image = float(np.mean(counts))
         self.with_lesion = [place for place, count in zip(places, counts, strict=True) if count or unmarked]

@@ -1,5 +1,6 @@
 """Shards: many images streamed through three files, so that memory stays bounded."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,25 @@ def load(path: Path, mmap: bool = True) -> np.ndarray:
         return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as an array ({error})") from None
+
+
+def sample_places(sizes: Sequence[int], most: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """(shard, image) of at most `most` images out of shards of the given sizes, in order; all where there are fewer.
+
+    Shards of equal sizes and equal random numbers give equal places, so that two stages are looked at alike.
+    """
+    total = int(sum(sizes))
+    chosen = np.arange(total) if total <= most else np.sort(rng.choice(total, most, replace=False))
+    ends = np.cumsum(sizes)
+    parts = np.searchsorted(ends, chosen, side="right")
+    return [(int(part), int(row - (ends[part] - sizes[part]))) for part, row in zip(parts, chosen, strict=True)]
+
+
+def sample(paths: Sequence[Path], most: int, rng: np.random.Generator) -> np.ndarray:
+    """At most `most` images of all shards together, int16 HU [n, h, w]; the others are never read."""
+    arrays = [load(path) for path in paths]
+    places = sample_places([len(array) for array in arrays], most, rng)
+    return np.stack([arrays[part][row] for part, row in places])
 
 
 def files(stem: str | Path) -> dict[str, Path]:

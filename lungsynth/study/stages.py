@@ -359,6 +359,7 @@ class RefineNetwork(Settings):
 class Objective(Settings):
     """What the CycleGAN learns from, and towards what."""
 
+    composites: int = Field(2000, ge=1, description="that it learns from, at most: a seeded sample of all shards")
     crop_px: int = Field(96, ge=32, description="side of a training crop")
     learning_rate: float = Field(4e-4, gt=0, description="Adam, betas (.5, .999); constant, then linear to 0")
     discriminator_rate: float = Field(1, gt=0, description="the discriminators' learning rate over the generators'")
@@ -411,6 +412,7 @@ class Score(Settings):
         ],
         description="names of lungsynth/score/metrics",
     )
+    images: int = Field(5000, ge=100, description="of a set of shards that scores look at, at most: a seeded sample")
     bootstrap: int = Field(200, ge=20, description="resamples behind an interval")
     floors: int = Field(10, ge=1, description="random halves behind a floor")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="of every interval")

@@ -1,5 +1,6 @@
 """What the scheduler leaves for its jobs; read at every parse, so it imports next to nothing."""
 
+import glob
 import os
 
 
@@ -8,3 +9,12 @@ def tell_jobs(repository: str) -> None:
     places = [repository, os.environ.get("PYTHONPATH")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, places))
     os.environ["LUNGSYNTH_SCHEDULER"] = str(os.getpid())
+
+
+def gpus_asked(device: str) -> int:
+    """GPUs that a job with a network asks for: one where the study says cuda, or leaves it open and one is here.
+
+    A machine that submits to a cluster often has none while its nodes do: there the study says `device: cuda`.
+    """
+    here = bool(glob.glob("/dev/nvidia[0-9]*")) and os.environ.get("CUDA_VISIBLE_DEVICES", "all") not in ("", "-1")
+    return 1 if device == "cuda" or (device == "auto" and here) else 0

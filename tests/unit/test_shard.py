@@ -6,6 +6,7 @@ import pytest
 
 from lungsynth.sets import shard
 from lungsynth.study.errors import DataError
+from lungsynth.study.seeds import rng as named_rng
 
 
 def make(n=5):
@@ -59,3 +60,13 @@ def test_nothing_pickled_is_opened(tmp_path):
     np.save(tmp_path / "0.npy", np.array([{}], object))
     with pytest.raises(DataError, match=r"0\.npy"):
         shard.read(tmp_path / "0")
+
+
+def test_a_sample_reads_some_images_of_all_shards_and_pairs_stages(tmp_path):
+    first, second = tmp_path / "0.npy", tmp_path / "1.npy"
+    shard.save(first, np.arange(5, dtype=np.int16)[:, None, None])
+    shard.save(second, np.arange(5, 12, dtype=np.int16)[:, None, None])
+    few, again = (shard.sample([first, second], 6, named_rng(1, "x"))[:, 0, 0].tolist() for _ in range(2))
+    assert few == again == sorted(few) and len(set(few)) == 6 and max(few) > 4
+    assert shard.sample([first, second], 12, named_rng(1, "x"))[:, 0, 0].tolist() == list(range(12))
+    assert shard.sample_places([5, 7], 6, named_rng(1, "x")) == [(k >= 5, k - 5 * (k >= 5)) for k in few]

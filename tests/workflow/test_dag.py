@@ -90,3 +90,17 @@ def test_a_step_that_reads_images_names_the_table_beside_them(finished):
                 looked_at += 1
                 assert beside in inputs, f"{path.name}: {beside}"
     assert looked_at > 10
+
+
+def test_every_step_with_a_network_asks_for_a_gpu_where_the_study_wants_one(fresh):
+    text = snakemake(fresh, "--dry-run", "--cores", "2", "--config", "device=cuda").stdout
+    asked = {rule for rule, body in re.findall(r"^rule (\w+):\n((?:    .*\n)+)", text, re.M) if "gpu=1" in body}
+    plain = snakemake(fresh, "--dry-run", "--cores", "2", "--config", "device=cpu").stdout
+    assert "gpu=1" not in plain
+    networks = {
+        name
+        for path in (fresh / "rules").glob("*.smk")
+        for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", path.read_text(), re.M)
+        if "        TORCH\n" in body
+    }
+    assert asked == networks - {"release_segmenter", "score_patches"}  # own targets

@@ -3,6 +3,7 @@
 from lungsynth.refine.network import CycleGan
 from lungsynth.refine.samples import Domain, crop_source
 from lungsynth.sets import bank, shard
+from lungsynth.study.seeds import rng
 from lungsynth.study.stages import CycleGanSettings
 from lungsynth.workflow.step import step
 from lungsynth.workflow.training import run_training
@@ -10,8 +11,10 @@ from lungsynth.workflow.training import run_training
 with step(snakemake) as job:  # noqa: F821
     run, image = job.settings("run"), job.settings("image")
     settings = CycleGanSettings(**run.settings)
-    shards = [shard.read(path.with_suffix("")) for path in job.input.composites]
-    composites = Domain([one[0] for one in shards], [one[1] for one in shards], "composites")
+    pairs = [[shard.load(path) for path in paths] for paths in (job.input.composites, job.input.masks)]
+    stream = rng(run.seed, run.name, "composites")
+    places = shard.sample_places([len(part) for part in pairs[0]], settings.objective.composites, stream)
+    composites = Domain(*pairs, "composites", places=places)
     targets = bank.read(job.input.domain[0])
     real = Domain([targets.images], [targets.masks], "domain patients' slices", unmarked=not targets.masks.any())
     data = crop_source(composites, real, settings.objective.crop_px, run.training.batch, image)

@@ -1,7 +1,5 @@
 """All sets that one extractor sees, scored against the test patients' images."""
 
-import numpy as np
-
 from lungsynth.features import apply, inception
 from lungsynth.score import record, table
 from lungsynth.score.pairs import paired_kid_difference
@@ -26,7 +24,8 @@ with step(snakemake) as job:  # noqa: F821
         """A set through the extractor; the shards of a stage are one set."""
         paths = getattr(job.input, file)
         if isinstance(paths, list):
-            return embedded(key, extractor, np.concatenate([shard.load(path) for path in paths]))
+            stream = rng(job.seed, "score", "images")  # the same for all stages: their images stay pairs
+            return embedded(key, extractor, shard.sample(paths, job.settings("score.images"), stream))
         one = bank.read(paths)
         return embedded(key, extractor, one.images, one.masks, patients_of(one.table))
 
