@@ -8,6 +8,8 @@ import pytest
 import yaml
 from conftest import ROOT, TEST_STUDY, snakemake
 
+from lungsynth.workflow.jobs import gpus_asked
+
 STUDIES = sorted(path.name for path in (ROOT / "studies").glob("*.yaml"))
 
 
@@ -24,6 +26,17 @@ def test_the_default_study_needs_every_rule_and_at_most_100_jobs(fresh):
     }
     assert set(planned) - {"all"} == rules - {"release_segmenter", "score_patches", "segment_folder"}  # own targets
     assert sum(planned.values()) <= 100
+
+
+def test_a_whole_run_asks_for_every_file_of_every_stage_by_name(fresh):
+    """Each stage says at its top what it leaves; a file that is said nowhere would stay missing after a failed step."""
+    dry = snakemake(fresh, "--dry-run", "--cores", "2").stdout
+    asked = set(re.search(r"^rule all:\n    input: (.*)$", dry, re.M)[1].split(", "))
+    table = snakemake(fresh, "--summary", "--cores", "2").stdout
+    made = {line.split("\t")[0] for line in table.splitlines() if line.startswith("results/")}
+    passing = {path for path in made - asked if re.search(r"/state-\d+\.pt$", path)}
+    assert made - asked == passing and len(passing) > 3  # states before the last may be cleaned away
+    assert asked <= made
 
 
 def test_the_number_of_jobs_follows_from_the_settings_alone(fresh):
@@ -92,15 +105,12 @@ def test_a_step_that_reads_images_names_the_table_beside_them(finished):
     assert looked_at > 10
 
 
-def test_every_step_with_a_network_asks_for_a_gpu_where_the_study_wants_one(fresh):
-    text = snakemake(fresh, "--dry-run", "--cores", "2", "--config", "device=cuda").stdout
-    asked = {rule for rule, body in re.findall(r"^rule (\w+):\n((?:    .*\n)+)", text, re.M) if "gpu=1" in body}
-    plain = snakemake(fresh, "--dry-run", "--cores", "2", "--config", "device=cpu").stdout
-    assert "gpu=1" not in plain
-    networks = {
-        name
-        for path in (fresh / "rules").glob("*.smk")
-        for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", path.read_text(), re.M)
-        if "        TORCH\n" in body
-    }
-    assert asked == networks - {"release_segmenter", "score_patches"}  # own targets
+def test_every_step_with_a_network_asks_for_a_gpu_where_the_study_wants_one(fresh, monkeypatch):
+    for path in (fresh / "rules").glob("*.smk"):
+        for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", path.read_text(), re.M):
+            asks = re.search(r"resources:\n        \*\*(NETWORK|TRAINING),", body) is not None
+            assert asks == ("        TORCH\n" in body) or name == "release_segmenter", name  # it copies weights
+    monkeypatch.setattr("glob.glob", lambda pattern: ["/dev/nvidia0"])
+    assert [gpus_asked(device) for device in ("cpu", "auto", "cuda")] == [0, 1, 1]
+    monkeypatch.setattr("glob.glob", lambda pattern: [])
+    assert [gpus_asked(device) for device in ("cpu", "auto", "cuda")] == [0, 0, 1]
