@@ -67,7 +67,7 @@ class PatchesReader(Reader):
             refs.append(ScanRef(name, safe_id(patient), "patch", files, series, {"rows": indices}))
         if not refs:
             raise DataError(f"{self._csv}: no row passes min_readers {self.settings.min_readers} and exclude_patients")
-        return refs
+        return sorted(refs, key=lambda ref: ref.scan)
 
     def read(self, ref: ScanRef) -> Scan:
         """The patches of a series with their masks; label k is the k-th patch's nodule."""
