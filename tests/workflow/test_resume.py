@@ -60,11 +60,11 @@ def kill_in(folder: Path, log: str, whole_group: bool) -> None:
 def resumed(tmp_path_factory) -> Path:
     """Killed at the scheduler alone, then with its whole group, each inside a GAN's training; then finished."""
     folder = copy_of_repository(tmp_path_factory.mktemp("killed"))
-    kill_in(folder, "train_generator-nodules-0.log", whole_group=False)
-    assert not (folder / "results/test/generate/nodules/state-0.pt").exists()
+    kill_in(folder, "train_generator-nodules-w_capsule-2023-0.log", whole_group=False)
+    assert not (folder / "results/test/generate/nodules/w_capsule-2023/state-0.pt").exists()
     snakemake(folder, "--unlock", "--cores", "1", *TEST_STUDY)
-    kill_in(folder, "train_generator-nodules-1.log", whole_group=True)
-    assert (folder / "results/test/generate/nodules/state-0.pt").exists()
+    kill_in(folder, "train_generator-nodules-w_capsule-2023-1.log", whole_group=True)
+    assert (folder / "results/test/generate/nodules/w_capsule-2023/state-0.pt").exists()
     snakemake(folder, "--unlock", "--cores", "1", *TEST_STUDY)
     snakemake(folder, "--cores", "1", *TEST_STUDY)
     return folder
