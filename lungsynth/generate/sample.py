@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from lungsynth.ct import shape
+from lungsynth.ct import nodule, shape
 from lungsynth.ct.hu import AIR_HU
 from lungsynth.ct.lungs import segment_slice
 from lungsynth.ct.window import to_hu
@@ -57,13 +57,7 @@ def as_nodules(
         mask = shape.largest_part(mask)
         inside = shape.grow_mm(mask, margin_mm, mm_per_px)
         image = np.where(inside, image, AIR_HU).astype(np.int16)
-        mean_hu = float(image[mask].mean()) if mask.any() else float(AIR_HU)
-        measures = {
-            "diameter_mm": shape.equivalent_diameter_mm(mask, mm_per_px),
-            "texture": shape.texture_class(mean_hu),
-            "mean_hu": mean_hu,
-        }
-        rows.append(_identity(source, k) | measures)
+        rows.append(_identity(source, k) | nodule.measure(image, mask, mm_per_px))
         out.append(image)
         kept.append(mask.astype(np.uint8))
     return ImageSet(np.stack(out), np.stack(kept), mm_per_px, _with_source_last(rows))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from lungsynth.ct import shape
+from lungsynth.ct import nodule, shape
 from lungsynth.sets.proportions import share
 from lungsynth.study.stages import Gate
 
@@ -79,7 +79,7 @@ def _lesion(
 ) -> dict:
     where = masks == label
     diameter = shape.equivalent_diameter_mm(where, mm_per_px)
-    contrast = [_contrast(image, masks, where, mm_per_px, settings.ring_mm) for image in images]
+    contrast = [nodule.contrast(image, masks, label, settings.ring_mm, mm_per_px) for image in images]
     limit = max(settings.move_mm, settings.move_radius_share * diameter / 2)
     shift = [_shift_mm(found, where, mm_per_px) for found in parts]
     found = [not np.isnan(value) for value in shift]
@@ -97,16 +97,6 @@ def _lesion(
         "moved_before": bool(found[0] and shift[0] > limit),
         "moved": bool(found[1] and shift[1] > limit),
     }
-
-
-def _contrast(
-    image: np.ndarray, masks: np.ndarray, where: np.ndarray, mm_per_px: float, ring_mm: tuple[float, float]
-) -> float:
-    """Mean HU in the mask minus mean HU in its ring, other lesions left out; NaN where the ring has no pixel."""
-    margin = int(np.ceil(ring_mm[1] / mm_per_px)) + 1
-    near = tuple(slice(max(0, hit.min() - margin), hit.max() + margin + 1) for hit in np.nonzero(where))
-    ring = shape.ring_mm(where[near], *ring_mm, mm_per_px) & (masks[near] == 0)
-    return float(image[where].mean() - image[near][ring].mean()) if ring.any() else float("nan")
 
 
 def _shift_mm(parts: np.ndarray, where: np.ndarray, mm_per_px: float) -> float:

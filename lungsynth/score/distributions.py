@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ks_2samp, wasserstein_distance
 
-from lungsynth.ct.shape import eccentricity, equivalent_diameter_mm
+from lungsynth.ct import nodule
+from lungsynth.ct.shape import eccentricity
 from lungsynth.score.intervals import draw_counts, percentile_interval
 from lungsynth.sets.bank import ImageSet
 from lungsynth.sets.proportions import wilson
@@ -22,16 +23,11 @@ def measures_of(one: ImageSet) -> pd.DataFrame:
     Columns: patient (the table's, else empty), diameter_mm, mean_hu, eccentricity, and u, v or clearance_mm as given.
     """
     masks = one.masks > 0
-    table = pd.DataFrame(
-        {
-            "patient": one.table.get("patient", pd.Series("", index=one.table.index)).to_numpy(),
-            "diameter_mm": [equivalent_diameter_mm(mask, one.mm_per_px) for mask in masks],
-            "mean_hu": [
-                image[mask].mean() if mask.any() else np.nan for image, mask in zip(one.images, masks, strict=True)
-            ],
-            "eccentricity": [eccentricity(mask) for mask in masks],
-        }
-    )
+    measured = [nodule.measure(image, mask, one.mm_per_px) for image, mask in zip(one.images, masks, strict=True)]
+    table = pd.DataFrame(measured, columns=["diameter_mm", "mean_hu"])
+    table["mean_hu"] = table["mean_hu"].where(masks.any((1, 2)))
+    table["eccentricity"] = [eccentricity(mask) for mask in masks]
+    table.insert(0, "patient", one.table.get("patient", pd.Series("", index=one.table.index)).to_numpy())
     for name in MEASURES[3:]:
         if name in one.table:
             values = pd.to_numeric(one.table[name], errors="coerce").to_numpy(float)
