@@ -10,10 +10,8 @@ BANKED = [
 rule cut_banks:
     input:
         cohort=f"{R}/cohort/cohort.csv",
-        marks=f"{R}/cohort/marks.csv",
         folders=SCAN_FOLDERS,
         masks=MASK_FOLDERS,
-        candidates=CANDIDATES,
     output:
         images=[f"{R}/{entry.file}" for entry in BANKS],
         tables=tables(*(f"{R}/{entry.file}" for entry in BANKS)),
