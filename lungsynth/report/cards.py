@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lungsynth.report.data import Card, Verdict
-from lungsynth.report.svg import number
+from lungsynth.report.blocks import number
 
 SENSITIVITY, FALSE_POSITIVES = 0.85, 4.0
 DIAMETER_MM, LUNGS, SELECTED_LUNGS, SHIFT_HU, LOST_SHARE = 2.0, 0.5, 0.9, 15.0, 0.1

@@ -1,15 +1,20 @@
-"""The report's charts: losses, distributions, intervals, detection, counts. Each returns an <svg> element."""
+"""The report's charts: losses, distributions, intervals, detection, positions. Each returns an <svg> element."""
 
 import re
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from lungsynth.report.data import Counted, Distribution, Training
-from lungsynth.report.svg import Axes, drawing, nice_ticks, number, padded, stack
+from lungsynth.report.blocks import number
+from lungsynth.report.data import Distribution, Training
+from lungsynth.report.plot import COLOURS, as_svg, canvas, frame, tip
+from lungsynth.train.monitor import MEDIAN_POINTS
 
+WIDTH = 320
+SPECKS = 600
 SET_CLASSES = {"real": "real", "normal": "generated", "generated": "generated", "composite": "composite"}
 SET_CLASSES |= {"selected": "generated", "placed": "generated", "refined": "refined", "released": "refined"}
 
@@ -29,38 +34,66 @@ def set_classes(names: Sequence[str]) -> list[str]:
     ]
 
 
-def running_median(values: np.ndarray, width: int = 11) -> np.ndarray:
-    """Causal running median, as the monitor looks at a loss."""
-    return np.array([np.median(values[max(0, i + 1 - width) : i + 1]) for i in range(len(values))])
+def _look(css: str) -> dict:
+    """How a line of a class looks: its colour, and thinner and dashed for what stands in the background."""
+    name, _, dashed = css.partition(" ")
+    look = {"color": COLOURS[name], "linewidth": 1.4 if name == "other" else 2}
+    return look | ({"dashes": (3, 2)} if dashed else {})
 
 
-def _loss_panel(name: str, values: np.ndarray, training: Training, last: bool) -> Axes:
-    inner = values[np.isfinite(values)]
-    clipped = np.quantile(inner, [0.005, 0.995]) if len(inner) else []
-    axes = Axes(
-        (0, max(len(values) - 1, 1)), padded(clipped, 0.12), height=132 if last else 104, bottom=36 if last else 10
-    )
-    axes.left = 50
-    if training.e0 is not None:
-        axes.band(training.e0, len(values) - 1 if training.stop is None else training.stop)
-    axes.ticks("point" if last else "", name, x_ticks=last)
-    axes.path(range(len(values)), values, "thin other")
-    axes.path(range(len(values)), running_median(values), "line generated")
-    for row, (what, at) in enumerate((("e0", training.e0), ("stop", training.stop), ("diverged", training.diverged))):
-        if at is not None:
-            axes.vertical(at, f"mark-{what}", f"{what} {at}", row)
-    return axes
+def _range(values: np.ndarray, share: float) -> tuple[float, float]:
+    """The range of finite values, widened by `share` on both sides (by 1 where all are equal); (0, 1) for none."""
+    finite = np.asarray(values, float)
+    finite = finite[np.isfinite(finite)]
+    if not len(finite):
+        return 0.0, 1.0
+    pad = float(np.ptp(finite)) * share or 1.0
+    return float(finite.min()) - pad, float(finite.max()) + pad
 
 
-def losses(training: Training) -> str:
-    """A network's losses, one panel each: every point, the running median of 11, and the monitor's lines."""
-    names = list(training.curves)
-    panels = [
-        _loss_panel(name, np.asarray(values, float), training, name == names[-1])
-        for name, values in training.curves.items()
-    ]
+def _upright(axes: Axes, x: float, words: str, colour: str, row: int = 0, **look: object) -> None:
+    """A line over the frame's height with its words near the top; `row` moves them down."""
+    low, high = axes.get_xlim()
+    x = min(max(x, low), high)
+    axes.axvline(x, color=colour, **look)
+    late = x > low + 0.7 * (high - low)
+    place, offset = (x, 1), (-5 if late else 5, -10 - 14 * row)
+    side = "right" if late else "left"
+    axes.annotate(words, place, offset, ("data", "axes fraction"), "offset points", color=colour, ha=side)
+
+
+@as_svg
+def losses(training: Training) -> tuple[Figure, str]:
+    """A network's losses, one panel each: every point, the running median, and the monitor's lines."""
+    panel, gap, count = 80, 24, len(training.curves)
+    figure = canvas(WIDTH, count * (panel + gap) + 26)
+    for index, (name, values) in enumerate(training.curves.items()):
+        axes = frame(figure, 50, 14 + index * (panel + gap), WIDTH - 64, panel)
+        _loss(axes, np.asarray(values, float), training)
+        axes.tick_params(labelbottom=index == count - 1)
+        axes.set_ylabel(name)
+        axes.yaxis.set_label_coords(-38 / (WIDTH - 64), 0.5)
+    axes.set_xlabel("point")
     points = max(len(values) for values in training.curves.values())
-    return stack(panels, f"Losses of the {training.name} over {points} points. {training.verdict}")
+    return figure, f"Losses of the {training.name} over {points} points. {training.verdict}"
+
+
+def _loss(axes: Axes, values: np.ndarray, training: Training) -> None:
+    """One loss; what lies outside its inner 99 % is drawn at the frame's edge."""
+    inner, last = values[np.isfinite(values)], max(len(values) - 1, 1)
+    limits = _range(np.quantile(inner, [0.005, 0.995]) if len(inner) else inner, 0.12)
+    axes.set(xlim=(0, last), ylim=limits)
+    if training.e0 is not None:
+        end = last if training.stop is None else training.stop
+        axes.axvspan(training.e0, end, color=COLOURS["refined"], alpha=0.1, linewidth=0)
+    median = pd.Series(values).rolling(MEDIAN_POINTS, min_periods=1).median()
+    for line, look in ((values, {"linewidth": 1.2, "alpha": 0.55}), (median, {"color": COLOURS["generated"]})):
+        shown = np.where(np.isfinite(line), np.clip(line, *limits), np.nan)
+        axes.plot(shown, **{"color": COLOURS["other"]} | look)
+    marks = {"e0": ("soft", 1.2, "--"), "stop": ("refined", 1.8, "-"), "diverged": ("bad", 1.8, "-")}
+    for row, (what, (colour, width, style)) in enumerate(marks.items()):
+        if (at := getattr(training, what)) is not None:
+            _upright(axes, at, f"{what} {at}", COLOURS[colour], row, linewidth=width, linestyle=style)
 
 
 def distances(distribution: Distribution, other: str) -> tuple[float, float]:
@@ -74,103 +107,90 @@ def distances(distribution: Distribution, other: str) -> tuple[float, float]:
     )
 
 
-def histograms(distribution: Distribution) -> str:
+@as_svg
+def histograms(distribution: Distribution) -> tuple[Figure, str]:
     """Real as a filled outline, the other sets as lines; shares of each set in common bins, over the inner 99 %."""
     sets = {"real": distribution.real} | distribution.others
     low, high = np.quantile(np.concatenate([np.asarray(v, float) for v in sets.values()]), [0.005, 0.995])
     bins = int(np.clip(2 * np.sqrt(len(distribution.real)), 10, 24))
     edges = np.linspace(low, high if high > low else low + 1, bins + 1)
-    shares = {name: np.histogram(np.clip(v, edges[0], edges[-1]), edges)[0] / len(v) for name, v in sets.items()}
-    axes = Axes((edges[0], edges[-1]), (0, 1.12 * max(share.max() for share in shares.values())), height=190, left=14)
+    figure = canvas(WIDTH, 190)
+    axes = frame(figure, 14, 14, WIDTH - 28, 136)
+    axes.set(xlim=(edges[0], edges[-1]), yticks=[])
+    axes.set_xlabel(f"{distribution.name}, {distribution.unit}" if distribution.unit else distribution.name)
     if distribution.band:
-        axes.band(*distribution.band)
-    axes.ticks(
-        f"{distribution.name}, {distribution.unit}" if distribution.unit else distribution.name, "", y_ticks=False
-    )
+        band = np.clip(distribution.band, edges[0], edges[-1])
+        axes.axvspan(*band, color=COLOURS["refined"], alpha=0.1, linewidth=0)
     classes = ["real", *set_classes(list(distribution.others))]
-    for css, (name, share) in zip(classes, shares.items(), strict=True):
+    for css, (name, values) in zip(classes, sets.items(), strict=True):
+        share = np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / len(values)
         xs, ys = np.repeat(edges, 2), np.concatenate([[0], np.repeat(share, 2), [0]])
         if name == "real":
-            axes.path(xs, ys, "fill real", closed=True)
-        axes.path(xs, ys, f"line {css}")
+            axes.fill(xs, ys, color=COLOURS["real"], alpha=0.16, linewidth=0)
+        axes.plot(xs, ys, **_look(css))
+    axes.set_ylim(0, 1.12 * axes.dataLim.ymax)
     for row, (name, at) in enumerate(distribution.lines.items()):
-        axes.vertical(at, "mark-bound", name, row)
-    return axes.render(f"Histogram of {distribution.name}: " + ", ".join(f"{k} (n {len(v)})" for k, v in sets.items()))
+        _upright(axes, at, name, COLOURS["bad"], row, linewidth=1.6)
+    return figure, f"Histogram of {distribution.name}: " + ", ".join(f"{k} (n {len(v)})" for k, v in sets.items())
 
 
-def intervals(rows: pd.DataFrame, metric: str) -> str:
+@as_svg
+def intervals(rows: pd.DataFrame, metric: str) -> tuple[Figure, str]:
     """Dots with intervals, one line a set, and the floor as a tick; `rows` are those of one metric and extractor.
 
     Columns: set, value, low, high, floor, n_set. Values that are missing leave their line empty.
     """
-    height = 28 * len(rows) + 36
-    everything = rows[["value", "low", "high", "floor"]].to_numpy(float)
-    axes = Axes(padded(everything, 0.08), (0, len(rows)), height=height, left=86, bottom=30, top=6)
-    for value in nice_ticks(*axes.x, 5):
-        axes.marks.append(f'<path class="grid" d="M{axes.px(value):.1f},{axes.top}V{axes.floor}"/>')
-    axes.ticks("", "", y_ticks=False)
-    for index, row in enumerate(rows.itertuples()):
-        y, css = len(rows) - index - 0.5, css_of(row.set)
-        axes.text(axes.left - 10, axes.py(y) + 4, str(row.set).replace("_", " "), "row", "end")
+    figure = canvas(WIDTH, 28 * len(rows) + 36)
+    axes = frame(figure, 86, 6, WIDTH - 100, 28 * len(rows))
+    limits = _range(rows[["value", "low", "high", "floor"]].to_numpy(float), 0.08)
+    axes.set(xlim=limits, ylim=(len(rows) - 0.5, -0.5))
+    axes.grid(False, axis="y")
+    axes.grid(axis="x")
+    axes.set_yticks(range(len(rows)), [str(name).replace("_", " ") for name in rows.set])
+    axes.tick_params(axis="y", labelcolor=COLOURS["ink"], labelsize=12.5)
+    for y, row in enumerate(rows.itertuples()):
+        colour = COLOURS[css_of(row.set)]
         if np.isfinite(row.floor):
-            at, mid = axes.px(row.floor), axes.py(y)
-            axes.marks.append(f'<path class="floor" d="M{at:.1f},{mid - 10:.1f}V{mid + 10:.1f}"/>')
+            axes.vlines(row.floor, y - 0.36, y + 0.36, color=COLOURS["ink"], alpha=0.55, linewidth=1.6)
         if np.isfinite(row.low) and np.isfinite(row.high):
-            axes.path([row.low, row.high], [y, y], f"whisker {css}")
+            axes.hlines(y, row.low, row.high, color=colour, alpha=0.75, linewidth=2.5, capstyle="round")
         if np.isfinite(row.value):
-            axes.dot(row.value, y, f"dot {css}", 5, f"{row.set}: {number(row.value)}, n {row.n_set}")
-    return axes.render(f"{metric} of {', '.join(map(str, rows.set))}, with intervals and floors")
+            words = tip(f"{row.set}: {number(row.value)}, n {row.n_set}")
+            axes.plot(row.value, y, "o", markersize=10, color=colour, markeredgewidth=0, gid=words)
+    return figure, f"{metric} of {', '.join(map(str, rows.set))}, with intervals and floors"
 
 
-def froc(table: pd.DataFrame, point: tuple[float, float] | None) -> str:
+@as_svg
+def froc(table: pd.DataFrame, point: tuple[float, float] | None) -> tuple[Figure, str]:
     """Sensitivity over false positives a scan, one line a system; `point` is the operating point."""
+    figure = canvas(WIDTH, 210)
+    axes = frame(figure, 44, 14, WIDTH - 58, 156)
     most = float(min(max(table.false_positives_per_scan.max(), 1), 16))
-    axes = Axes((0, most), (0, 1.02))
-    axes.ticks("false positives a scan", "sensitivity")
+    axes.set(xlim=(0, most), ylim=(0, 1.02), xlabel="false positives a scan", ylabel="sensitivity")
+    axes.yaxis.set_label_coords(-32 / (WIDTH - 58), 0.5)
     for index, (system, rows) in enumerate(table.groupby("system", sort=False)):
         rows = rows[rows.false_positives_per_scan <= most].sort_values(["false_positives_per_scan", "sensitivity"])
-        css = "generated" if index == 0 else "other dashed"
-        axes.path(rows.false_positives_per_scan, rows.sensitivity, f"line {css}")
+        axes.plot(rows.false_positives_per_scan, rows.sensitivity, **_look("other dashed" if index else "generated"))
         if len(rows):
-            end = rows.iloc[-1]
-            axes.text(axes.px(end.false_positives_per_scan), axes.py(end.sensitivity) - 8, str(system), "note", "end")
+            end = tuple(rows.iloc[-1][["false_positives_per_scan", "sensitivity"]])
+            axes.annotate(str(system), end, (0, 8), textcoords="offset points", ha="right")
     if point:
-        axes.dot(*point, "dot generated", 6, f"{point[1]:.2f} at {point[0]:.1f} a scan")
-        axes.text(axes.px(point[0]) + 10, axes.py(point[1]) + 16, "operating point", "note")
-    return axes.render("Sensitivity over false positives a scan")
+        words = tip(f"{point[1]:.2f} at {point[0]:.1f} a scan")
+        axes.plot(*point, "o", markersize=12, color=COLOURS["generated"], markeredgewidth=0, gid=words)
+        axes.annotate("operating point", point, (10, -16), textcoords="offset points")
+    return figure, "Sensitivity over false positives a scan"
 
 
-def part_classes(counted: Counted) -> list[str]:
-    """The colour class of each part: one colour for what stayed (the second paler), another for each reason."""
-    seen, classes = {True: 0, False: 0}, []
-    for _, _, stayed in counted.parts:
-        classes.append(f"kept kept-{min(seen[stayed], 1)}" if stayed else f"lost lost-{seen[stayed] % 4}")
-        seen[stayed] += 1
-    return classes
-
-
-def shares(counted: Counted) -> str:
-    """One bar cut into what stayed and what fell out, with a line of words for each part."""
-    width, total = 900, max(counted.total, 1)
-    body, at = [], 0.0
-    for css, (reason, count, _) in zip(part_classes(counted), counted.parts, strict=True):
-        span = width * count / total
-        tip = f"<title>{escape(reason)}: {count}</title>"
-        body.append(f'<rect class="{css}" x="{at:.1f}" y="0" width="{max(span - 1.5, 0):.1f}" height="26">{tip}</rect>')
-        at += span
-    words = ", ".join(f"{reason} {count}" for reason, count, _ in counted.parts)
-    more = ' preserveAspectRatio="none"'
-    return drawing(width, 26, "".join(body), f"{counted.total} {counted.what}: {words}", "bar", more)
-
-
-def position(real: np.ndarray, generated: np.ndarray) -> str:
+@as_svg
+def position(real: np.ndarray, generated: np.ndarray) -> tuple[Figure, str]:
     """Two maps of positions (u, v) [n, 2] in the box of a lung, real and placed; u to the right, v to the back."""
-    size, gap, body = 148, 16, []
-    for index, (name, css, points) in enumerate((("real", "real", real), ("placed", "generated", generated))):
-        left = index * (size + gap) + 4
-        body.append(f'<rect class="frame" x="{left}" y="22" width="{size}" height="{size}" rx="10"/>')
-        body.append(f'<text class="row" x="{left}" y="14">{name}, n {len(points)}</text>')
-        for u, v in np.asarray(points, float)[:600]:
-            x, y = left + size * min(max(u, 0), 1), 22 + size * min(max(v, 0), 1)
-            body.append(f'<circle class="speck {css}" cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>')
-    return drawing(2 * size + gap + 8, size + 26, "".join(body), "Where nodules lie in the box of a lung", "chart")
+    size, gap = 148, 16
+    figure = canvas(2 * size + gap + 8, size + 30)
+    for index, (name, points) in enumerate((("real", real), ("placed", generated))):
+        axes = frame(figure, 4 + index * (size + gap), 24, size, size)
+        axes.set(xlim=(0, 1), ylim=(1, 0), xticks=[], yticks=[])
+        axes.set_title(f"{name}, n {len(points)}", pad=6)
+        axes.spines[:].set(visible=True, color=COLOURS["line"])
+        u, v = np.clip(np.asarray(points, float)[:SPECKS], 0, 1).T
+        axes.plot(u, v, "o", markersize=5.2, color=COLOURS[css_of(name)], alpha=0.55, markeredgewidth=0)
+    return figure, "Where nodules lie in the box of a lung"

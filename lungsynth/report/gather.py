@@ -9,7 +9,7 @@ import pandas as pd
 
 from lungsynth.report import cards, compare
 from lungsynth.report.data import Counted, Pictures, Training
-from lungsynth.report.svg import number
+from lungsynth.report.blocks import number
 from lungsynth.sets import bank, shard
 from lungsynth.sets.bank import ImageSet
 from lungsynth.sets.tables import read_csv, read_json, read_parquet

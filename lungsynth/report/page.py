@@ -9,11 +9,10 @@ import markupsafe
 import numpy as np
 
 from lungsynth.report import charts, contact, dag
-from lungsynth.report.blocks import Chart, card_words, table_of
+from lungsynth.report.blocks import Chart, card_words, number, part_classes, table_of
 from lungsynth.report.data import Copies, Counted, Distribution, Pictures, ReportData
 from lungsynth.report.figures import View
 from lungsynth.report.scores import copy_scores, score_groups, scores_table
-from lungsynth.report.svg import number
 
 TEMPLATES = Path(__file__).parent / "templates"
 NARROW = "\N{NO-BREAK SPACE}"
@@ -28,7 +27,7 @@ def loss_charts(data: ReportData) -> list[Chart]:
     """A chart a network, with the monitor's verdict as its caption."""
     return [
         Chart(
-            markupsafe.Markup(charts.losses(training)),
+            charts.losses(training),
             training.name,
             f"{training.kind}, {max(map(len, training.curves.values()))} points, monitor: {training.mode}",
             [],
@@ -50,7 +49,7 @@ def distribution_chart(one: Distribution, lead: str = "") -> Chart | None:
         ks, apart = charts.distances(one, name)
         words = f"n {len(values)}, KS {ks:.2f}, W{NARROW}{number(apart, 2)}{NARROW}{one.unit}"
         legend.append((css, name, words.rstrip()))
-    return Chart(markupsafe.Markup(charts.histograms(one)), one.name, lead, legend)
+    return Chart(charts.histograms(one), one.name, lead, legend)
 
 
 def position_legend(real: np.ndarray, placed: np.ndarray) -> list[tuple[str, str, str]]:
@@ -65,11 +64,9 @@ def position_legend(real: np.ndarray, placed: np.ndarray) -> list[tuple[str, str
 
 def counted_bar(counted: Counted) -> dict[str, Any]:
     """A bar with its legend: what stayed and what fell out, in numbers and percent."""
-    legend = [
-        (css, reason, f"{count} ({100 * count / max(counted.total, 1):.1f} %)")
-        for css, (reason, count, _) in zip(charts.part_classes(counted), counted.parts, strict=True)
-    ]
-    return {"counted": counted, "svg": markupsafe.Markup(charts.shares(counted)), "legend": legend}
+    parts = [(css, reason, count) for css, (reason, count, _) in zip(part_classes(counted), counted.parts, strict=True)]
+    legend = [(css, reason, f"{count} ({100 * count / max(counted.total, 1):.1f} %)") for css, reason, count in parts]
+    return {"counted": counted, "parts": parts, "legend": legend}
 
 
 def copies_block(copies: Copies) -> dict[str, Any]:
@@ -113,11 +110,11 @@ def views_of(data: ReportData) -> dict[str, Any]:
     """Everything that the template prints, ready made."""
     froc = None
     if data.froc is not None and len(data.froc):
-        svg = markupsafe.Markup(charts.froc(data.froc, data.operating_point))
+        svg = charts.froc(data.froc, data.operating_point)
         froc = Chart(svg, "Finding nodules", "Test patients. A good line is high at the left.", [])
     positions = None
     if data.positions is not None and all(len(side) for side in data.positions):
-        svg = markupsafe.Markup(charts.position(*data.positions))
+        svg = charts.position(*data.positions)
         positions = Chart(svg, "Position in the lung's box", POSITION_WORDS, position_legend(*data.positions))
     lungs = distribution_chart(data.lung_area, LUNG_WORDS) if data.lung_area else None
     distributions = [chart for one in data.distributions if (chart := distribution_chart(one))]
@@ -138,17 +135,8 @@ def views_of(data: ReportData) -> dict[str, Any]:
         "bars": [counted_bar(counted) for counted in data.gates if counted.total],
         "copies": [copies_block(copies) for copies in data.copies],
         "quarantine": None if data.quarantine is None else table_of(data.quarantine),
-        "dag": markupsafe.Markup(dag.rule_graph(data.edges, data.stages)) if data.edges else None,
-        "stages": list(dict.fromkeys(_stages_in_order(data))),
+        "dag": dag.rule_graph(data.edges, data.stages) if data.edges else None,
     }
-
-
-def _stages_in_order(data: ReportData) -> list[str]:
-    """The stages as the drawing numbers their colours."""
-    if not data.edges:
-        return []
-    depth = dag.layers_of(dag.reduce_edges(data.edges))
-    return [data.stages.get(rule, "") for rule in sorted(depth, key=lambda rule: (depth[rule], rule))]
 
 
 def page(data: ReportData) -> str:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-import markupsafe
 import numpy as np
 import pandas as pd
 
@@ -82,7 +81,7 @@ def score_charts(scores: pd.DataFrame) -> list[Chart]:
         sizes = [sorted(set(rows[name].dropna().astype(int))) for name in ("n_set", "n_reference")]
         counts = f"n {_span(sizes[0])}" + (f" against {_span(sizes[1])} real" if sizes[1] else "")
         caption = f"{words[:1].upper()}{words[1:]}. {counts}." if words else f"{counts}."
-        made.append(Chart(markupsafe.Markup(charts.intervals(rows, title)), title, caption, []))
+        made.append(Chart(charts.intervals(rows, title), title, caption, []))
     return made
 
 

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lungsynth.report import charts, contact, dag, figures
-from lungsynth.report.blocks import card_words, table_of
+from lungsynth.report import charts, contact, dag, figures, plot
+from lungsynth.report.blocks import card_words, number, table_of
 from lungsynth.report.data import Card, Copies, Counted, Distribution, Pictures, ReportData, Training
 from lungsynth.report.page import page
-from lungsynth.report.svg import Axes, nice_ticks, number
 from tests.unit.report_data import a_report
 
 
@@ -113,24 +112,60 @@ def test_numbers_read_as_a_person_writes_them(value, text):
     assert number(value) == text
 
 
-@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
-def test_ticks_are_few_round_rising_and_inside(low, span):
-    ticks = nice_ticks(low, low + span, 5)
-    assert 1 <= len(ticks) <= 7
-    assert ticks == sorted(ticks) and ticks[0] >= low - 1e-6 * span and ticks[-1] <= low + span * (1 + 1e-6)
+def charts_of(text: str) -> list[str]:
+    return re.findall(r'<svg class="chart".*?</svg>', text, re.DOTALL)
 
 
-def test_axes_put_values_where_they_belong():
-    axes = Axes((0, 10), (0, 1), width=110, height=60, left=5, right=5, top=5, bottom=5)
-    assert axes.px(0) == 5 and axes.px(10) == 105 and axes.px(5) == 55
-    assert axes.py(0) == 55 and axes.py(1) == 5
-    assert axes.px(1e9) < 107  # a wild value stays at the frame
+@plot.as_svg
+def a_line(words="words"):
+    figure = plot.canvas(110, 60)
+    axes = plot.frame(figure, 5, 5, 100, 50)
+    axes.set(xlim=(0, 10), ylim=(0, 1), xlabel="Mean Lung area, $HU$")
+    axes.plot([0, 10], [0, 1], color=plot.COLOURS["real"], gid=plot.tip(words))
+    return figure, "a <line>"
+
+
+class TestCharts:
+    """matplotlib's SVG as the page takes it."""
+
+    def test_values_lie_where_they_belong(self):
+        assert re.search(r'd="M 5 55 ?L 105 5', a_line())
+
+    def test_colours_are_the_pages_variables_and_none_is_a_colour_of_its_own(self, full):
+        drawn = "".join(charts_of(full))
+        painted = set(re.findall(r"(?:fill|stroke): ([^;\"]+)", drawn))
+        assert painted <= {"none", *(f"var(--{name})" for name in plot.COLOURS)} and len(painted) > 5
+        assert not re.search(r"#[0-9a-f]{6}\b", drawn)
+
+    def test_every_theme_has_every_colour_that_charts_use(self, full):
+        used = set(re.findall(r"var\(--(\w+)\)", "".join(charts_of(full))))
+        themes = re.findall(r"\{([^{}]*--ink:[^{}]*)\}", plot.STYLE.read_text("utf-8"))
+        assert len(themes) == 3 and len(used) > 5
+        assert all(used <= set(re.findall(r"--(\w+):", theme)) for theme in themes)
+
+    def test_text_stays_text_as_it_was_written(self):
+        assert ">Mean Lung area, $HU$</text>" in a_line() and "font-family" not in a_line()
+
+    def test_words_under_the_mouse_and_the_name_are_escaped(self):
+        assert "<title>a &amp; b &lt;</title>" in a_line("a & b <") and 'aria-label="a &lt;line&gt;"' in a_line()
+
+    def test_a_persons_own_style_changes_nothing(self, monkeypatch):
+        import matplotlib
+
+        before = a_line()
+        monkeypatch.setitem(matplotlib.rcParams, "lines.linewidth", 9)
+        assert a_line() == before and matplotlib.rcParams["lines.linewidth"] == 9
+
+    def test_a_chart_needs_no_part_of_another(self, full):
+        for drawn in charts_of(full):
+            assert "url(" not in drawn
+            assert set(re.findall(r'href="#(\w+)"', drawn)) == set(re.findall(r' id="(\w+)"', drawn))
 
 
 def test_losses_carry_the_monitors_lines_and_their_words():
     training = Training("g", "dcgan", {"generator": np.linspace(3, 1, 80)}, e0=20, stop=60, verdict="stable")
     text = charts.losses(training)
-    assert "e0 20" in text and "stop 60" in text and "diverged" not in text and 'class="band"' in text
+    assert "e0 20" in text and "stop 60" in text and "diverged" not in text and "fill: var(--refined)" in text
 
 
 def test_losses_that_are_not_numbers_break_nothing():
@@ -146,8 +181,10 @@ def test_distances_match_closed_forms():
 
 
 def test_a_bar_is_cut_in_the_parts_shares():
-    widths = re.findall(r'width="([\d.]+)" height="26"', charts.shares(Counted("x", [("a", 3, True), ("b", 1, False)])))
-    assert [float(width) for width in widths] == [pytest.approx(675 - 1.5), pytest.approx(225 - 1.5)]
+    parts = [("a", 3, True), ("none", 0, False), ("b", 1, False)]
+    text = page(ReportData("x", 1, gates=[Counted("x", parts)]))
+    cut = re.findall(r'<i class="(\w+)[^"]*" style="flex-grow: (\d+)" title="([^"]*)"', text)
+    assert cut == [("kept", "3", "a: 3"), ("lost", "1", "b: 1")]
 
 
 @pytest.mark.parametrize(
@@ -217,30 +254,39 @@ class TestPictures:
 
 
 class TestDag:
+    EDGES = tuple((f"a{i}", f"b{j}") for i in range(4) for j in range(5)) + (("b0", "c"), ("a0", "d"), ("d", "c"))
+
     def test_an_edge_that_a_longer_path_says_is_not_drawn(self):
-        assert dag.reduce_edges([("a", "b"), ("b", "c"), ("a", "c"), ("a", "a")]) == [("a", "b"), ("b", "c")]
+        assert list(dag.reduced([("a", "b"), ("b", "c"), ("a", "c"), ("a", "a")]).edges) == [("a", "b"), ("b", "c")]
 
     def test_rules_lie_below_what_they_read(self):
-        edges = [("a", "b"), ("b", "d"), ("c", "d"), ("d", "e")]
-        depth = dag.layers_of(edges)
-        assert all(depth[start] < depth[end] for start, end in edges) and depth["c"] == depth["d"] - 1
+        drawn = {box.rule: box for box in dag.rule_graph(self.EDGES, {}).boxes}
+        assert all(drawn[start].y + dag.BOX < drawn[end].y for start, end in self.EDGES) and len(drawn) == 11
 
     def test_a_circle_is_an_error_that_names_the_rules(self):
         with pytest.raises(ValueError, match="in a circle: a, b"):
-            dag.rule_graph([("a", "b"), ("b", "a")])
+            dag.rule_graph([("a", "b"), ("b", "a")], {})
 
-    def test_no_two_boxes_overlap(self):
-        edges = [(f"a{i}", f"b{j}") for i in range(4) for j in range(5)] + [("b0", "c"), ("a0", "d"), ("d", "c")]
-        text = dag.rule_graph(edges)
-        boxes = [tuple(map(float, m)) for m in re.findall(r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"', text)]
-        assert len(boxes) == 4 + 5 + 2
-        for x, y, width in boxes:
-            others = [b for b in boxes if b[1] == y and b[0] > x]
-            assert all(other[0] >= x + width for other in others)
+    def test_no_two_boxes_overlap_and_all_lie_in_the_picture(self):
+        drawn = dag.rule_graph(self.EDGES, {})
+        for box in drawn.boxes:
+            assert box.width / 2 <= box.x <= drawn.width - box.width / 2 and 14 <= box.y <= drawn.height - 14
+            beside = [other for other in drawn.boxes if other.y == box.y and other.x > box.x]
+            assert all(other.x - other.width / 2 >= box.x + box.width / 2 for other in beside)
+
+    def test_every_line_leads_from_its_rule_to_the_one_below(self):
+        drawn = dag.rule_graph([("above", "below")], {})
+        (x, y), *_, last = [tuple(map(float, p.split(","))) for p in re.findall(r"[-\d.]+,[-\d.]+", drawn.lines[0])]
+        above, below = drawn.boxes
+        assert (x, last[0]) == pytest.approx((above.x, below.x), abs=0.1)
+        assert y == pytest.approx(above.y + 14, abs=1) and last[1] == pytest.approx(below.y - 14, abs=1)
 
     def test_the_order_of_the_edges_changes_nothing(self):
-        edges = [("a", "b"), ("a", "c"), ("b", "d"), ("c", "d"), ("x", "d")]
-        assert dag.rule_graph(edges) == dag.rule_graph(edges[::-1])
+        assert dag.rule_graph(self.EDGES, {}) == dag.rule_graph(self.EDGES[::-1], {})
+
+    def test_stages_come_in_the_order_in_which_data_flow(self):
+        stages = {"x": "cohort", "a": "banks", "b": "score"}
+        assert dag.rule_graph([("x", "a"), ("a", "b")], stages).stages == ["cohort", "banks", "score"]
 
 
 def test_a_table_shows_blank_for_what_is_not_known():
