@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lungsynth.report.data import Card, Verdict
 from lungsynth.report.blocks import number
+from lungsynth.report.data import Card, Verdict
 
 SENSITIVITY, FALSE_POSITIVES = 0.85, 4.0
 DIAMETER_MM, LUNGS, SELECTED_LUNGS, SHIFT_HU, LOST_SHARE = 2.0, 0.5, 0.9, 15.0, 0.1

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from lungsynth.report import cards, compare
-from lungsynth.report.data import Counted, Pictures, Training
 from lungsynth.report.blocks import number
+from lungsynth.report.data import Counted, Pictures, Training
 from lungsynth.sets import bank, shard
 from lungsynth.sets.bank import ImageSet
 from lungsynth.sets.tables import read_csv, read_json, read_parquet

@@ -254,7 +254,7 @@ class TestPictures:
 
 
 class TestDag:
-    EDGES = tuple((f"a{i}", f"b{j}") for i in range(4) for j in range(5)) + (("b0", "c"), ("a0", "d"), ("d", "c"))
+    EDGES = (*((f"a{i}", f"b{j}") for i in range(4) for j in range(5)), ("b0", "c"), ("a0", "d"), ("d", "c"))
 
     def test_an_edge_that_a_longer_path_says_is_not_drawn(self):
         assert list(dag.reduced([("a", "b"), ("b", "c"), ("a", "c"), ("a", "a")]).edges) == [("a", "b"), ("b", "c")]
