@@ -1,12 +1,12 @@
 """Contact sheets: rows of slices, pairs before and after refinement, and the story as one PNG for the README."""
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lungsynth.ct.window import to_grey
+from lungsynth.ct import picture
+from lungsynth.ct.picture import enlarged
 from lungsynth.report.data import Pictures
 from lungsynth.report.figures import (
     LUNG_WINDOW,
@@ -110,30 +110,23 @@ def nodule_sheet(pictures: Pictures, title: str, columns: int = 8, rows: int = 5
     return tile_view(np.asarray(pictures.images)[inner], masks, pictures.mm_per_px, columns, f"{count} {title}")
 
 
-def _paste(
-    sheet: Image.Image, image: np.ndarray, mask: np.ndarray | None, mm_per_px: float, at: tuple, side: int
-) -> None:
-    """One slice with the outline of its lesions and an inset, drawn at `at` with `side` px."""
-    grey = Image.fromarray(to_grey(image, LUNG_WINDOW)).resize((side, side), Image.Resampling.BICUBIC)
-    sheet.paste(grey.convert("RGB"), at)
-    draw = ImageDraw.Draw(sheet)
-    bar = round(50 / mm_per_px * side / image.shape[1])
-    y = at[1] + side - 10
-    draw.line([(at[0] + 10, y), (at[0] + 10 + bar, y)], fill=(235, 235, 235), width=2)
-    draw.text((at[0] + 10, y - 17), "50 mm", fill=(235, 235, 235), font=ImageFont.load_default(12))
+def _tile(image: np.ndarray, mask: np.ndarray | None, mm_per_px: float, side: int) -> Image.Image:
+    """One slice of `side` px with a scale bar, and its largest lesion framed and enlarged in a free corner."""
+    tile = enlarged(image, LUNG_WINDOW, side)
+    draw, white = ImageDraw.Draw(tile), (235, 235, 235)
+    bar, y = round(50 / mm_per_px * side / image.shape[1]), side - 10
+    draw.line([(10, y), (10 + bar, y)], fill=white, width=2)
+    draw.text((10, y - 17), "50 mm", fill=white, font=ImageFont.load_default(12))
     if mask is None or not mask.any():
-        return
+        return tile
     row, column, size = zoom_box(mask, mm_per_px)
     scale, zoom = side / image.shape[1], round(0.36 * side)
     corner = free_corner(row + size / 2, column + size / 2, image.shape)
-    left = at[0] + (side - zoom if corner[1] == "r" else 0)
-    top = at[1] + (side - zoom if corner[0] == "b" else 0)
-    part = Image.fromarray(to_grey(image[row : row + size, column : column + size], LUNG_WINDOW))
-    sheet.paste(part.resize((zoom, zoom), Image.Resampling.BICUBIC).convert("RGB"), (left, top))
-    colour = (255, 196, 84)
-    draw.rectangle([left, top, left + zoom - 1, top + zoom - 1], outline=colour)
-    x, y = at[0] + column * scale, at[1] + row * scale
-    draw.rectangle([x, y, x + size * scale, y + size * scale], outline=colour)
+    left, top = (side - zoom if at else 0 for at in (corner[1] == "r", corner[0] == "b"))
+    tile.paste(enlarged(image[row : row + size, column : column + size], LUNG_WINDOW, zoom), (left, top))
+    for x, y, width in ((left, top, zoom - 1), (column * scale, row * scale, size * scale)):
+        draw.rectangle([x, y, x + width, y + width], outline=(255, 196, 84))
+    return tile
 
 
 def story_sheet(sheet: dict[str, Pictures], columns: int = 4, side: int = 300) -> bytes:
@@ -141,20 +134,13 @@ def story_sheet(sheet: dict[str, Pictures], columns: int = 4, side: int = 300) -
 
     The same images give the same bytes.
     """
-    rows = [(name, sheet[name]) for name in ROWS if name in sheet and len(sheet[name].images)]
-    gap, head = 8, 34
-    size = (columns * (side + gap) + gap, len(rows) * (side + head) + gap)
-    page = Image.new("RGB", size, (11, 13, 17))
-    draw = ImageDraw.Draw(page)
-    for index, (name, pictures) in enumerate(rows):
-        top = index * (side + head)
-        title, words = ROWS[name]
-        draw.text((gap, top + 8), title, fill=(245, 245, 245), font=ImageFont.load_default(17))
-        draw.text((gap + 104, top + 11), words, fill=(150, 158, 170), font=ImageFont.load_default(14))
-        for column in range(min(columns, len(pictures.images))):
-            mask = None if pictures.masks is None else np.asarray(pictures.masks[column])
-            at = (gap + column * (side + gap), top + head)
-            _paste(page, np.asarray(pictures.images[column]), mask, pictures.mm_per_px, at, side)
-    buffer = io.BytesIO()
-    page.save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
+    rows = []
+    for name, (title, words) in ROWS.items():
+        shown = sheet.get(name)
+        if shown is None or not len(shown.images):
+            continue
+        masks = [None] * columns if shown.masks is None else shown.masks
+        pairs = list(zip(shown.images, masks, strict=False))[:columns]
+        tiles = [_tile(np.asarray(image), mask, shown.mm_per_px, side) for image, mask in pairs]
+        rows.append(picture.Row(title, words, tiles))
+    return picture.sheet(rows, columns)

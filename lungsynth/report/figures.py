@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from skimage import measure
 
+from lungsynth.ct.picture import outline
 from lungsynth.ct.window import to_grey
 
 LUNG_WINDOW = (-1350.0, 150.0)
@@ -30,8 +30,8 @@ def outlines(mask: np.ndarray, left: float = 0.0, top: float = 0.0) -> str:
     """The outlines of a mask's lesions as one SVG path, in px of the mask moved by (left, top)."""
     parts = []
     for label in np.unique(mask[mask > 0]):
-        for line in measure.find_contours(np.pad(mask == label, 1).astype(float), 0.5):
-            points = [f"{x - 0.5 + left:.2f},{y - 0.5 + top:.2f}" for y, x in line[:-1]]
+        for line in outline(mask == label):
+            points = [f"{x + left:.2f},{y + top:.2f}" for x, y in line[:-1]]
             parts.append(f"M{'L'.join(points)}Z")
     return "".join(parts)
 
