@@ -90,6 +90,7 @@ rule compare_distributions:
         plan=f"{R}/compose/plan.parquet",
         groups=f"{R}/compose/groups.parquet",
     output:
+        measures=f"{R}/score/measures.csv",
         distributions=f"{R}/score/distributions.csv",
         lungs=f"{R}/score/lungs.csv",
     log:

@@ -57,13 +57,18 @@ def detection_card(detection: pd.DataFrame | None) -> Iterator[Card]:
     )
 
 
-def diameter_card(distributions: pd.DataFrame | None, to_fit_mm: float | None) -> Iterator[Card]:
+def diameter_card(distributions: pd.DataFrame | None) -> Iterator[Card]:
     """Wasserstein distance of the selected nodules' diameters to those of test patients."""
-    row = _row(distributions, set="selected", measure="diameter_mm")
+
+    def of(name: str, reference: str) -> Any:
+        return _row(distributions, set=name, reference=reference, measure="diameter_mm")
+
+    row, to_fit, before = (
+        of(*pair) for pair in (("selected", "nodules_test"), ("selected", "nodules_fit"), ("generated", "nodules_test"))
+    )
     if row is None:
         return
-    before = _row(distributions, set="generated", measure="diameter_mm")
-    notes = [] if to_fit_mm is None else [f"{number(to_fit_mm, 2)} mm to the fit bank"]
+    notes = [] if to_fit is None else [f"{number(to_fit.wasserstein, 2)} mm to the fit bank"]
     notes += [] if before is None else [f"{number(before.wasserstein, 2)} mm before selection"]
     yield Card(
         "Diameters, generated to real",

@@ -96,17 +96,6 @@ def _loss(axes: Axes, values: np.ndarray, training: Training) -> None:
             _upright(axes, at, f"{what} {at}", COLOURS[colour], row, linewidth=width, linestyle=style)
 
 
-def distances(distribution: Distribution, other: str) -> tuple[float, float]:
-    """(KS statistic, Wasserstein distance in the measure's unit) of a set to the real one."""
-    from scipy import stats
-
-    values = distribution.others[other]
-    return (
-        float(stats.ks_2samp(distribution.real, values).statistic),
-        float(stats.wasserstein_distance(distribution.real, values)),
-    )
-
-
 @as_svg
 def histograms(distribution: Distribution) -> tuple[Figure, str]:
     """Real as a filled outline, the other sets as lines; shares of each set in common bins, over the inner 99 %."""

@@ -1,68 +1,70 @@
-"""Real and generated images measured side by side: sizes, densities, shapes, places, and how near a copy they come."""
+"""Real and generated images side by side: sizes, densities, shapes and places as the scores measured them, and how
+near a copy the generated ones come."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from lungsynth.ct import shape
 from lungsynth.features.neighbours import distances, nearest
 from lungsynth.features.similarity import as_pixels
-from lungsynth.report.charts import distances as ks_and_wasserstein
-from lungsynth.report.data import Copies, Distribution, Pictures
+from lungsynth.report.data import Copies, Distribution, Pictures, Positions
 from lungsynth.sets.bank import ImageSet
 
+NODULES = {"selected": "generated", "fit": "fit bank", "generated": "generated, before selection"}
+LUNGS = {"generated": "generated, before selection", "selected": "selected"}
+# Column of the measures -> title, unit, how many of its own unit make one of that.
+TITLES = {
+    "diameter_mm": ("Diameter", "mm", 1),
+    "mean_hu": ("Mean density in the mask", "HU", 1),
+    "eccentricity": ("Eccentricity", "", 1),
+    "lung_area_mm2": ("Lung area", "cm²", 100),
+}
 
-def measures(one: ImageSet) -> pd.DataFrame:
-    """diameter_mm, mean_hu and eccentricity of every mask of a set of nodules; empty masks are left out."""
-    rows = []
-    for image, mask in zip(one.images, one.masks > 0, strict=True):
-        if mask.any():
-            diameter = shape.equivalent_diameter_mm(mask, one.mm_per_px)
-            rows.append((diameter, float(image[mask].mean()), shape.eccentricity(mask)))
-    return pd.DataFrame(rows, columns=["diameter_mm", "mean_hu", "eccentricity"])
+
+def distance(distributions: pd.DataFrame, name: str, measure: str, reference: str) -> tuple[float, float] | None:
+    """(KS statistic, Wasserstein distance) of a set to a reference, as the scores have them; None for no such row."""
+    rows = distributions.query("set == @name and measure == @measure and reference == @reference")
+    return None if rows.empty else (float(rows["ks"].iloc[0]), float(rows["wasserstein"].iloc[0]))
 
 
-def nodule_distributions(banks: Mapping[str, ImageSet]) -> list[Distribution]:
+def _values(measures: pd.DataFrame, name: str, measure: str) -> np.ndarray:
+    """What was measured of one set; empty where nothing was."""
+    return measures.loc[measures["set"] == name, measure].dropna().to_numpy(float)
+
+
+def distribution(
+    measures: pd.DataFrame, distributions: pd.DataFrame, measure: str, names: Mapping[str, str], reference: str
+) -> Distribution:
+    """One measure of the test patients' against the sets of `names`: name in the tables -> words on the page."""
+    title, unit, per = TITLES[measure]
+    others = {words: _values(measures, name, measure) / per for name, words in names.items()}
+    found = {words: distance(distributions, name, measure, reference) for name, words in names.items()}
+    apart = {words: (pair[0], pair[1] / per) for words, pair in found.items() if pair}
+    return Distribution(title, unit, _values(measures, "test", measure) / per, others, apart)
+
+
+def nodule_distributions(measures: pd.DataFrame, distributions: pd.DataFrame) -> list[Distribution]:
     """Diameter, density and eccentricity of test nodules against `selected`, `fit` and `generated`."""
-    tables = {name: measures(one) for name, one in banks.items()}
-    names = {"selected": "generated", "fit": "fit bank", "generated": "generated, before selection"}
-    made = []
-    for column, title, unit in (
-        ("diameter_mm", "Diameter", "mm"),
-        ("mean_hu", "Mean density in the mask", "HU"),
-        ("eccentricity", "Eccentricity", ""),
-    ):
-        others = {words: tables[name][column].to_numpy() for name, words in names.items() if name in tables}
-        made.append(Distribution(title, unit, tables["test"][column].to_numpy(), others))
-    return made
+    names = ("diameter_mm", "mean_hu", "eccentricity")
+    return [distribution(measures, distributions, name, NODULES, "nodules_test") for name in names]
 
 
-def diameter_to_fit_mm(banks: Mapping[str, ImageSet]) -> float | None:
-    """Wasserstein distance of the selected nodules' diameters to the fit bank's, mm."""
-    if not {"selected", "fit"} <= set(banks):
-        return None
-    fit, selected = (measures(banks[name])["diameter_mm"].to_numpy() for name in ("fit", "selected"))
-    return ks_and_wasserstein(Distribution("", "", fit, {"selected": selected}), "selected")[1]
+def lung_areas(measures: pd.DataFrame, distributions: pd.DataFrame, lungs: pd.DataFrame) -> Distribution:
+    """Area of both lungs in cm2 of test, generated and selected normals; the band is what counts as lungs."""
+    one = distribution(measures, distributions, "lung_area_mm2", LUNGS, "normals_test")
+    bounds = lungs[["area_low_mm2", "area_high_mm2"]].head(1).to_numpy(float) / 100
+    return replace(one, band=tuple(bounds[0])) if len(bounds) else one
 
 
-def lung_areas(banks: Mapping[str, ImageSet], quantiles: tuple[float, float] = (0.05, 0.95)) -> Distribution:
-    """Area of both lungs in cm2 of test, generated and selected normals; the band is the test slices' inner range."""
-    areas = {name: np.count_nonzero(one.masks, axis=(1, 2)) * one.mm_per_px**2 / 100 for name, one in banks.items()}
-    names = {"generated": "generated, before selection", "selected": "selected"}
-    others = {words: areas[name] for name, words in names.items() if name in areas}
-    low, high = np.quantile(areas["test"], quantiles)
-    return Distribution("Lung area", "cm²", areas["test"], others, (float(low), float(high)))
-
-
-def positions(nodules_test: ImageSet, rows: Sequence[pd.DataFrame], groups: pd.DataFrame) -> tuple | None:
-    """(u, v) of real nodules and of those in the groups that were rendered."""
-    if not {"u", "v"} <= set(nodules_test.table.columns):
-        return None
-    real = nodules_test.table[["u", "v"]].apply(pd.to_numeric, errors="coerce").dropna().to_numpy(float)
-    used = pd.concat([table[["composite", "group"]].drop_duplicates() for table in rows])
-    placed = used.merge(groups[["group", "u", "v"]], on="group")[["u", "v"]].to_numpy(float)
-    return real, placed
+def positions(measures: pd.DataFrame, distributions: pd.DataFrame) -> Positions:
+    """Places of the test patients' nodules and of those in the groups of the plan."""
+    places = measures[["set", "u", "v"]].dropna()
+    real, placed = (places.loc[places["set"] == name, ["u", "v"]].to_numpy(float) for name in ("test", "placed"))
+    sides = {"left to right": "u", "front to back": "v"}
+    found = {words: distance(distributions, "placed", side, "nodules_test") for words, side in sides.items()}
+    return Positions(real, placed, {words: pair for words, pair in found.items() if pair})
 
 
 def copies(what: str, banks: Mapping[str, ImageSet], window_hu: tuple[float, float], quantile: float = 0.01) -> Copies:

@@ -87,6 +87,7 @@ class Distribution:
         name, unit: "Diameter", "mm".
         real: float [n], the reference: test patients.
         others: name of a set ("generated", "fit bank", "before selection") -> float [m]; the first is the one judged.
+        apart: name of a set -> (KS statistic, Wasserstein distance in the unit) to the real one, as scored.
         band: range to shade (what is accepted); lines: name -> value to mark (a bound).
     """
 
@@ -94,8 +95,23 @@ class Distribution:
     unit: str
     real: np.ndarray
     others: dict[str, np.ndarray]
+    apart: dict[str, tuple[float, float]] = field(default_factory=dict)
     band: tuple[float, float] | None = None
     lines: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Where nodules lie in the box of a lung.
+
+    Attributes:
+        real, placed: (u, v) float [n, 2]; u to the right, v to the back, as shares of the box.
+        apart: "left to right", "front to back" -> (KS statistic, Wasserstein distance), as scored.
+    """
+
+    real: np.ndarray
+    placed: np.ndarray
+    apart: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -158,7 +174,7 @@ class ReportData:
         detection: table of segmenter and baseline on test patients.
         froc: columns system, false_positives_per_scan, sensitivity.
         operating_point: (false positives a scan, sensitivity) at the threshold that tune patients fixed.
-        positions: (u, v) float [n, 2] of real and of placed nodules in the box of their lung.
+        positions: of real and of placed nodules.
         lung_area: "Lung area" of real and generated normals; its band is the accepted range.
         gates: counts at the gate and at the selections, first those of the gate.
         scores: DESIGN 5 columns: set, reference, metric, extractor, value, low, high, floor, n_set, n_reference.
@@ -184,7 +200,7 @@ class ReportData:
     detection: pd.DataFrame | None = None
     froc: pd.DataFrame | None = None
     operating_point: tuple[float, float] | None = None
-    positions: tuple[np.ndarray, np.ndarray] | None = None
+    positions: Positions | None = None
     lung_area: Distribution | None = None
     gates: list[Counted] = field(default_factory=list)
     scores: pd.DataFrame | None = None

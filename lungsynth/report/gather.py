@@ -132,12 +132,12 @@ def gate_counts(images: pd.DataFrame, lesions: pd.DataFrame) -> list[Counted]:
     return [Counted("composites", composites, words), Counted("placed lesions", parts, unjudged)]
 
 
-def key_numbers(tables: Mapping[str, pd.DataFrame], to_fit_mm: float | None = None) -> list:
+def key_numbers(tables: Mapping[str, pd.DataFrame]) -> list:
     """The cards, from the tables detection, distributions, lungs, differences, gate, gate_images, scores."""
     get = tables.get
     return [
         *cards.detection_card(get("detection")),
-        *cards.diameter_card(get("distributions"), to_fit_mm),
+        *cards.diameter_card(get("distributions")),
         *cards.lungs_card(get("lungs")),
         *cards.kid_card(get("differences")),
         *cards.gate_cards(get("gate"), get("gate_images")),
@@ -167,7 +167,7 @@ def _banks(files: Files, layer: str) -> dict[str, ImageSet]:
 
 def _tables(files: Files) -> dict[str, pd.DataFrame]:
     """The tables that are there; the gate's are those of all shards together."""
-    single = ("detection", "froc", "distributions", "lungs", "differences", "gate", "scores", "quarantine")
+    single = ("detection", "froc", "measures", "distributions", "lungs", "differences", "gate", "scores", "quarantine")
     tables = {name: read_csv(files[name]) for name in single if name in files}
     for name in ("gate_images", "gate_lesions"):
         if name in files:
@@ -213,17 +213,16 @@ def gather(files: Files, window_hu: tuple[float, float], trainings: Sequence[Tra
     Args:
         files: by name; those with several files are lists in the order of the shards. Banks: nodules_*, normals_*
             (fit, test, generated, selected), lesions_test, pool_normals. Composites: composites, masks, rows, refined,
-            groups, plan_summary. Gate: gate, gate_facts, gate_images, gate_lesions. Selections: selection_nodules,
-            selection_normals. Tables: detection, froc, distributions, lungs, differences, scores, quarantine, cohort,
-            marks, manifest.
+            plan_summary. Gate: gate, gate_facts, gate_images, gate_lesions. Selections: selection_nodules,
+            selection_normals. Tables: detection, froc, measures, distributions, lungs, differences, scores,
+            quarantine, cohort, marks, manifest.
         window_hu: of the images, for distances between pixels.
         trainings: see `training`.
     """
     layers, tables = {layer: _banks(files, layer) for layer in ("nodules", "normals")}, _tables(files)
-    nodules, normals = layers["nodules"], layers["normals"]
+    nodules = layers["nodules"]
     parts: dict[str, Any] = {"trainings": list(trainings), "flow": _flow(files, layers)}
-    to_fit = compare.diameter_to_fit_mm(nodules)
-    parts["cards"] = key_numbers(tables, to_fit)
+    parts["cards"] = key_numbers(tables)
     parts |= {name: tables[name] for name in ("detection", "froc", "scores", "quarantine") if name in tables}
     if "detection" in tables and len(tables["detection"]):
         row = tables["detection"].iloc[0]
@@ -233,13 +232,12 @@ def gather(files: Files, window_hu: tuple[float, float], trainings: Sequence[Tra
         parts["sheet"] = story(files["lesions_test"], files["pool_normals"], *shards, files.get("gate_images", ()))
     shown = {"real": nodules.get("test"), "generated": nodules.get("selected")}
     parts["nodules"] = {name: tiles(one) for name, one in shown.items() if one is not None}
-    if "test" in nodules:
-        parts["distributions"] = compare.nodule_distributions(nodules)
-        if {"rows", "groups"} <= set(files):
-            rows = [read_parquet(path) for path in files["rows"]]
-            parts["positions"] = compare.positions(nodules["test"], rows, read_parquet(files["groups"]))
-    if "test" in normals:
-        parts["lung_area"] = compare.lung_areas(normals)
+    if {"measures", "distributions"} <= set(tables):
+        measured = tables["measures"], tables["distributions"]
+        parts["distributions"] = compare.nodule_distributions(*measured)
+        parts["positions"] = compare.positions(*measured)
+        if "lungs" in tables:
+            parts["lung_area"] = compare.lung_areas(*measured, tables["lungs"])
     parts["copies"] = [
         compare.copies(layer, banks, window_hu) for layer, banks in layers.items() if {"fit", "selected"} <= set(banks)
     ]

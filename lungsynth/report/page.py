@@ -10,7 +10,7 @@ import numpy as np
 
 from lungsynth.report import charts, contact, dag
 from lungsynth.report.blocks import Chart, card_words, number, part_classes, table_of
-from lungsynth.report.data import Copies, Counted, Distribution, Pictures, ReportData
+from lungsynth.report.data import Copies, Counted, Distribution, Pictures, Positions, ReportData
 from lungsynth.report.figures import View
 from lungsynth.report.scores import copy_scores, score_groups, scores_table
 
@@ -43,23 +43,27 @@ def distribution_chart(one: Distribution, lead: str = "") -> Chart | None:
     if not len(one.real) or not any(len(values) for values in one.others.values()):
         return None
     others = {name: values for name, values in one.others.items() if len(values)}
-    one = replace(one, others=others)
     legend = [("real", "real, test", f"n {len(one.real)}")]
     for css, (name, values) in zip(charts.set_classes(list(others)), others.items(), strict=True):
-        ks, apart = charts.distances(one, name)
-        words = f"n {len(values)}, KS {ks:.2f}, W{NARROW}{number(apart, 2)}{NARROW}{one.unit}"
-        legend.append((css, name, words.rstrip()))
-    return Chart(charts.histograms(one), one.name, lead, legend)
+        words = f"n {len(values)}"
+        if name in one.apart:
+            words += f", {apart_words(one.apart[name], one.unit)}"
+        legend.append((css, name, words))
+    return Chart(charts.histograms(replace(one, others=others)), one.name, lead, legend)
 
 
-def position_legend(real: np.ndarray, placed: np.ndarray) -> list[tuple[str, str, str]]:
-    """The distances between real and placed nodules along both sides of the lung's box, in shares of the box."""
-    entries = []
-    for axis, name in enumerate(("left to right", "front to back")):
-        one = Distribution(name, "", np.asarray(real)[:, axis], {"placed": np.asarray(placed)[:, axis]})
-        ks, apart = charts.distances(one, "placed")
-        entries.append(("generated", name, f"KS {ks:.2f}, W{NARROW}{number(apart, 2)} of the box"))
-    return entries
+def apart_words(apart: tuple[float, float], unit: str) -> str:
+    """KS statistic and Wasserstein distance for a legend."""
+    return f"KS {apart[0]:.2f}, W{NARROW}{number(apart[1], 2)}{NARROW}{unit}".rstrip()
+
+
+def position_chart(positions: Positions) -> Chart | None:
+    """Two maps, and how far apart they are along both sides of the lung's box, in shares of the box."""
+    if not (len(positions.real) and len(positions.placed)):
+        return None
+    legend = [("generated", name, apart_words(apart, "of the box")) for name, apart in positions.apart.items()]
+    svg = charts.position(positions.real, positions.placed)
+    return Chart(svg, "Position in the lung's box", POSITION_WORDS, legend)
 
 
 def counted_bar(counted: Counted) -> dict[str, Any]:
@@ -80,8 +84,13 @@ def copies_block(copies: Copies) -> dict[str, Any]:
         real = np.asarray(copies.real_to_real)
         both = Distribution(f"Distance to the nearest {copies.what[:-1]}", copies.unit, real, others, lines=lines)
         chart = distribution_chart(both)
-        real = chart.legend[0]
-        chart.legend[0] = (real[0], "train to nearest other train", real[2])
+        names = {"real, test": "train to nearest other train"}
+        sides = [real, *others.values()]
+        legend = [
+            (css, names.get(name, name), f"{words}, median {number(float(np.median(side)), 2)} {copies.unit}".rstrip())
+            for (css, name, words), side in zip(chart.legend, sides, strict=True)
+        ]
+        chart = replace(chart, legend=legend)
         if copies.bound is not None:
             under = int((np.asarray(copies.to_train) < copies.bound).sum())
             count, least = len(copies.to_train), number(copies.bound)
@@ -112,10 +121,6 @@ def views_of(data: ReportData) -> dict[str, Any]:
     if data.froc is not None and len(data.froc):
         svg = charts.froc(data.froc, data.operating_point)
         froc = Chart(svg, "Finding nodules", "Test patients. A good line is high at the left.", [])
-    positions = None
-    if data.positions is not None and all(len(side) for side in data.positions):
-        svg = charts.position(*data.positions)
-        positions = Chart(svg, "Position in the lung's box", POSITION_WORDS, position_legend(*data.positions))
     lungs = distribution_chart(data.lung_area, LUNG_WORDS) if data.lung_area else None
     distributions = [chart for one in data.distributions if (chart := distribution_chart(one))]
     return {
@@ -125,7 +130,7 @@ def views_of(data: ReportData) -> dict[str, Any]:
         "cards": [(card, card_words(card)) for card in data.cards],
         "losses": loss_charts(data),
         "distributions": distributions,
-        "positions": positions,
+        "positions": position_chart(data.positions) if data.positions else None,
         "lungs": lungs,
         "froc": froc,
         "detection": None if data.detection is None or data.detection.empty else table_of(data.detection),

@@ -11,7 +11,7 @@ from lungsynth.score.intervals import draw_counts, percentile_interval
 from lungsynth.sets.bank import ImageSet
 from lungsynth.sets.proportions import wilson
 
-MEASURES = ("diameter_mm", "mean_hu", "eccentricity", "u", "v", "clearance_mm")
+MEASURES = ("diameter_mm", "mean_hu", "eccentricity", "u", "v", "clearance_mm", "lung_area_mm2")
 COLUMNS = ["set", "reference", "measure", "n_set", "n_reference", "median_set", "median_reference", "ks", "ks_low"]
 COLUMNS += ["ks_high", "wasserstein", "wasserstein_low", "wasserstein_high"]
 
@@ -28,12 +28,29 @@ def measures_of(one: ImageSet) -> pd.DataFrame:
     table["mean_hu"] = table["mean_hu"].where(masks.any((1, 2)))
     table["eccentricity"] = [eccentricity(mask) for mask in masks]
     table.insert(0, "patient", one.table.get("patient", pd.Series("", index=one.table.index)).to_numpy())
-    for name in MEASURES[3:]:
+    for name in ("u", "v", "clearance_mm"):
         if name in one.table:
             values = pd.to_numeric(one.table[name], errors="coerce").to_numpy(float)
             # Patches show no lung to have a place in: side 0.
             table[name] = np.where(one.table["side"].eq(0), np.nan, values) if "side" in one.table else values
     return table
+
+
+def lungs_of(one: ImageSet) -> pd.DataFrame:
+    """Area of both lungs of each normal slice, and whether it shows two.
+
+    Columns: patient (the table's, else empty), lung_area_mm2, two_lungs.
+    """
+    both = np.logical_and(*((one.masks == side).any((1, 2)) for side in (1, 2)))
+    area = np.count_nonzero(one.masks, axis=(1, 2)) * one.mm_per_px**2
+    patients = one.table.get("patient", pd.Series("", index=one.table.index)).to_numpy()
+    return pd.DataFrame({"patient": patients, "lung_area_mm2": area, "two_lungs": both})
+
+
+def measured(*groups: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """All that was measured, one row a nodule or slice: set, and MEASURES, empty where a set has none."""
+    tables = [table.assign(set=name) for sets in groups for name, table in sets.items()]
+    return pd.concat(tables, ignore_index=True).reindex(columns=["set", *MEASURES])
 
 
 def _resamples(table: pd.DataFrame, draws: int, rng: np.random.Generator) -> list[np.ndarray]:
@@ -105,7 +122,7 @@ def rows(
 
 
 def lung_shape(
-    sets: dict[str, tuple[np.ndarray, np.ndarray]],
+    sets: dict[str, pd.DataFrame],
     real_areas_mm2: np.ndarray,
     quantiles: tuple[float, float] = (0.05, 0.95),
     level: float = 0.95,
@@ -113,21 +130,21 @@ def lung_shape(
     """Share of slices with two lungs whose area together lies where real normals' does, with Wilson's interval.
 
     Args:
-        sets: {name: (areas in mm2 [n], valid bool [n]: two lungs were found)}.
+        sets: tables of `lungs_of` by name.
         real_areas_mm2: of the real normals.
         quantiles: the range of real areas that counts.
         level: of the interval.
     """
     low, high = np.quantile(real_areas_mm2, quantiles)
     table = []
-    for name, (areas, valid) in sets.items():
-        good = np.asarray(valid, bool) & (np.asarray(areas) >= low) & (np.asarray(areas) <= high)
+    for name, lungs in sets.items():
+        good = lungs["two_lungs"] & lungs["lung_area_mm2"].between(low, high)
         share_low, share_high = wilson(int(good.sum()), len(good), level)
         table.append(
             {
                 "set": name,
                 "n": len(good),
-                "two_lungs": int(np.count_nonzero(valid)),
+                "two_lungs": int(lungs["two_lungs"].sum()),
                 "plausible": int(good.sum()),
                 "share": float(good.mean()) if len(good) else float("nan"),
                 "low": share_low,

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lungsynth.report.data import Card, Copies, Counted, Distribution, Pictures, ReportData, Training
+from lungsynth.report.data import Card, Copies, Counted, Distribution, Pictures, Positions, ReportData, Training
 
 
 def slices(n: int, with_lesions: bool, seed: int) -> Pictures:
@@ -50,13 +50,17 @@ def a_report() -> ReportData:
     gamma = {name: rng.gamma(8, 0.13, 60) for name in ("real", "train", "test")}
     measures = [
         Distribution(
-            "Diameter", "mm", rng.gamma(4, 2, 46), {"generated": rng.gamma(4, 2, 90), "fit bank": rng.gamma(4, 2, 80)}
+            "Diameter",
+            "mm",
+            rng.gamma(4, 2, 46),
+            {"generated": rng.gamma(4, 2, 90), "fit bank": rng.gamma(4, 2, 80)},
+            {"generated": (0.1, 0.46), "fit bank": (0.16, 0.54)},
         ),
         Distribution("Eccentricity", "", rng.beta(5, 3, 46), {"generated": rng.beta(5, 3, 90)}),
     ]
     curves = {"generator": rng.normal(3, 0.3, 120), "discriminator": rng.normal(0.5, 0.02, 120)}
     lungs = Distribution(
-        "Lung area", "cm²", rng.normal(270, 50, 60), {"generated": rng.normal(250, 80, 90)}, (180, 350)
+        "Lung area", "cm²", rng.normal(270, 50, 60), {"generated": rng.normal(250, 80, 90)}, band=(180, 350)
     )
     system = {"system": ["segmenter", "baseline"], "false_positives_per_scan": [2.0, 4.0], "sensitivity": [0.9, 0.4]}
     return ReportData(
@@ -78,7 +82,7 @@ def a_report() -> ReportData:
         nodules={"real": nodules(20, 1), "generated": nodules(20, 2)},
         trainings=[Training("nodule generator", "dcgan", curves, 20, 60, None, "stable", "stop")],
         distributions=measures,
-        positions=(rng.uniform(size=(46, 2)), rng.uniform(size=(90, 2))),
+        positions=Positions(rng.uniform(size=(46, 2)), rng.uniform(size=(90, 2)), {"left to right": (0.14, 0.05)}),
         copies=[Copies("nodules", *gamma.values(), 0.3, "HU", (nodules(8, 3), nodules(8, 4)))],
         detection=pd.DataFrame(system),
         froc=pd.DataFrame(system),

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lungsynth.sets import bank, shard
 from lungsynth.sets.bank import ImageSet
-from lungsynth.sets.tables import write_csv, write_json, write_parquet
+from lungsynth.sets.tables import write_csv, write_json
 
 SHARDS, IN_SHARD = 2, 3
 VIEW = {
@@ -97,7 +97,6 @@ def _composites(folder: Path, pool: ImageSet) -> dict[str, Path | list[Path]]:
         "refined": [folder / f"{k}_refined.npy" for k in places],
         "gate_images": [folder / f"{k}-images.csv" for k in places],
         "gate_lesions": [folder / f"{k}-lesions.csv" for k in places],
-        "groups": folder / "groups.parquet",
     }
     lesion = slices(1, 1, 9, lesions=True).masks[0]
     for k in places:
@@ -111,7 +110,6 @@ def _composites(folder: Path, pool: ImageSet) -> dict[str, Path | list[Path]]:
         kept = (judged["moved"] == 0) & (k == 0) | (judged["image"] == 0)
         write_csv(files["gate_images"][k], judged.assign(invented=(~kept).astype(int), keep=kept, **means))
         write_csv(files["gate_lesions"][k], judged.assign(lesion=1, found_before=[True, True, False]))
-    write_parquet(files["groups"], pd.DataFrame({"group": [0, 1, 1], "u": [0.2, 0.4, 0.6], "v": [0.5, 0.5, 0.7]}))
     return files
 
 
@@ -135,8 +133,8 @@ def _tables(folder: Path) -> dict[str, Path | list[Path]]:
     systems = {"system": ["segmenter", "baseline"], "false_positives_per_scan": [2.0, 4.0], "sensitivity": [0.9, 0.4]}
     spread = {"sensitivity_low": 0.8, "sensitivity_high": 0.95, "candidates_per_scan": 9.0}
     scored = {"reference": "nodules_test", "extractor": "nodules", "low": 0.4, "high": 0.6, "floor": 0.5, "note": ""}
-    apart = {"reference": "nodules_test", "measure": "diameter_mm", "wasserstein_low": 0.4, "wasserstein_high": 1.2}
-    area = {"n": 14, "low": 0.5, "high": 0.97}
+    spread_mm = {"ks": 0.2, "wasserstein_low": 0.4, "wasserstein_high": 1.2}
+    area = {"n": 14, "low": 0.5, "high": 0.97, "area_low_mm2": 18000.0, "area_high_mm2": 30000.0}
     tables = {
         "cohort": {"scan": ["a", "b"], "patient": ["a", "b"], "verdict": "ok"},
         "marks": {"scan": ["a", "a", "b"]},
@@ -149,7 +147,21 @@ def _tables(folder: Path) -> dict[str, Path | list[Path]]:
             "first": ["refined"], "second": ["composite"], "reference": ["lesions_test"], "extractor": ["slices"],
             "kid_difference": [-0.8], "low": [-1.2], "high": [-0.3], "excludes_zero": [True],
         },
-        "distributions": {"set": ["generated", "selected"], "wasserstein": [3.0, 0.7], **apart, **counts},
+        "measures": {
+            "set": ["test", "selected", "generated", "fit", "placed", "test", "selected", "generated"],
+            "diameter_mm": [8.0, 8.7, 11.0, 9.0, *4 * [np.nan]],
+            "mean_hu": [-90.0, -80.0, -70.0, -60.0, *4 * [np.nan]],
+            "eccentricity": [0.5, 0.4, 0.3, 0.2, *4 * [np.nan]],
+            "u": [0.2, np.nan, np.nan, np.nan, 0.4, *3 * [np.nan]],
+            "v": [0.5, np.nan, np.nan, np.nan, 0.7, *3 * [np.nan]],
+            "lung_area_mm2": [*5 * [np.nan], 25000.0, 20000.0, 40000.0],
+        },
+        "distributions": {
+            "set": ["generated", "selected", "placed", "selected", "selected"],
+            "reference": [*3 * ["nodules_test"], "nodules_fit", "normals_test"],
+            "measure": ["diameter_mm", "diameter_mm", "u", "diameter_mm", "lung_area_mm2"],
+            "wasserstein": [3.0, 0.7, 0.2, 1.3, 5000.0], **spread_mm, **counts,
+        },
         "lungs": {"set": ["generated", "selected"], "share": [0.8, 0.95], **area},
         "manifest": {"file": ["images/0.nii.gz"]},
     }  # fmt: skip

@@ -74,8 +74,9 @@ def test_wilson_interval_holds_the_share_and_mirrors(successes, n):
 
 def test_lungs_count_only_where_two_were_found_and_their_area_is_real():
     real = np.linspace(10_000, 30_000, 101)
-    areas, valid = np.array([20_000, 20_000, 5_000, 29_900]), np.array([True, False, True, True])
-    row = distributions.lung_shape({"generated": (areas, valid)}, real).iloc[0]
+    areas, two = [20_000, 20_000, 5_000, 29_900], [True, False, True, True]
+    table = pd.DataFrame({"lung_area_mm2": areas, "two_lungs": two})
+    row = distributions.lung_shape({"generated": table}, real).iloc[0]
     assert (row["n"], row["two_lungs"], row["plausible"]) == (4, 3, 1)
     assert row["low"] < row["share"] == 0.25 < row["high"]
 
@@ -85,3 +86,21 @@ def test_a_nodule_of_a_patch_has_no_place_to_compare():
     placed = replace(one, table=one.table.assign(side=[0, 2], u=0.5, v=0.25))
     table = distributions.measures_of(placed)
     assert table["u"].isna().tolist() == [True, False] and table["v"].iloc[1] == 0.25
+
+
+def test_lungs_are_measured_by_their_masks():
+    masks = np.zeros((2, 8, 8), np.uint8)
+    masks[:, :, :2], masks[0, :, 6:] = 1, 2
+    table = distributions.lungs_of(
+        ImageSet(np.zeros((2, 8, 8), np.int16), masks, 2.0, pd.DataFrame({"id": ["a", "b"]}))
+    )
+    assert table["lung_area_mm2"].tolist() == [128, 64] and table["two_lungs"].tolist() == [True, False]
+
+
+def test_what_was_measured_is_one_row_a_nodule_or_slice_by_set():
+    nodules = distributions.measures_of(discs([4, 6], [-50, -600]))
+    lungs = pd.DataFrame({"patient": "", "lung_area_mm2": [9.0], "two_lungs": True})
+    table = distributions.measured({"test": nodules, "placed": pd.DataFrame({"u": [0.1]})}, {"test": lungs})
+    assert list(table.columns) == ["set", *distributions.MEASURES] and len(table) == 4
+    assert table.loc[table["set"] == "test", "diameter_mm"].dropna().tolist() == nodules["diameter_mm"].tolist()
+    assert table["lung_area_mm2"].dropna().tolist() == [9.0]

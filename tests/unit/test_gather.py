@@ -53,9 +53,9 @@ def test_the_same_files_give_the_same_page(files):
     assert first == second
 
 
-TOGETHER = [("pool_normals",), ("lesions_test",), ("rows",), ("groups",), ("refined",), ("gate_images", "gate_lesions")]
+TOGETHER = [("pool_normals",), ("lesions_test",), ("rows",), ("refined",), ("gate_images", "gate_lesions")]
 TABLES = ["cohort", "marks", "quarantine", "detection", "froc", "gate", "gate_facts", "scores", "score_facts"]
-TABLES += ["differences", "distributions", "lungs", "manifest", "plan_summary", "lesions_domain"]
+TABLES += ["differences", "measures", "distributions", "lungs", "manifest", "plan_summary", "lesions_domain"]
 LAYERS = [f"{layer}_{kind}" for layer in ("nodules", "normals") for kind in ("fit", "test", "generated", "selected")]
 REST = [f"{what}_{name}" for what in ("losses", "verdict") for name in ("segmenter", "nodules", "normals", "refiner")]
 REST += ["selection_nodules", "selection_normals"]
@@ -117,11 +117,19 @@ def test_monitor_lines_stand_at_points_though_verdicts_speak_of_steps(files):
     assert made["refiner"].kind == "cyclegan"
 
 
-def test_positions_are_those_of_the_groups_that_were_rendered(files):
-    real, placed = assemble(files, VIEW).positions
-    assert len(real) == 12
-    # Groups 0 and 1 alternate over six composites; group 1 has two members.
-    assert sorted(placed[:, 0].tolist()) == [0.2] * 3 + [0.4] * 3 + [0.6] * 3
+def test_what_was_scored_is_shown_as_it_was_scored(files):
+    data = assemble(files, VIEW)
+    diameter = data.distributions[0]
+    assert (diameter.name, diameter.real.tolist()) == ("Diameter", [8.0])
+    assert diameter.others["generated"].tolist() == [8.7] and diameter.apart["generated"] == (0.2, 0.7)
+    assert "fit bank" in diameter.others and "fit bank" not in diameter.apart
+    assert (data.positions.real.tolist(), data.positions.placed.tolist()) == ([[0.2, 0.5]], [[0.4, 0.7]])
+    assert data.positions.apart == {"left to right": (0.2, 0.2)}
+    lungs = data.lung_area
+    assert (lungs.unit, lungs.real.tolist(), lungs.band) == ("cm²", [250.0], (180.0, 300.0))
+    assert lungs.apart == {"selected": (0.2, 50.0)}
+    (card,) = [card for card in data.cards if card.label.startswith("Diameters")]
+    assert card.value == 0.7 and "1.3 mm to the fit bank" in card.note and "3 mm before selection" in card.note
 
 
 def test_rules_of_the_graph_are_those_behind_the_page(files):

@@ -14,7 +14,7 @@ from PIL import Image
 from lungsynth.report import charts, contact, dag, figures, plot
 from lungsynth.report.blocks import card_words, number, table_of
 from lungsynth.report.data import Card, Copies, Counted, Distribution, Pictures, ReportData, Training
-from lungsynth.report.page import page
+from lungsynth.report.page import distribution_chart, page
 from tests.unit.report_data import a_report
 
 
@@ -173,11 +173,11 @@ def test_losses_that_are_not_numbers_break_nothing():
     assert "<svg" in charts.losses(Training("g", "x", {"loss": np.full(3, np.nan)}))
 
 
-def test_distances_match_closed_forms():
-    one = Distribution("x", "mm", np.arange(100.0), {"shifted": np.arange(100.0) + 7, "far": np.arange(100.0) + 500})
-    assert charts.distances(one, "shifted")[1] == pytest.approx(7)
-    assert charts.distances(one, "shifted")[0] == pytest.approx(0.07)
-    assert charts.distances(one, "far")[0] == 1.0
+def test_a_legend_has_the_distances_as_they_were_scored_and_none_that_were_not():
+    values = np.arange(20.0)
+    one = Distribution("x", "mm", values, {"generated": values, "fit bank": values}, {"generated": (0.123, 4.56)})
+    words = [entry[2] for entry in distribution_chart(one).legend]
+    assert words == ["n 20", "n 20, KS 0.12, W\N{NO-BREAK SPACE}4.6\N{NO-BREAK SPACE}mm", "n 20"]
 
 
 def test_a_bar_is_cut_in_the_parts_shares():

@@ -8,7 +8,7 @@ from lungsynth.report import cards, compare, dag, gather
 from lungsynth.report.data import ReportData
 from lungsynth.report.page import page
 from lungsynth.sets import bank, shard
-from lungsynth.sets.tables import write_csv, write_json, write_parquet
+from lungsynth.sets.tables import write_csv, write_json
 from tests.unit.report_data import nodules, slices
 
 
@@ -122,8 +122,7 @@ def files(tmp_path) -> dict:
     shard.write(tmp_path / "0", lesions.images, lesions.masks, rows)
     shard.save(tmp_path / "refined.npy", lesions.images + np.int16(3))
     made |= {"composites": [tmp_path / "0.npy"], "masks": [tmp_path / "0_masks.npy"], "rows": [tmp_path / "0.parquet"]}
-    made |= {"refined": [tmp_path / "refined.npy"], "groups": tmp_path / "groups.parquet"}
-    write_parquet(made["groups"], pd.DataFrame({"group": [0, 1, 1], "u": 0.4, "v": 0.6}))
+    made |= {"refined": [tmp_path / "refined.npy"]}
     images, placed = gate_tables()
     images = pd.concat([images, images[:2]], ignore_index=True).assign(image=range(6))
     for name, table in (("gate_images", images), ("gate_lesions", placed)):
@@ -132,6 +131,12 @@ def files(tmp_path) -> dict:
     made["selection_nodules"], made["plan_summary"] = tmp_path / "selection.json", tmp_path / "plan.json"
     write_json(made["selection_nodules"], {"refused": {"copy": 3, "less alike": 5}})
     write_json(made["plan_summary"], {"combinations": 1234})
+    names = ("measures", "distributions")
+    made |= {name: tmp_path / f"{name}.csv" for name in names}
+    values = {name: [1.0, 2.0, 3.0] for name in ("diameter_mm", "mean_hu", "eccentricity", "u", "v", "lung_area_mm2")}
+    write_csv(made["measures"], pd.DataFrame({"set": ["test", "selected", "placed"], **values}))
+    apart = {"measure": ["u"], "reference": "nodules_test", "ks": 0.1, "wasserstein": 0.2}
+    write_csv(made["distributions"], pd.DataFrame({"set": ["placed"], **apart}))
     return made
 
 
