@@ -58,8 +58,11 @@ def _upright(axes: Axes, x: float, words: str, colour: str, row: int = 0, **look
     axes.axvline(x, color=colour, **look)
     late = x > low + 0.7 * (high - low)
     place, offset = (x, 1), (-5 if late else 5, -10 - 14 * row)
+    weight = "normal" if colour == COLOURS["soft"] else "bold"
     side = "right" if late else "left"
-    axes.annotate(words, place, offset, ("data", "axes fraction"), "offset points", color=colour, ha=side)
+    axes.annotate(
+        words, place, offset, ("data", "axes fraction"), "offset points", color=colour, ha=side, weight=weight
+    )
 
 
 @as_svg

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
+import pygraphviz
 
 Edges = list[tuple[str, str]]
 CHAR, BOX, MARGIN = 6.9, 28, 6
@@ -88,21 +89,16 @@ def rule_graph(edges: Edges, stages: Mapping[str, str]) -> Drawing:
         edges: (rule, rule that reads its output); jobs of one rule are one box.
         stages: rule -> stage; in the drawing the stages come in the order in which data flow.
     """
-    import pygraphviz
-
     graph = reduced(edges)
-    laid = pygraphviz.AGraph(directed=True, nodesep=0.22, ranksep=0.3)
-    for rule in sorted(graph):
-        size = {"width": (CHAR * len(rule) + 24) / POINTS, "height": BOX / POINTS}
-        laid.add_node(rule, label="", shape="box", fixedsize=True, **size)
-    laid.add_edges_from(sorted(graph.edges), arrowhead="none")
-    laid.layout("dot")
+    laid = _laid_out(graph)
     width, height = map(float, laid.graph_attr["bb"].split(",")[2:])
+    start = max(graph, key=lambda rule: (float(laid.get_node(rule).attr["pos"].split(",")[1]), rule))
+    mirrored = float(laid.get_node(start).attr["pos"].split(",")[0]) > width / 2
 
     def place(words: str) -> tuple[float, float]:
-        """Graphviz counts from the lower left corner."""
+        """Graphviz counts from the lower left corner; mirrored, a narrow window shows where the data begin."""
         x, y = map(float, words.split(","))
-        return x + MARGIN, height - y + MARGIN
+        return (width - x if mirrored else x) + MARGIN, height - y + MARGIN
 
     boxes = [
         Box(rule, stages.get(rule, ""), *place(laid.get_node(rule).attr["pos"]), CHAR * len(rule) + 24)
@@ -114,6 +110,17 @@ def rule_graph(edges: Edges, stages: Mapping[str, str]) -> Drawing:
     ]
     order = list(dict.fromkeys(box.stage for box in boxes))
     return Drawing(width + 2 * MARGIN, height + 2 * MARGIN, boxes, lines, order)
+
+
+def _laid_out(graph: nx.DiGraph) -> pygraphviz.AGraph:
+    """The graph with Graphviz's places of its boxes and the control points of its lines."""
+    laid = pygraphviz.AGraph(directed=True, nodesep=0.22, ranksep=0.3)
+    for rule in sorted(graph):
+        size = {"width": (CHAR * len(rule) + 24) / POINTS, "height": BOX / POINTS}
+        laid.add_node(rule, label="", shape="box", fixedsize=True, **size)
+    laid.add_edges_from(sorted(graph.edges), arrowhead="none")
+    laid.layout("dot")
+    return laid
 
 
 def _path(points: list[tuple[float, float]]) -> str:

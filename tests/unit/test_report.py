@@ -281,6 +281,12 @@ class TestDag:
         assert (x, last[0]) == pytest.approx((above.x, below.x), abs=0.1)
         assert y == pytest.approx(above.y + 14, abs=1) and last[1] == pytest.approx(below.y - 14, abs=1)
 
+    def test_the_data_begin_at_the_left_where_a_narrow_window_shows_them(self):
+        for edges in (self.EDGES, [("z", "a"), ("a", "b"), ("b", "c"), ("c", "d"), ("d", "long_name_of_a_rule")]):
+            drawn = dag.rule_graph([*edges, *((f"k{i}", "b0") for i in range(3))], {})
+            first = max((box for box in drawn.boxes if box.y == drawn.boxes[0].y), key=lambda box: box.rule)
+            assert first.x <= drawn.width / 2
+
     def test_the_order_of_the_edges_changes_nothing(self):
         assert dag.rule_graph(self.EDGES, {}) == dag.rule_graph(self.EDGES[::-1], {})
 
