@@ -8,7 +8,7 @@ SCORES = [
     ),
     *(
         f"{R}/score/{name}.csv"
-        for name in ("scores", "differences", "distributions", "lungs")
+        for name in ("scores", "differences", "measures", "distributions", "lungs")
     ),
 ]
 
