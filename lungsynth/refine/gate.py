@@ -8,7 +8,7 @@ was there before. All is judged by masks and probabilities as arrays: the networ
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from lungsynth.ct import nodule, shape
 from lungsynth.sets.proportions import share
@@ -175,3 +175,17 @@ def summary(lesions: pd.DataFrame, images: pd.DataFrame, confidence: float = 0.9
             for what, of, hits in counted
         ]
     )
+
+
+def lung_shift(images: pd.DataFrame, confidence: float = 0.95) -> dict[str, float | int | None]:
+    """Mean change of the lungs' density over images in HU, with Student's interval; None where there are too few.
+
+    Args:
+        images: lung_hu_before and lung_hu_after, empty where a slice shows no lung.
+    """
+    change = (images["lung_hu_after"] - images["lung_hu_before"]).dropna().to_numpy(float)
+    found = {"n": len(change), "mean": float(change.mean()) if len(change) else None, "low": None, "high": None}
+    if len(change) > 1:
+        reach = stats.t.ppf(0.5 + confidence / 2, len(change) - 1) * change.std(ddof=1) / np.sqrt(len(change))
+        found |= {"low": found["mean"] - float(reach), "high": found["mean"] + float(reach)}
+    return found

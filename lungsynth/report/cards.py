@@ -1,6 +1,6 @@
 """The key numbers of a study and the bounds they are held against, from the tables that the stages wrote."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -109,8 +109,8 @@ def kid_card(differences: pd.DataFrame | None) -> Iterator[Card]:
     yield Card("KID, refined minus composite", row.kid_difference, "", row.low, row.high, words, "below 0", verdict)
 
 
-def gate_cards(gate: pd.DataFrame | None, images: pd.DataFrame | None) -> Iterator[Card]:
-    """Lesions erased and moved, images with an invented one, shift of lung density: over all composites."""
+def gate_cards(gate: pd.DataFrame | None) -> Iterator[Card]:
+    """Lesions erased and moved, images with an invented one: over all composites."""
     for what, label, bound in (
         ("erased", "Lesions erased", LOST_SHARE),
         ("moved", "Lesions moved", LOST_SHARE),
@@ -125,24 +125,16 @@ def gate_cards(gate: pd.DataFrame | None, images: pd.DataFrame | None) -> Iterat
         yield Card(
             label, percent[0], "%", *percent[1:], f"{row.hits} of {row.n} {row.of}, before the gate", aim, verdict
         )
-    if images is None:
+
+
+def density_card(shift: Mapping[str, Any] | None) -> Iterator[Card]:
+    """Mean change of the lungs' density by refinement, as the gate found it."""
+    if shift is None or shift["low"] is None:
         return
-    change = (images.lung_hu_after - images.lung_hu_before).dropna().to_numpy(float)
-    if len(change) > 1:
-        mean, reach = change.mean(), 1.96 * change.std(ddof=1) / np.sqrt(len(change))
-        worst = max(abs(mean - reach), abs(mean + reach))
-        verdict = verdict_of(abs(mean), None, worst, SHIFT_HU, False)
-        n = f"{len(change)} composites"
-        yield Card(
-            "Lung density after refinement",
-            mean,
-            "HU",
-            mean - reach,
-            mean + reach,
-            n,
-            f"within ±{SHIFT_HU:g} HU",
-            verdict,
-        )
+    mean, low, high = shift["mean"], shift["low"], shift["high"]
+    verdict = verdict_of(abs(mean), None, max(abs(low), abs(high)), SHIFT_HU, False)
+    n, aim = f"{shift['n']} composites", f"within ±{SHIFT_HU:g} HU"
+    yield Card("Lung density after refinement", mean, "HU", low, high, n, aim, verdict)
 
 
 def copies_card(scores: pd.DataFrame | None) -> Iterator[Card]:

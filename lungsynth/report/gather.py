@@ -132,15 +132,16 @@ def gate_counts(images: pd.DataFrame, lesions: pd.DataFrame) -> list[Counted]:
     return [Counted("composites", composites, words), Counted("placed lesions", parts, unjudged)]
 
 
-def key_numbers(tables: Mapping[str, pd.DataFrame]) -> list:
-    """The cards, from the tables detection, distributions, lungs, differences, gate, gate_images, scores."""
+def key_numbers(tables: Mapping[str, pd.DataFrame], shift: Mapping[str, Any] | None = None) -> list:
+    """The cards, from the tables detection, distributions, lungs, differences, gate, scores, and the shift in HU."""
     get = tables.get
     return [
         *cards.detection_card(get("detection")),
         *cards.diameter_card(get("distributions")),
         *cards.lungs_card(get("lungs")),
         *cards.kid_card(get("differences")),
-        *cards.gate_cards(get("gate"), get("gate_images")),
+        *cards.gate_cards(get("gate")),
+        *cards.density_card(shift),
         *cards.copies_card(get("scores")),
     ]
 
@@ -222,7 +223,8 @@ def gather(files: Files, window_hu: tuple[float, float], trainings: Sequence[Tra
     layers, tables = {layer: _banks(files, layer) for layer in ("nodules", "normals")}, _tables(files)
     nodules = layers["nodules"]
     parts: dict[str, Any] = {"trainings": list(trainings), "flow": _flow(files, layers)}
-    parts["cards"] = key_numbers(tables)
+    shift = read_json(files["gate_facts"])["lung_hu_shift"] if "gate_facts" in files else None
+    parts["cards"] = key_numbers(tables, shift)
     parts |= {name: tables[name] for name in ("detection", "froc", "scores", "quarantine") if name in tables}
     if "detection" in tables and len(tables["detection"]):
         row = tables["detection"].iloc[0]

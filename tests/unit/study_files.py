@@ -171,7 +171,10 @@ def _tables(folder: Path) -> dict[str, Path | list[Path]]:
         write_csv(files[name], pd.DataFrame(columns))
     values = {
         "plan_summary": {"combinations": 40000},
-        "gate_facts": {"images": SHARDS * IN_SHARD},
+        "gate_facts": {
+            "images": SHARDS * IN_SHARD,
+            "lung_hu_shift": {"n": 6, "mean": 10.0, "low": 9.1, "high": 10.9},
+        },
         "selection_nodules": {"refused": {"copy": 2, "not needed": 18}},
         "selection_normals": {"refused": {"no two lungs": 3, "not needed": 5}},
     }

@@ -1,10 +1,11 @@
 """The gate's definitions, on discs whose fate is known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from compose_cases import disc
 
-from lungsynth.refine.gate import judge, summary
+from lungsynth.refine.gate import judge, lung_shift, summary
 from lungsynth.study.stages import Gate
 
 SIZE, MM, RADIUS_PX = 96, 2.0, 5
@@ -144,3 +145,14 @@ def test_summary_counts_all_lesions_laid():
     assert table.loc["lost, of those found before", ["hits", "n"]].tolist() == [1, 3]
     assert table.loc["not found before", "hits"] == 1 and table.loc["kept", "hits"] == 2
     assert (table["low"] <= table["share"]).all() and (table["share"] <= table["high"]).all()
+
+
+def test_the_shift_of_the_lungs_has_students_interval_and_none_for_one_image():
+    before = [-850.0, -850.0, -850.0, np.nan]
+    images = pd.DataFrame({"lung_hu_before": before, "lung_hu_after": [-848.0, -846.0, -844.0, np.nan]})
+    found = lung_shift(images)
+    assert (found["n"], found["mean"]) == (3, 4)
+    assert found["high"] - found["mean"] == pytest.approx(4.3027 * 2 / 3**0.5, rel=1e-4)  # t(.975, 2), sd 2
+    assert found["mean"] - found["low"] == pytest.approx(found["high"] - found["mean"])
+    assert lung_shift(images[:1]) == {"n": 1, "mean": 2.0, "low": None, "high": None}
+    assert lung_shift(images[3:])["mean"] is None

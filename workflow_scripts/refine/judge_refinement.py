@@ -2,17 +2,16 @@
 
 import pandas as pd
 
-from lungsynth.refine.gate import summary
+from lungsynth.refine.gate import lung_shift, summary
 from lungsynth.sets.tables import read_csv, write_csv, write_json
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     lesions = pd.concat([read_csv(path) for path in job.input.lesions], ignore_index=True)
     images = pd.concat([read_csv(path) for path in job.input.images], ignore_index=True)
-    table = summary(lesions, images, job.settings("score.confidence"))
-    change = (images["lung_hu_after"] - images["lung_hu_before"]).dropna()
-    write_csv(job.output.table, table)
+    confidence = job.settings("score.confidence")
+    write_csv(job.output.table, summary(lesions, images, confidence))
     facts = {"images": len(images), "lesions": len(lesions), "invented": int(images["invented"].sum())}
-    facts |= {"kept": int(images["keep"].sum()), "lung_hu_shift": float(change.mean()) if len(change) else None}
+    facts |= {"kept": int(images["keep"].sum()), "lung_hu_shift": lung_shift(images, confidence)}
     write_json(job.output.gate, facts)
     job.say(f"{facts}")
