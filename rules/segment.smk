@@ -204,7 +204,6 @@ rule choose_threshold:
 
 rule find_candidates:
     input:
-        scans=f"{R}/cohort/scans.csv",
         cohort=f"{R}/cohort/cohort.csv",
         folder=f"{R}/cohort/scans/{{batch}}",
         probability=f"{R}/segment/probability/{{batch}}",

@@ -1,7 +1,6 @@
 """Real nodules, normal slices and slices with lesions, cut from prepared scans.
 
-Scans may be stored with rows or columns running the other way; all that is cut is upright: the patient's right at low
-columns, the front at low rows. Slice, row and column in the tables count in the scan as it is stored.
+Prepared scans are upright, and so is all that is cut. Slice, row and column in the tables count in the prepared scan.
 """
 
 from collections.abc import Iterator
@@ -37,29 +36,12 @@ class Cuts:
     too_small: int = 0
 
 
-class _Upright:
-    """A prepared scan as views with rows to the back and columns to the patient's left; slices stay as stored."""
-
-    def __init__(self, scan: Prepared):
-        self.scan = scan
-        self.flips = tuple(scan.volume.direction[i] < 0 for i in (8, 4, 0))
-        turn = (slice(None), *(slice(None, None, -1 if flip else 1) for flip in self.flips[1:]))
-        self.hu, self.lungs, self.nodules = (array[turn] for array in (scan.volume.hu, scan.lungs, scan.nodules))
-        self.mm = _pixel_mm(scan)
-
-    def stored(self, row: float, column: float) -> tuple[float, float]:
-        """A position of the views in the scan as it is stored."""
-        sizes = self.hu.shape[1:]
-        flipped = zip((row, column), sizes, self.flips[1:], strict=True)
-        return tuple(size - 1 - place if flip else place for place, size, flip in flipped)
-
-    def z_fractions(self) -> np.ndarray:
-        """0 at the lowest slice with lung, 1 at the highest, for every slice; .5 where only one slice shows lung."""
-        shown = np.flatnonzero(self.lungs.any((1, 2)))
-        if len(shown) < 2:
-            return np.full(len(self.hu), 0.5)
-        fraction = (np.arange(len(self.hu)) - shown[0]) / (shown[-1] - shown[0])
-        return 1 - fraction if self.flips[0] else fraction
+def _z_fractions(lungs: np.ndarray) -> np.ndarray:
+    """0 at the lowest slice with lung, 1 at the highest, for every slice; .5 where only one slice shows lung."""
+    shown = np.flatnonzero(lungs.any((1, 2)))
+    if len(shown) < 2:
+        return np.full(len(lungs), 0.5)
+    return (np.arange(len(lungs)) - shown[0]) / (shown[-1] - shown[0])
 
 
 def _pixel_mm(scan: Prepared) -> float:
@@ -80,17 +62,17 @@ def cut_nodules(scan: Prepared, banks: Banks, annotation: np.ndarray | None = No
         Images int16 [n, nodule_px, nodule_px] with masks 0/1 and rows of NODULE_COLUMNS; side 0 where there are no
         lungs to tell a position in.
     """
-    view = _Upright(scan)
     rows, images, masks, too_large, too_small = [], [], [], 0, 0
-    for label, k, where in _sections(view.nodules):
-        image, mask = _cut_out(view.hu[k], where, view.mm, banks)
+    mm = _pixel_mm(scan)
+    for label, k, where in _sections(scan.nodules):
+        image, mask = _cut_out(scan.volume.hu[k], where, mm, banks)
         if shape.equivalent_diameter_mm(mask, 1.0) < banks.min_cut_px:
             too_small += 1
         elif _touches_border(shape.grow_mm(mask, banks.margin_mm, banks.mm_per_px)):
             too_large += 1
         else:
             annotated = "" if annotation is None else int(bool(annotation[scan.nodules == label].any()))
-            rows.append(_nodule_row(view, label, k, where, image, mask, banks.mm_per_px, annotated))
+            rows.append(_nodule_row(scan, label, k, where, image, mask, banks.mm_per_px, annotated))
             images.append(image)
             masks.append(mask)
     return Cuts(_image_set(images, masks, rows, NODULE_COLUMNS, banks.nodule_px, banks.mm_per_px), too_large, too_small)
@@ -122,7 +104,7 @@ def _touches_border(mask: np.ndarray) -> bool:
 
 
 def _nodule_row(
-    view: _Upright,
+    scan: Prepared,
     label: int,
     k: int,
     where: np.ndarray,
@@ -131,12 +113,11 @@ def _nodule_row(
     mm_per_px: float,
     annotated: int | str,
 ) -> dict:
-    scan = view.scan
     centre = shape.centroid_px(where)
-    side = nearest_side(view.lungs[k], *centre)
-    u, v = lung_boxes(view.lungs[k])[side].to_uv(*centre) if side else (0.5, 0.5)
+    side = nearest_side(scan.lungs[k], *centre)
+    u, v = lung_boxes(scan.lungs[k])[side].to_uv(*centre) if side else (0.5, 0.5)
     mean_hu = float(image[mask > 0].mean())
-    place = (k, *view.stored(*centre))
+    place = (k, *centre)
     return {
         "id": f"{scan.scan}-n{label}-{k}",
         "patient": scan.patient,
@@ -161,13 +142,13 @@ def unmasked_places(scan: Prepared) -> pd.DataFrame:
 
     A mark's number is negative in the column `nodule`, which otherwise holds labels.
     """
-    view, rows = _Upright(scan), []
+    rows = []
     for mark in scan.unmasked.itertuples():
-        k, *stored = scan.volume.to_index((mark.x_mm, mark.y_mm, mark.z_mm))
-        k, centre = int(np.clip(round(k), 0, len(view.hu) - 1)), view.stored(*stored)
-        side = nearest_side(view.lungs[k], *centre)
+        k, *centre = scan.volume.to_index((mark.x_mm, mark.y_mm, mark.z_mm))
+        k = int(np.clip(round(k), 0, len(scan.lungs) - 1))
+        side = nearest_side(scan.lungs[k], *centre)
         if side:
-            u, v = (float(np.clip(place, 0, 1)) for place in lung_boxes(view.lungs[k])[side].to_uv(*centre))
+            u, v = (float(np.clip(place, 0, 1)) for place in lung_boxes(scan.lungs[k])[side].to_uv(*centre))
             rows.append({"scan": scan.scan, "nodule": -int(mark.mark), "side": side, "u": u, "v": v})
     return pd.DataFrame(rows, columns=PLACE_COLUMNS)
 
@@ -181,15 +162,14 @@ def normal_slices(scan: Prepared, banks: Banks, image: Image, marks: np.ndarray 
     A slice counts if its lungs cover `min_lung_share` of the scan's largest section; every `normal_every`-th of
     these is taken. All are centred on the box round the scan's lungs.
     """
-    view = _Upright(scan)
     if scan.kind == "patch" or not scan.lungs.any():
         return _image_set([], [], [], SLICE_COLUMNS, image.size_px, image.mm_per_px)
     marked = scan.marked().any((1, 2)) | (False if marks is None else marks.any((1, 2)))
-    area = np.count_nonzero(view.lungs, axis=(1, 2))
-    both = np.logical_and(*((view.lungs == side).any((1, 2)) for side in (1, 2)))
+    area = np.count_nonzero(scan.lungs, axis=(1, 2))
+    both = np.logical_and(*((scan.lungs == side).any((1, 2)) for side in (1, 2)))
     apart = _distance_mm(marked, scan.volume.spacing_mm[0]) >= banks.normal_gap_mm
     chosen = np.flatnonzero(apart & ~marked & both & (area >= banks.min_lung_share * area.max()))[:: banks.normal_every]
-    return _slices(view, chosen, view.lungs, image, np.zeros(len(chosen), int))
+    return _slices(scan, chosen, scan.lungs, image, np.zeros(len(chosen), int))
 
 
 def lesion_slices(scan: Prepared, banks: Banks, image: Image) -> ImageSet:
@@ -197,20 +177,19 @@ def lesion_slices(scan: Prepared, banks: Banks, image: Image) -> ImageSet:
 
     Smaller lesions of such a slice are labelled too, in the order of the scan's labels.
     """
-    view = _Upright(scan)
     least = np.pi / 4 * (banks.min_cut_px * image.mm_per_px) ** 2
-    shown = [k for label, k, where in _sections(view.nodules) if where.sum() * view.mm**2 >= least]
+    shown = [k for label, k, where in _sections(scan.nodules) if where.sum() * _pixel_mm(scan) ** 2 >= least]
     if scan.kind == "patch" or not shown:
         return _image_set([], [], [], SLICE_COLUMNS, image.size_px, image.mm_per_px)
     chosen = np.unique(shown)
-    lesions = np.zeros(view.nodules.shape, np.uint8)
+    lesions = np.zeros(scan.nodules.shape, np.uint8)
     counts = []
     for k in chosen:
-        labels = [label for label in np.unique(view.nodules[k]) if label]
+        labels = [label for label in np.unique(scan.nodules[k]) if label]
         for number, label in enumerate(labels, start=1):
-            lesions[k][view.nodules[k] == label] = number
+            lesions[k][scan.nodules[k] == label] = number
         counts.append(len(labels))
-    return _slices(view, chosen, lesions, image, np.array(counts))
+    return _slices(scan, chosen, lesions, image, np.array(counts))
 
 
 def _distance_mm(marked: np.ndarray, dz: float) -> np.ndarray:
@@ -220,12 +199,14 @@ def _distance_mm(marked: np.ndarray, dz: float) -> np.ndarray:
     return ndimage.distance_transform_edt(~marked, sampling=dz)
 
 
-def _slices(view: _Upright, chosen: np.ndarray, labels: np.ndarray, image: Image, lesions: np.ndarray) -> ImageSet:
-    scan, centre = view.scan, _lung_centre(view)
-    grid = (view.mm, image.mm_per_px, image.size_px, centre)
-    images = [np.rint(resize(np.clip(view.hu[k], *HU_RANGE), *grid, fill=AIR_HU)).astype(np.int16) for k in chosen]
+def _slices(scan: Prepared, chosen: np.ndarray, labels: np.ndarray, image: Image, lesions: np.ndarray) -> ImageSet:
+    mm = _pixel_mm(scan)
+    grid = (mm, image.mm_per_px, image.size_px, _lung_centre(scan))
+    images = [
+        np.rint(resize(np.clip(scan.volume.hu[k], *HU_RANGE), *grid, fill=AIR_HU)).astype(np.int16) for k in chosen
+    ]
     masks = [resize_mask(labels[k], *grid) for k in chosen]
-    height = view.z_fractions()
+    height = _z_fractions(scan.lungs)
     rows = [
         {
             "id": f"{scan.scan}-{k}",
@@ -233,7 +214,7 @@ def _slices(view: _Upright, chosen: np.ndarray, labels: np.ndarray, image: Image
             "scan": scan.scan,
             "slice": int(k),
             "z_fraction": float(height[k]),
-            "lung_area_mm2": float(np.count_nonzero(view.lungs[k]) * view.mm**2),
+            "lung_area_mm2": float(np.count_nonzero(scan.lungs[k]) * mm**2),
             "lesions": int(count),
             "source": "scan",
         }
@@ -242,9 +223,9 @@ def _slices(view: _Upright, chosen: np.ndarray, labels: np.ndarray, image: Image
     return _image_set(images, masks, rows, SLICE_COLUMNS, image.size_px, image.mm_per_px)
 
 
-def _lung_centre(view: _Upright) -> tuple[float, float]:
+def _lung_centre(scan: Prepared) -> tuple[float, float]:
     """(row, column) of the middle of the box round all of the scan's lungs; the image's middle where there are none."""
-    lungs = view.lungs.any(0)
+    lungs = scan.lungs.any(0)
     if not lungs.any():
         return (lungs.shape[0] - 1) / 2, (lungs.shape[1] - 1) / 2
     rows, columns = np.flatnonzero(lungs.any(1)), np.flatnonzero(lungs.any(0))

@@ -1,9 +1,10 @@
 """What a reader of scans promises.
 
-Said once, for every reader: arrays are [z, y, x]; spacings are (dz, dy, dx) in mm; positions are (x, y, z) in mm, LPS
-(x to the patient's left, y to the back, z to the head), by the scan's own origin and direction. Pixels are int16 HU in
-[-1024, 3071]; padding outside the scanner's circle is -1024. A slice is a volume with one plane; a patch scan is a
-stack of planes that are no neighbours. Ids are pseudonymous and safe as file names.
+Said once, for every reader: arrays are [z, y, x] on the grid of the file, along whatever axes it has (`prepare` turns
+every scan upright); spacings are (dz, dy, dx) in mm; positions are (x, y, z) in mm, LPS (x to the patient's left, y to
+the back, z to the head), by the scan's own origin and direction. Pixels are int16 HU in [-1024, 3071]; padding outside
+the scanner's circle is -1024. A slice is a volume with one plane; a patch scan is a stack of planes that are no
+neighbours. Ids are pseudonymous and safe as file names.
 """
 
 import hashlib

@@ -8,6 +8,7 @@ from scipy import ndimage as ndi
 
 from lungsynth.cohort.base import Mark
 from lungsynth.cohort.shapes import densities
+from lungsynth.ct import volume as volumes
 from lungsynth.ct.shape import ball_diameter_mm
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
@@ -18,9 +19,12 @@ LARGEST_LABEL = 65535
 def on_grid(mask: Volume, volume: Volume, path: Path) -> np.ndarray:
     """The mask's values, uint8 or uint16 [z, y, x], once its grid is seen to be the scan's.
 
+    A mask may be stored along other axes than its scan: the same voxels lie in the same places.
+
     Raises:
         DataError: another size, spacing, direction or origin, or values that are no labels.
     """
+    mask = volumes.turned(mask, volumes.axes_of(volume))
     near = mask.hu.shape == volume.hu.shape and np.allclose(mask.spacing_mm, volume.spacing_mm, atol=1e-3)
     near = near and np.allclose(mask.direction, volume.direction, atol=1e-3)
     if not (near and np.allclose(mask.to_mm([0, 0, 0]), volume.to_mm([0, 0, 0]), atol=0.05)):
@@ -56,16 +60,18 @@ def split_sides(lungs: np.ndarray, volume: Volume) -> np.ndarray:
 
     lungs: bool [z, y, x]. Returns uint8 [z, y, x].
     """
+    across = 2 - int(np.abs(np.reshape(volume.direction, (3, 3))[0]).argmax())
+    lungs = np.moveaxis(lungs, across, 2)
     columns = np.flatnonzero(lungs.any((0, 1)))
     if not len(columns):
-        return np.zeros(lungs.shape, np.uint8)
+        return np.zeros(volume.hu.shape, np.uint8)
     low, high = int(columns[0]), int(columns[-1]) + 1
     third = (high - low) // 3
     area = np.count_nonzero(lungs[:, :, low + third : max(high - third, low + third + 1)], axis=(0, 1))
     emptiest = np.flatnonzero(area == area.min())
     cut = low + third + int(emptiest[len(emptiest) // 2])
     sides = np.where(np.arange(lungs.shape[2]) < cut, 1, 2) * lungs
-    return _sides_by_position(sides.astype(np.uint8), volume)
+    return _sides_by_position(np.moveaxis(sides, 2, across).astype(np.uint8), volume)
 
 
 def components(mask: np.ndarray) -> np.ndarray:

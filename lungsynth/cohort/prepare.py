@@ -1,7 +1,12 @@
-"""From a scan as a reader gives it to files that every later step reads: HU, lungs, nodules, two tables, pictures."""
+"""From a scan as a reader gives it to files that every later step reads: HU, lungs, nodules, two tables, pictures.
+
+This is where a scan is turned upright: what is written here has the patient's right at low columns, the front at low
+rows and the feet at low slices, and no later step asks.
+"""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +26,8 @@ from lungsynth.sets.tables import write_csv
 from lungsynth.study.errors import DataError
 
 SCAN_COLUMNS = (
-    "scan", "patient", "source", "kind", "slices", "rows", "columns", "spacing_z_mm", "spacing_mm", "lung_l",
-    "lung_cm2", "hu_noise", "kernel", "nodules", "pixels", "verdict", "reason",
+    "scan", "patient", "source", "kind", "slices", "rows", "columns", "spacing_z_mm", "spacing_mm", "axes",
+    "lung_l", "lung_cm2", "hu_noise", "kernel", "nodules", "pixels", "verdict", "reason",
 )  # fmt: skip
 MARK_COLUMNS = (
     "scan", "patient", "mark", "x_mm", "y_mm", "z_mm", "diameter_mm", "texture", "readers", "label",
@@ -70,8 +75,10 @@ def prepare_scan(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Check one scan, write its files and return its row of scans.csv and its rows of marks.csv.
 
-    With `chest_ct` False the image needs no lungs, and its lung mask is empty.
+    With `chest_ct` False the image needs no lungs, and its lung mask is empty. The column `axes` keeps where the axes
+    of the scan's own file point to.
     """
+    axes, scan = volumes.axes_of(scan.volume), upright(scan)
     reason = checks.geometry_fault(scan.volume, ref.kind) or checks.image_fault(scan.volume)
     looked = chest_ct and not reason
     lungs = lungs_of(scan, ref.kind) if looked else np.zeros(scan.volume.hu.shape, np.uint8)
@@ -81,19 +88,28 @@ def prepare_scan(
     if not reason:
         _write_volumes(ref, scan, lungs, folder)
     write_bytes(folder / f"{ref.scan}.png", preview(scan, lungs, ref.kind))
-    return _scan_row(ref, scan, lungs if looked else None, reason), marks
+    return {**_scan_row(ref, scan, lungs if looked else None, reason), "axes": axes}, marks
+
+
+def upright(scan: Scan) -> Scan:
+    """The scan with its arrays turned upright; marks are in mm of the patient and stay."""
+
+    def turned(array: np.ndarray | None) -> np.ndarray | None:
+        return None if array is None else volumes.upright(scan.volume.like(array)).hu
+
+    volume = volumes.upright(scan.volume)
+    return replace(scan, volume=volume, lungs=turned(scan.lungs), nodules=turned(scan.nodules))
 
 
 def lungs_of(scan: Scan, kind: str) -> np.ndarray:
-    """The source's lung masks, or our own; nothing for patches, which show too little to tell."""
+    """The upright scan's lung masks, or our own; nothing for patches, which show too little to tell."""
     if scan.lungs is not None and scan.lungs.any():
         return scan.lungs
     if kind == "patch":
         return np.zeros(scan.volume.hu.shape, np.uint8)
     if kind == "slice":
-        hu, mm_per_px, direction = scan.volume.hu, scan.volume.spacing_mm[1], scan.volume.direction
-        turn = tuple(slice(None, None, -1 if direction[i] < 0 else 1) for i in (4, 0))
-        return np.stack([lung_masks.segment_slice(plane[turn], mm_per_px, both=False)[turn] for plane in hu])
+        mm_per_px = scan.volume.spacing_mm[1]
+        return np.stack([lung_masks.segment_slice(plane, mm_per_px, both=False) for plane in scan.volume.hu])
     return lung_masks.segment_volume(scan.volume)
 
 

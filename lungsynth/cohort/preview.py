@@ -25,20 +25,19 @@ COLOURS = {"right": (255, 122, 89), "left": (76, 201, 240), "mark": (255, 214, 1
 
 
 def preview(scan: Scan, lungs: np.ndarray, kind: Kind) -> bytes:
-    """PNG bytes: an axial and a coronal cut (volume), the slice, or a strip of patches.
+    """PNG bytes of an upright scan: an axial and a coronal cut (volume), the slice, or a strip of patches.
 
     Lungs are outlined, and so are marks with a mask; marks without one are circled. The cuts go through the largest
     mark, or the middle of the lungs where there is none.
     """
-    flips = tuple(slice(None, None, -1 if scan.volume.direction[i] < 0 else 1) for i in (8, 4, 0))
     if kind == "patch":
         planes = range(min(4, len(scan.volume.hu)))
-        tiles = [_tile(_plane(scan, k), lungs[k : k + 1], "axial", 0, flips, PATCH_PX) for k in planes]
+        tiles = [_tile(_plane(scan, k), lungs[k : k + 1], "axial", 0, PATCH_PX) for k in planes]
     elif kind == "slice":
-        tiles = [_tile(scan, lungs, "axial", 0, flips, SLICE_PX)]
+        tiles = [_tile(scan, lungs, "axial", 0, SLICE_PX)]
     else:
         z, y = _cuts(scan, lungs)
-        tiles = [_tile(scan, lungs, "axial", z, flips), _tile(scan, lungs, "coronal", y, flips)]
+        tiles = [_tile(scan, lungs, "axial", z), _tile(scan, lungs, "coronal", y)]
     height = max(tile.shape[0] for tile in tiles)
     gap = np.full((height, GAP_PX, 3), AROUND, np.uint8)
     short = [height - len(tile) for tile in tiles]
@@ -94,12 +93,11 @@ def _cuts(scan: Scan, lungs: np.ndarray) -> tuple[int, int]:
     return shape[0] // 2, shape[1] // 2
 
 
-def _tile(scan: Scan, lungs: np.ndarray, plane: str, at: int, flips: tuple, side_px: int = SIDE_PX) -> np.ndarray:
+def _tile(scan: Scan, lungs: np.ndarray, plane: str, at: int, side_px: int = SIDE_PX) -> np.ndarray:
     """One cut as [h, side_px, 3]: front or head up, the patient's right at the left."""
-    cut = (at, slice(None), slice(None)) if plane == "axial" else (slice(None), at, slice(None))
-    rows = flips[1] if plane == "axial" else slice(None, None, -flips[0].step)
+    cut = (at, slice(None)) if plane == "axial" else (slice(None, None, -1), at)
     low, high = WINDOW_HU
-    grey = (scan.volume.hu[cut][rows, flips[2]].astype(np.float32) - low) / (high - low)
+    grey = (scan.volume.hu[cut].astype(np.float32) - low) / (high - low)
     dz, dy, dx = scan.volume.spacing_mm
     wide = scan.volume.hu.shape[2] * dx
     step = wide / side_px
@@ -108,20 +106,20 @@ def _tile(scan: Scan, lungs: np.ndarray, plane: str, at: int, flips: tuple, side
     tile = _resized(np.clip(grey, 0, 1) * 255, height, side_px)
     picture = np.repeat(tile[..., None], 3, axis=2).astype(np.uint8)
     for label, name in ((1, "right"), (2, "left")):
-        mask = _resized((lungs[cut] == label)[rows, flips[2]].astype(np.float32), height, side_px) > 0.5
+        mask = _resized((lungs[cut] == label).astype(np.float32), height, side_px) > 0.5
         picture[mask & ~ndi.binary_erosion(mask)] = COLOURS[name]
-    drawn = _outline_masks(picture, scan, cut, rows, flips[2])
+    drawn = _outline_masks(picture, scan, cut)
     for mark in scan.marks:
         if mark.label not in drawn:
-            _circle(picture, scan.volume, mark, plane, at, flips, step)
+            _circle(picture, scan.volume, mark, plane, at, step)
     return picture
 
 
-def _outline_masks(picture: np.ndarray, scan: Scan, cut: tuple, rows: slice, columns: slice) -> set[int]:
+def _outline_masks(picture: np.ndarray, scan: Scan, cut: tuple) -> set[int]:
     """Outlines the lesions' masks one pixel outside of them; returns the labels that were drawn."""
     if scan.nodules is None:
         return set()
-    labels = scan.nodules[cut][rows, columns]
+    labels = scan.nodules[cut]
     drawn = {int(label) for label in np.unique(labels)} - {0}
     if drawn:
         share = _resized((labels > 0).astype(np.float32), *picture.shape[:2])
@@ -135,7 +133,7 @@ def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.asarray(resized)
 
 
-def _circle(picture: np.ndarray, volume: Volume, mark: Mark, plane: str, at: int, flips: tuple, step: float) -> None:
+def _circle(picture: np.ndarray, volume: Volume, mark: Mark, plane: str, at: int, step: float) -> None:
     """A circle round a mark that the cut passes."""
     index = volume.to_index(mark.centre_mm)
     axis = 0 if plane == "axial" else 1
@@ -143,10 +141,7 @@ def _circle(picture: np.ndarray, volume: Volume, mark: Mark, plane: str, at: int
     if abs(index[axis] - at) * spacing[axis] > max(mark.diameter_mm / 2, spacing[axis] / 2):
         return
     down = 1 if plane == "axial" else 0
-    place = [index[down], index[2]]
-    turned = (flips[1].step < 0, flips[2].step < 0) if plane == "axial" else (flips[0].step > 0, flips[2].step < 0)
-    for i, (turn, size) in enumerate(zip(turned, (volume.hu.shape[down], volume.hu.shape[2]), strict=True)):
-        place[i] = size - 1 - place[i] if turn else place[i]
+    place = [index[1] if plane == "axial" else len(volume.hu) - 1 - index[0], index[2]]
     centre = [round((p + 0.5) * s / step) for p, s in zip(place, (spacing[down], spacing[2]), strict=True)]
     radius = max(4, round(mark.diameter_mm / 2 / step) + 3)
     rows, columns = circle_perimeter(*centre, radius, shape=picture.shape[:2])

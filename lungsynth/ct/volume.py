@@ -12,6 +12,8 @@ from lungsynth.ct.files import whole
 from lungsynth.study.errors import DataError
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+UPRIGHT = "LPS"
+"""Where the axes x, y, z of an upright array point to: columns to the patient's left, rows to the back, slices up."""
 
 
 @dataclass(frozen=True)
@@ -71,26 +73,23 @@ class Volume:
         return image
 
 
-def axes_of(image: sitk.Image) -> str:
-    """Where the axes of an image point to, three letters of L, R, A, P, S, I: "LPS" with the identity as direction."""
-    return sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
+def axes_of(volume: Volume) -> str:
+    """Where the array's axes x, y, z point to, nearest: three letters of L, R, A, P, S, I."""
+    return sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(tuple(map(float, volume.direction)))
 
 
-def axes_of_file(path: str | Path) -> str:
-    """The same of a file, by its header; empty where there is none that can be read, or no three axes."""
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        with quiet():
-            reader.ReadImageInformation()
-    except RuntimeError:
-        return ""
-    return axes_of(reader) if reader.GetDimension() == 3 else ""
+def upright(volume: Volume) -> Volume:
+    """The same voxels in the same places, with the array's axes flipped and exchanged until they are UPRIGHT.
+
+    Nothing is resampled: a tilt of some degrees stays in the direction. `turned` with the `axes_of` the volume is the
+    way back.
+    """
+    return turned(volume, UPRIGHT)
 
 
 def turned(volume: Volume, axes: str) -> Volume:
-    """The same voxels in the same places, with the array's axes flipped and exchanged until they point to `axes`."""
-    return from_sitk(sitk.DICOMOrient(volume.to_sitk(), axes))
+    """The same with the axes pointing to `axes`, such as those of the file that an upright scan came from."""
+    return volume if axes_of(volume) == axes else from_sitk(sitk.DICOMOrient(volume.to_sitk(), axes))
 
 
 def from_sitk(image: sitk.Image) -> Volume:
@@ -134,11 +133,6 @@ def read(path: str | Path) -> Volume:
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise DataError(f"{path}: has {image.GetNumberOfComponentsPerPixel()} values a voxel, a scan has 1")
     return from_sitk(image)
-
-
-def read_as(volume: Volume, path: str | Path) -> Volume:
-    """Read a mask of `volume` that lies turned on the grid of the file the scan came from (`turned`)."""
-    return turned(read(path), axes_of(volume.to_sitk()))
 
 
 def write(path: str | Path, volume: Volume, compress: bool | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Prepared scans: what the cohort's steps wrote and every later stage reads."""
+"""Prepared scans: what the cohort's steps wrote and every later stage reads. All of them are upright."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -24,6 +24,7 @@ class Prepared:
         volume: int16 HU [z, y, x].
         lungs: uint8 [z, y, x], 1 right, 2 left; empty for patches.
         nodules: uint8 [z, y, x], k where the scan's mark with label k lies; 0 where nothing was marked.
+        axes: where the axes of the scan's own file point to, to write what was found on its grid (`volumes.turned`).
         unmasked: rows of marks.csv of marks without a mask (a box, say): nobody knows which voxels they mean.
     """
 
@@ -34,6 +35,7 @@ class Prepared:
     volume: volumes.Volume
     lungs: np.ndarray
     nodules: np.ndarray
+    axes: str = volumes.UPRIGHT
     unmasked: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=MARK))
 
     def marked(self) -> np.ndarray:
@@ -93,10 +95,10 @@ def unmasked_marks(folder: Path) -> pd.DataFrame:
 
 
 def load(folder: Path, row, unmasked: pd.DataFrame) -> Prepared:
-    """One scan of a batch's folder; `row` has scan, patient, role and kind."""
+    """One scan of a batch's folder; `row` has scan, patient, role, kind and axes."""
     volume = volumes.read(folder / f"{row.scan}.nii.gz")
     parts = {}
     for name in ("lungs", "nodules"):
         path = folder / f"{row.scan}_{name}.nii.gz"
         parts[name] = volumes.read(path).hu if path.is_file() else np.zeros(volume.hu.shape, np.uint8)
-    return Prepared(row.scan, row.patient, row.role, row.kind, volume, **parts, unmasked=unmasked)
+    return Prepared(row.scan, row.patient, row.role, row.kind, volume, **parts, axes=row.axes, unmasked=unmasked)

@@ -14,7 +14,9 @@ from chest_samples import write_dicom
 from scipy.spatial.transform import Rotation
 
 from lungsynth.cohort import checks
+from lungsynth.cohort.base import Scan, ScanRef
 from lungsynth.cohort.listing import open_reader
+from lungsynth.cohort.prepare import prepare_scan, upright
 from lungsynth.ct import volume as volumes
 from lungsynth.ct.volume import Volume
 from lungsynth.release.registry import EXPORTERS
@@ -33,7 +35,7 @@ def name(orientation):
 
 
 def is_axial(orientation):
-    return orientation[0] == (0, 1, 2)
+    return orientation[0][2] == 2
 
 
 class Turned(Volume):
@@ -59,6 +61,14 @@ def turned(orientation):
     return Turned(array, tuple(spacing[list(order)][::-1]), tuple(origin), tuple(direction.ravel()))
 
 
+def assert_upright(volume):
+    """Every voxel lies at its mm, there is one of each, and they lie in the array as in the truth."""
+    assert_in_place(volume)
+    assert volume.hu.shape == SHAPE
+    assert all(volume.hu[at] == value for value, at in AT.items())
+    assert np.allclose(volume.direction, volumes.IDENTITY, atol=1e-6)
+
+
 def assert_in_place(volume):
     """Every voxel lies at its mm, and there is one of each."""
     for value, mm in TRUTH.items():
@@ -68,9 +78,10 @@ def assert_in_place(volume):
 
 
 def only_scan(reader, root, **own):
+    """The scan as it is prepared: upright."""
     made = open_reader({"reader": reader, "path": root.name, **own}, root.parent)
     (ref,) = made.list()
-    return made.read(ref)
+    return upright(made.read(ref))
 
 
 def write_nifti(path, volume, form):
@@ -101,9 +112,7 @@ def write_nifti(path, volume, form):
 def test_nifti_in_any_orientation_is_turned_to_axial_slices(tmp_path, orientation, form):
     write_nifti(tmp_path / "n" / "a.nii", turned(orientation), form)
     volume = only_scan("nifti", tmp_path / "n").volume
-    assert_in_place(volume)
-    assert volume.hu.shape == SHAPE
-    assert np.allclose(volume.direction, volumes.IDENTITY, atol=1e-6)
+    assert_upright(volume)
     assert checks.geometry_fault(volume, "volume") == ""
 
 
@@ -122,26 +131,27 @@ def write_mhd(path, volume):
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS, ids=name)
-def test_metaimages_keep_their_place_and_only_axial_ones_pass(tmp_path, orientation):
+def test_metaimages_in_any_orientation_are_turned_to_axial_slices(tmp_path, orientation):
     write_mhd(tmp_path / "l" / "subset0" / "1.2.mhd", turned(orientation))
     rows = [f"1.2,{','.join(map(str, TRUTH[900]))},3"]
     (tmp_path / "l" / "annotations.csv").write_text("\n".join(["seriesuid,coordX,coordY,coordZ,diameter_mm", *rows]))
     scan = only_scan("luna16", tmp_path / "l")
-    assert_in_place(scan.volume)
+    assert_upright(scan.volume)
     assert scan.nodules[scan.volume.hu == 900].tolist() == [1]
-    assert (checks.geometry_fault(scan.volume, "volume") == "") == is_axial(orientation)
+    assert checks.geometry_fault(scan.volume, "volume") == ""
 
 
 def write_series(folder, orientation, **tags):
-    """A series whose rows, columns and slices run along the axes of `orientation`."""
+    """A series whose rows, columns and slices run along the axes of `orientation`; `planes`: of them alone."""
     volume = turned(orientation)
+    planes = tags.pop("planes", slice(None))
     matrix = volume.direction_matrix
     steps = np.arange(len(volume.hu))[:, None] * volume.spacing_mm[0] * matrix[:, 2]
     return write_dicom(
         folder,
-        volume.hu,
+        volume.hu[planes],
         volume.spacing_mm,
-        positions=(np.array(volume.origin_mm) + steps).tolist(),
+        positions=(np.array(volume.origin_mm) + steps)[planes].tolist(),
         ImageOrientationPatient=matrix.T.ravel()[:6].tolist(),
         **tags,
     )
@@ -153,15 +163,40 @@ def verdict(reader, root):
         volume = only_scan(reader, root).volume
     except DataError as error:
         return str(error)
-    assert_in_place(volume)
+    assert_upright(volume)
     return checks.geometry_fault(volume, "volume")
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS, ids=name)
-def test_dicom_keeps_its_place_and_only_axial_series_pass(tmp_path, orientation):
-    """Head first or feet first, on the back or on the face; slices are sorted along the normal whatever their order."""
+def test_dicom_is_turned_upright_and_only_axial_series_pass(tmp_path, orientation):
+    """Head or feet first, on the back, the face or a side, mirrored; slices are sorted whatever their order."""
     write_series(tmp_path / "d", orientation)
-    assert (verdict("dicom", tmp_path / "d") == "") == is_axial(orientation)
+    told = verdict("dicom", tmp_path / "d")
+    assert told.endswith("the slices are not axial") if not is_axial(orientation) else told == ""
+
+
+@pytest.mark.parametrize("orientation", [o for o in ORIENTATIONS if is_axial(o)], ids=name)
+def test_a_single_slice_is_turned_in_its_plane(tmp_path, orientation):
+    at = int(np.argwhere(turned(orientation).hu == 900)[0][0])
+    write_series(tmp_path / "d", orientation, planes=slice(at, at + 1))
+    volume = only_scan("dicom", tmp_path / "d").volume
+    assert np.array_equal(volume.hu[0], turned(ORIENTATIONS[0]).hu[AT[900][0]])
+    np.testing.assert_allclose(volume.to_mm([0, *AT[900][1:]]), TRUTH[900], atol=1e-3)
+    assert checks.geometry_fault(volume, "slice") == ""
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS, ids=name)
+def test_what_is_found_goes_back_onto_the_grid_of_the_file(tmp_path, orientation):
+    stored = turned(orientation)
+    ref = ScanRef("s", "p", "volume", ())
+    row, _ = prepare_scan(ref, Scan(stored), tmp_path, chest_ct=False)
+    prepared = volumes.read(tmp_path / "s.nii.gz")
+    assert_upright(prepared)
+    found = volumes.turned(prepared.like((prepared.hu > 0).astype(np.uint8)), row["axes"])
+    assert np.array_equal(found.hu, stored.hu > 0)
+    assert found.spacing_mm == pytest.approx(stored.spacing_mm)
+    np.testing.assert_allclose(found.origin_mm, stored.origin_mm, atol=1e-3)
+    np.testing.assert_allclose(found.direction, stored.direction, atol=1e-6)
 
 
 @pytest.mark.parametrize("orientation", [o for o in ORIENTATIONS if is_axial(o)], ids=name)

@@ -11,7 +11,7 @@ from chest_samples import chest, image
 
 from lungsynth.cohort.listing import from_row, list_scans, open_reader, to_row
 from lungsynth.cohort.masks import split_sides
-from lungsynth.cohort.prepare import prepare_batch
+from lungsynth.cohort.prepare import prepare_batch, upright
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
 from lungsynth.study.stages import Split
@@ -38,9 +38,10 @@ def reader(root, **own):
 
 
 def only_scan(root, **own):
+    """The scan as it is prepared: upright."""
     made = reader(root, **own)
     (ref,) = made.list()
-    return made.read(ref)
+    return upright(made.read(ref))
 
 
 def fails(root, pattern, **own):

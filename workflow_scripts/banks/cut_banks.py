@@ -27,7 +27,7 @@ with step(snakemake) as job:  # noqa: F821
     for scan in job.bar(prepared(job.input.cohort, job.input.folders)):
         found, role = scan, scan.role
         if banks.cut_from == "segmentation" and role in ("fit", "tune") and scan.kind == "volume":
-            found = replace(scan, nodules=volumes.read_as(scan.volume, candidates[scan.scan]).hu)
+            found = replace(scan, nodules=volumes.upright(volumes.read(candidates[scan.scan])).hu)
         if role == "fit":
             places.append(unmasked_places(scan))
         if f"nodules_{role}" in parts:

@@ -1,7 +1,5 @@
 """Nodule candidates of a batch of scans: labels on the grid of the scan's file, and a table."""
 
-import json
-
 import numpy as np
 import pandas as pd
 
@@ -9,14 +7,13 @@ from lungsynth.ct import volume as volumes
 from lungsynth.ct.files import whole_folder
 from lungsynth.segment import candidates
 from lungsynth.sets.scans import prepared
-from lungsynth.sets.tables import read_csv, read_json, write_csv
+from lungsynth.sets.tables import read_json, write_csv
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     least, margin = job.settings("segment.min_diameter_mm"), job.settings("segment.lung_margin_mm")
     score = job.settings("segment.candidate_score")
     point = read_json(job.input.threshold)["segmenter"]
-    listed = read_csv(job.input.scans).set_index("scan")["extra"].map(json.loads)
     tables = [pd.DataFrame(columns=[*candidates.COLUMNS, "shown"])]
     with whole_folder(job.output.masks) as folder:
         for scan in job.bar(prepared(job.input.cohort, [], only=job.input.folder)):
@@ -29,9 +26,7 @@ with step(snakemake) as job:  # noqa: F821
             )
             found = found.assign(shown=found["probability"] >= point["probability"])
             shown = np.isin(labels, found.loc[found["shown"], "label"]) * labels
-            mask = scan.volume.like(shown.astype(np.uint16))
-            if axes := listed[scan.scan].get("axes"):  # the reader has turned the scan
-                mask = volumes.turned(mask, axes)
+            mask = volumes.turned(scan.volume.like(shown.astype(np.uint16)), scan.axes)
             volumes.write(folder / f"{scan.scan}.nii.gz", mask)
             tables.append(found)
     table = pd.concat([one for one in tables if len(one)] or tables, ignore_index=True)

@@ -24,7 +24,7 @@ with step(snakemake) as job:  # noqa: F821
         names.append(scan.scan)
         patients.append(scan.patient)
         blobs.append(baseline.find(scan.scan, scan.volume, scan.lungs, points["baseline"].threshold, least)[0])
-        overlap = scoring.nodule_dice(scan.nodules, volumes.read_as(scan.volume, shown[scan.scan]).hu)
+        overlap = scoring.nodule_dice(scan.nodules, volumes.upright(volumes.read(shown[scan.scan])).hu)
         dice += [{"scan": scan.scan, "dice": value} for value in overlap.values()]
         near.append((scan.scan, volumes.read(maps[scan.scan])))
     found["baseline"] = pd.concat(blobs, ignore_index=True)

@@ -82,7 +82,10 @@ def _axes(headers: Sequence[Header], where: Path) -> tuple[np.ndarray, np.ndarra
     x, y = np.array(cosines[:3]), np.array(cosines[3:])
     if not (abs(x @ x - 1) < 0.01 and abs(y @ y - 1) < 0.01 and abs(x @ y) < 0.01):
         raise DataError(f"{where}: ImageOrientationPatient is not two unit vectors at a right angle")
-    return x, y, np.cross(x, y)
+    normal = np.cross(x, y)
+    if np.abs(normal).argmax() != 2:
+        raise DataError(f"{where}: the slices are not axial")
+    return x, y, normal
 
 
 def _step(headers: Sequence[Header], along: np.ndarray, where: Path) -> float:

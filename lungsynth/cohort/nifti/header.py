@@ -66,15 +66,6 @@ def is_single_slice(path: Path) -> bool:
         return False
 
 
-def has_place(path: Path) -> bool:
-    """Whether an sform or a qform says where the axes point; False for files that `check` refuses."""
-    try:
-        with _opened(path) as file:
-            return _parse(file.read(LENGTH), path).has_place
-    except (OSError, EOFError, zlib.error, DataError):
-        return False
-
-
 def check(path: Path) -> NiftiHeader:
     """Read the header and count the bytes that follow it.
 

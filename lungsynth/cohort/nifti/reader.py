@@ -1,6 +1,7 @@
 """A folder of NIfTI chest CT, one scan a file, with masks beside them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from lungsynth.study.errors import DataError
 
 @READERS.register("nifti")
 class NiftiReader(Reader):
-    """Scans in any orientation: axes are flipped and exchanged until they point to L, P, S; nothing is resampled."""
+    """Scans in any orientation, as the files hold them."""
 
     def list(self) -> list[ScanRef]:
         """Every NIfTI file that is no mask."""
@@ -69,20 +70,19 @@ class NiftiReader(Reader):
         return ScanRef(f"{patient}-{short_hash(name, 8)}", patient, kind, (relative,))
 
     def _read(self, path: Path) -> Volume:
-        """A scan or a mask with its axes along L, P, S."""
+        """A scan or a mask on the grid of its file."""
         header = check(path)
         volume = volumes.read(path)
         if header.ignored_offset:
             volume = volume.like(volume.hu - np.float32(header.ignored_offset))
-        image = volume.to_sitk()
         if not header.has_place:
             if not self.settings.axes:
                 raise DataError(
                     f"{path}: has neither sform nor qform, so that left and right cannot be told; set the source's axes"
                 )
-            turn = sitk.DICOMOrientImageFilter.GetDirectionCosinesFromOrientation(self.settings.axes)
-            image.SetDirection(turn)
-        return volumes.from_sitk(sitk.DICOMOrient(image, "LPS"))
+            way = sitk.DICOMOrientImageFilter.GetDirectionCosinesFromOrientation(self.settings.axes)
+            volume = replace(volume, direction=tuple(way))
+        return volume
 
     def _mask_file(self, scan: Path, where: str) -> Path | None:
         """A scan's mask by the setting that says where it is; None where there is none."""

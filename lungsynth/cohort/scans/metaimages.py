@@ -7,8 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash
 from lungsynth.cohort.expressions import first_in
 from lungsynth.cohort.luna16.annotations import read_annotations
@@ -16,7 +14,6 @@ from lungsynth.cohort.luna16.header import read_header
 from lungsynth.cohort.luna16.reader import Luna16Reader
 from lungsynth.cohort.luna16.settings import Settings as Luna16Settings
 from lungsynth.cohort.names import PUBLIC_UID, entries, link_fault
-from lungsynth.ct import volume as volumes
 from lungsynth.study.errors import DataError
 
 SUFFIXES = (".mhd", ".mha")
@@ -50,8 +47,7 @@ class MetaImages(Reader):
         else:
             settings = Luna16Settings(annotations=layout.table)
         file = path.relative_to(layout.folder)
-        scan = Luna16Reader(settings, layout.folder).read(replace(ref, source_files=(file,), uid=path.stem))
-        return _turned(scan)
+        return Luna16Reader(settings, layout.folder).read(replace(ref, source_files=(file,), uid=path.stem))
 
     def is_mask(self, path: Path) -> bool:
         """Whether a path under the root lies where LUNA16's masks of lungs, or our labels of nodules, lie."""
@@ -94,7 +90,7 @@ class MetaImages(Reader):
         patient = safe_id(known) if public else f"P-{short_hash(known)}"
         scan = patient if is_uid else f"{patient}-{short_hash(relative.as_posix(), 8)}"
         annotated = layout is not None and bool(layout.table) and (is_uid or path.stem in layout.series)
-        extra = {"reader": "luna16", "annotated": annotated, "axes": volumes.axes_of_file(self.root / relative)}
+        extra = {"reader": "luna16", "annotated": annotated}
         return ScanRef(scan, patient, "volume", (relative,), path.stem if is_uid else "", extra)
 
     def _layout(self, folder: Path) -> Layout | None:
@@ -114,16 +110,6 @@ class MetaImages(Reader):
             if path.is_file() and not link_fault(path, self.root) and _is_table(path):
                 return Layout(folder, table, _series(path))
         return Layout(folder, "") if (folder / LUNGS).is_dir() else None
-
-
-def _turned(scan: Scan) -> Scan:
-    """The scan with its axes along L, P, S, as NIfTI files are read: the network knows no patient upside down."""
-
-    def turned(array: np.ndarray | None) -> np.ndarray | None:
-        return None if array is None else volumes.turned(scan.volume.like(array), "LPS").hu
-
-    volume = volumes.turned(scan.volume, "LPS")
-    return replace(scan, volume=volume, lungs=turned(scan.lungs), nodules=turned(scan.nodules))
 
 
 def _is_table(path: Path) -> bool:

@@ -5,10 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lungsynth.cohort.base import ScanRef
-from lungsynth.cohort.nifti.header import has_place
 from lungsynth.cohort.nifti.reader import NiftiReader
 from lungsynth.cohort.scans.settings import Settings
-from lungsynth.ct import volume as volumes
 
 
 class Niftis(NiftiReader):
@@ -33,10 +31,4 @@ class Niftis(NiftiReader):
     def _ref(self, path: Path) -> ScanRef | None:
         ref = super()._ref(path)
         annotated = self._mask_file(path, self.settings.nodules) is not None
-        return ref and replace(ref, extra={"reader": "nifti", "annotated": annotated, "axes": self._axes(path)})
-
-    def _axes(self, path: Path) -> str:
-        """Where the axes of a file point to, so that what is found can be written on the file's own grid."""
-        if self.settings.axes and not has_place(path):
-            return self.settings.axes
-        return volumes.axes_of_file(path)  # empty where `read` says what is wrong with it
+        return ref and replace(ref, extra={"reader": "nifti", "annotated": annotated})
