@@ -10,6 +10,7 @@ neighbours. Ids are pseudonymous and safe as file names.
 import hashlib
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -76,6 +77,7 @@ class Scan:
         nodules: uint8 or uint16 [z, y, x], label k for the mark with `label` k; None where there is none.
         marks: the lesions.
         kernel: the reconstruction kernel's name, empty where unknown.
+        sized: whether it is known how large a pixel is; else the volume's spacing is a stand-in.
     """
 
     volume: Volume
@@ -83,6 +85,7 @@ class Scan:
     nodules: np.ndarray | None = None
     marks: tuple[Mark, ...] = ()
     kernel: str = ""
+    sized: bool = True
 
 
 class Reader(ABC):
@@ -117,6 +120,10 @@ class Reader(ABC):
         Raises:
             DataError: one line that says what is wrong with which file.
         """
+
+    def looks(self, refs: Sequence[ScanRef]) -> Mapping[str, np.ndarray]:
+        """Scan -> its `copies.thumbnail`, where copies of the scans are to be found by their looks; else nothing."""
+        return {}
 
     @property
     def public_names(self) -> bool:

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 from scipy import ndimage as ndi
 
-from lungsynth.cohort.base import Kind, Scan
+from lungsynth.cohort.base import Kind
 from lungsynth.ct.volume import Volume
 
 OK, BAD = "ok", "quarantined"
@@ -18,15 +18,18 @@ BETWEEN_MM = (0.2, 10.0)
 SOFT_TISSUE_HU = (-30, 130)
 
 
-def geometry_fault(volume: Volume, kind: Kind) -> str:
-    """What is wrong with size, spacing or direction; empty if nothing is."""
+def geometry_fault(volume: Volume, kind: Kind, sized: bool = True) -> str:
+    """What is wrong with size, spacing or direction of an upright scan; empty if nothing is.
+
+    sized: whether its spacing is known (`Scan.sized`).
+    """
     slices, rows, columns = volume.hu.shape
     dz, dy, dx = volume.spacing_mm
     if kind == "volume" and slices < LEAST_SLICES:
         return f"{slices} slices; a volume needs {LEAST_SLICES}"
     if kind != "patch" and min(rows, columns) < LEAST_PX:
         return f"{rows} x {columns} pixels; a slice needs {LEAST_PX}"
-    if not all(IN_PLANE_MM[0] <= s <= IN_PLANE_MM[1] for s in (dy, dx)):
+    if sized and not all(IN_PLANE_MM[0] <= s <= IN_PLANE_MM[1] for s in (dy, dx)):
         return f"pixels of {dy:g} x {dx:g} mm; {IN_PLANE_MM[0]:g} to {IN_PLANE_MM[1]:g} are possible"
     if abs(dy - dx) > 0.01 * dx:
         return f"pixels of {dy:g} x {dx:g} mm are not square"
@@ -38,12 +41,12 @@ def geometry_fault(volume: Volume, kind: Kind) -> str:
     return ""
 
 
-def image_fault(volume: Volume) -> str:
-    """What is wrong with the grey values; empty if nothing is."""
+def image_fault(volume: Volume, chest_ct: bool = True) -> str:
+    """What is wrong with the grey values; empty if nothing is. Only CT of a chest must show air."""
     low, high = int(volume.hu.min()), int(volume.hu.max())
     if high - low < 50:
         return f"constant image ({low} to {high} HU)"
-    if low >= -200:
+    if chest_ct and low >= -200:
         return f"no air in the image (lowest value {low} HU); are these Hounsfield units?"
     return ""
 
@@ -93,8 +96,3 @@ def noise_hu(volume: Volume, planes: int = 9) -> float:
 def pixel_hash(volume: Volume) -> str:
     """A digest of the pixels, so that one image under two names is seen."""
     return hashlib.sha256(np.ascontiguousarray(volume.hu).tobytes()).hexdigest()[:16]
-
-
-def fault(scan: Scan, lungs: np.ndarray, kind: Kind) -> str:
-    """The first reason to leave a scan out; empty if there is none."""
-    return geometry_fault(scan.volume, kind) or image_fault(scan.volume) or lung_fault(lungs, scan.volume, kind)

@@ -8,11 +8,12 @@ import pandas as pd
 
 from lungsynth.cohort import checks
 from lungsynth.cohort.base import ROLES
+from lungsynth.cohort.listing import refuse_copies
 from lungsynth.sets.tables import read_csv
 from lungsynth.study.errors import DataError
 from lungsynth.study.stages import Split
 
-TEXTS = ("scan", "patient", "source", "kernel", "pixels", "reason", "texture", "note")
+TEXTS = ("scan", "patient", "source", "class", "copy_of", "axes", "kernel", "pixels", "reason", "texture", "note")
 
 
 class Cohort(NamedTuple):
@@ -46,9 +47,9 @@ def conclude(
             scan where these stop the run.
     """
     scans, marks = _stacked(folders, "scans.csv"), _stacked(folders, "marks.csv")
-    keys = listed[["scan", "role", "batch"]].astype({"scan": str})
+    keys = listed[["scan", "role", "batch", "files"]].astype({"scan": str})
     every = scans.merge(keys, on="scan", how="left").sort_values("scan", ignore_index=True)
-    every = _without_copies(every)
+    every = _without_copies(every).drop(columns="files")
     good = every[every.verdict == checks.OK].reset_index(drop=True)
     bad = _quarantined(every, unread)
     if quarantine == "stop" and len(bad):
@@ -70,19 +71,13 @@ def _stacked(folders: Sequence[str | Path], name: str) -> pd.DataFrame:
 
 
 def _without_copies(every: pd.DataFrame) -> pd.DataFrame:
-    """One image twice: an error between roles, else the second is quarantined."""
+    """One image twice: an error between roles, else all but the first are quarantined."""
     usable = every[every.verdict == checks.OK]
-    for _, same in usable.groupby("pixels", sort=True):
-        if len(same) == 1:
-            continue
-        first = same.iloc[0]
-        for index, other in same.iloc[1:].iterrows():
-            if other.role != first.role:
-                raise DataError(
-                    f"scan {other['scan']} ({other.role}) and scan {first['scan']} ({first.role}) are the same image: "
-                    "one patient would be in two roles; remove one of them"
-                )
-            every.loc[index, ["verdict", "reason"]] = [checks.BAD, f"the same image as scan {first['scan']}"]
+    groups = [same for _, same in usable.groupby("pixels", sort=True) if len(same) > 1]
+    groups.sort(key=lambda same: same.index[0])
+    refuse_copies([same.to_dict("records") for same in groups if same.role.nunique() > 1])
+    for same in groups:
+        every.loc[same.index[1:], ["verdict", "reason"]] = [checks.BAD, f"the same image as scan {same.scan.iloc[0]}"]
     return every
 
 

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lungsynth.cohort.base import Reader, ScanRef
+from lungsynth.cohort.copies import copies
 from lungsynth.cohort.names import Names, hide, printable, token
 from lungsynth.cohort.registry import READERS
-from lungsynth.cohort.split import assign, claims
+from lungsynth.cohort.split import Claim, assign, claims
 from lungsynth.study.errors import DataError, StudyError
 from lungsynth.study.stages import Split
 
@@ -46,6 +48,7 @@ def list_scans(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All scans with role and batch, and what was skipped.
 
+    Pictures that are copies of each other (`copies`, told in `extra` as `copy_of`) get one role, with all their patients.
     Names of files may name patients: `files` holds tokens (names.token) that `prepare_batch` finds the files by, and
     so do the names of what was skipped, unless the reader says that its names are public.
 
@@ -56,21 +59,62 @@ def list_scans(
         DataError: a patient in two roles, a scan in two sources, too few patients.
     """
     rows, hidden, found, skipped = [], [], [], []
+    looks: dict[str, np.ndarray] = {}
     for index, (reader, source) in enumerate(zip(readers, sources, strict=True)):
         where = f"cohort.sources[{index}] ({source['reader']})"
         refs = reader.list()
         found += claims(refs, [reader.allowed_roles(ref) for ref in refs], source, where)
+        looks |= reader.looks(refs)
         origin = {"source": index, "reader": source["reader"]}
         rows += [{**to_row(ref), **origin} for ref in refs]
         hidden += [{**to_row(hide(ref, reader.public_names)), **origin} for ref in refs]
         skipped += [{"source": index, **told} for told in _skipped(reader)]
     _refuse_doubles(rows)
-    roles = assign(found, split, seed)
+    copied = copies(looks)
+    roles = assign(found, split, seed, _sharing(hidden, copied, found))
     hidden.sort(key=lambda row: row["scan"])
     for k, row in enumerate(hidden):
+        if row["scan"] in copied:
+            row["extra"] = json.dumps(json.loads(row["extra"]) | {"copy_of": copied[row["scan"]]}, sort_keys=True)
         row.update(role=roles[row["patient"]], batch=k % batches)
     unread = pd.DataFrame(skipped, columns=["source", "file", "reason"])
     return pd.DataFrame(hidden, columns=list(COLUMNS)), unread
+
+
+def _sharing(rows: list[dict[str, Any]], copied: Mapping[str, str], found: list[Claim]) -> list[set[str]]:
+    """Groups of patients who have one picture.
+
+    Raises:
+        DataError: the sources fix two roles for such a group; names the files of all of them.
+    """
+    fixed = {claim.patient: claim.fixed for claim in found if claim.fixed}
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["scan"] in copied or row["scan"] in copied.values():
+            groups.setdefault(copied.get(row["scan"], row["scan"]), []).append(
+                row | {"role": fixed.get(row["patient"])}
+            )
+    refuse_copies([group for group in groups.values() if len({row["role"] for row in group} - {None}) > 1])
+    return [{row["patient"] for row in group} for group in groups.values()]
+
+
+def refuse_copies(groups: Sequence[Sequence[Mapping[str, Any]]]) -> None:
+    """Refuse pictures that are there more than once in different roles, all of them at once.
+
+    groups: rows scan, role and files (tokens) of the copies of each picture.
+    """
+    if not groups:
+        return
+
+    def told(row: Mapping[str, Any]) -> str:
+        return f"{json.loads(row['files'])[0]} ({row['role'] or 'no fixed role'}, scan {row['scan']})"
+
+    many = "1 image is" if len(groups) == 1 else f"{len(groups)} images are"
+    raise DataError(
+        f"cohort: {many} there more than once, in different roles, and one patient would be in both: "
+        f"{'; '.join(' = '.join(map(told, group)) for group in groups)}; keep one of each "
+        "(python -m lungsynth.cohort.names FOLDER path-... finds the file)"
+    )
 
 
 def _skipped(reader: Reader) -> Iterator[dict[str, str]]:

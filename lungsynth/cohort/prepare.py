@@ -26,8 +26,8 @@ from lungsynth.sets.tables import write_csv
 from lungsynth.study.errors import DataError
 
 SCAN_COLUMNS = (
-    "scan", "patient", "source", "kind", "slices", "rows", "columns", "spacing_z_mm", "spacing_mm", "axes",
-    "lung_l", "lung_cm2", "hu_noise", "kernel", "nodules", "pixels", "verdict", "reason",
+    "scan", "patient", "source", "kind", "class", "copy_of", "slices", "rows", "columns", "spacing_z_mm", "spacing_mm",
+    "axes", "lung_l", "lung_cm2", "hu_noise", "kernel", "nodules", "pixels", "verdict", "reason",
 )  # fmt: skip
 MARK_COLUMNS = (
     "scan", "patient", "mark", "x_mm", "y_mm", "z_mm", "diameter_mm", "texture", "readers", "label",
@@ -79,7 +79,7 @@ def prepare_scan(
     of the scan's own file point to.
     """
     axes, scan = volumes.axes_of(scan.volume), upright(scan)
-    reason = checks.geometry_fault(scan.volume, ref.kind) or checks.image_fault(scan.volume)
+    reason = checks.geometry_fault(scan.volume, ref.kind, scan.sized) or checks.image_fault(scan.volume, chest_ct)
     looked = chest_ct and not reason
     lungs = lungs_of(scan, ref.kind) if looked else np.zeros(scan.volume.hu.shape, np.uint8)
     if chest_ct:
@@ -87,8 +87,10 @@ def prepare_scan(
     marks = [] if reason else [_mark_row(ref, k, mark, scan, lungs) for k, mark in enumerate(scan.marks, 1)]
     if not reason:
         _write_volumes(ref, scan, lungs, folder)
-    write_bytes(folder / f"{ref.scan}.png", preview(scan, lungs, ref.kind))
-    return {**_scan_row(ref, scan, lungs if looked else None, reason), "axes": axes}, marks
+    write_bytes(folder / f"{ref.scan}.png", preview(scan, lungs, ref.kind, chest_ct))
+    noise = round(checks.noise_hu(scan.volume), 2) if chest_ct else math.nan
+    row = _scan_row(ref, scan, lungs if looked else None, reason)
+    return {**row, "axes": axes, "hu_noise": noise}, marks
 
 
 def upright(scan: Scan) -> Scan:
@@ -151,10 +153,9 @@ def _scan_row(ref: ScanRef, scan: Scan, lungs: np.ndarray | None, reason: str) -
         "rows": rows,
         "columns": columns,
         "spacing_z_mm": round(float(volume.spacing_mm[0]), 6),
-        "spacing_mm": round(float(volume.spacing_mm[1]), 6),
+        "spacing_mm": round(float(volume.spacing_mm[1]), 6) if scan.sized else math.nan,
         "lung_l": size if ref.kind == "volume" else math.nan,
         "lung_cm2": size if ref.kind == "slice" else math.nan,
-        "hu_noise": round(checks.noise_hu(volume), 2),
         "kernel": scan.kernel,
         "nodules": len(scan.marks),
         "pixels": checks.pixel_hash(volume),
@@ -174,4 +175,5 @@ def _unreadable(ref: ScanRef, source: int, reason: str) -> dict[str, Any]:
 
 
 def _names(ref: ScanRef) -> dict[str, Any]:
-    return {"scan": ref.scan, "patient": ref.patient, "kind": ref.kind}
+    own = {name: ref.extra.get(name, "") for name in ("class", "copy_of")}
+    return {"scan": ref.scan, "patient": ref.patient, "kind": ref.kind, **own}

@@ -24,20 +24,21 @@ GREYS = 45
 COLOURS = {"right": (255, 122, 89), "left": (76, 201, 240), "mark": (255, 214, 10)}
 
 
-def preview(scan: Scan, lungs: np.ndarray, kind: Kind) -> bytes:
+def preview(scan: Scan, lungs: np.ndarray, kind: Kind, chest_ct: bool = True) -> bytes:
     """PNG bytes of an upright scan: an axial and a coronal cut (volume), the slice, or a strip of patches.
 
     Lungs are outlined, and so are marks with a mask; marks without one are circled. The cuts go through the largest
-    mark, or the middle of the lungs where there is none.
+    mark, or the middle of the lungs where there is none. Images other than CT of the chest show all their values.
     """
+    window = WINDOW_HU if chest_ct else (int(scan.volume.hu.min()), int(scan.volume.hu.max()))
     if kind == "patch":
         planes = range(min(4, len(scan.volume.hu)))
-        tiles = [_tile(_plane(scan, k), lungs[k : k + 1], "axial", 0, PATCH_PX) for k in planes]
+        tiles = [_tile(_plane(scan, k), lungs[k : k + 1], "axial", 0, window, PATCH_PX) for k in planes]
     elif kind == "slice":
-        tiles = [_tile(scan, lungs, "axial", 0, SLICE_PX)]
+        tiles = [_tile(scan, lungs, "axial", 0, window, SLICE_PX)]
     else:
         z, y = _cuts(scan, lungs)
-        tiles = [_tile(scan, lungs, "axial", z), _tile(scan, lungs, "coronal", y)]
+        tiles = [_tile(scan, lungs, "axial", z, window), _tile(scan, lungs, "coronal", y, window)]
     height = max(tile.shape[0] for tile in tiles)
     gap = np.full((height, GAP_PX, 3), AROUND, np.uint8)
     short = [height - len(tile) for tile in tiles]
@@ -93,11 +94,13 @@ def _cuts(scan: Scan, lungs: np.ndarray) -> tuple[int, int]:
     return shape[0] // 2, shape[1] // 2
 
 
-def _tile(scan: Scan, lungs: np.ndarray, plane: str, at: int, side_px: int = SIDE_PX) -> np.ndarray:
+def _tile(
+    scan: Scan, lungs: np.ndarray, plane: str, at: int, window: tuple[int, int], side_px: int = SIDE_PX
+) -> np.ndarray:
     """One cut as [h, side_px, 3]: front or head up, the patient's right at the left."""
     cut = (at, slice(None)) if plane == "axial" else (slice(None, None, -1), at)
-    low, high = WINDOW_HU
-    grey = (scan.volume.hu[cut].astype(np.float32) - low) / (high - low)
+    low, high = window
+    grey = (scan.volume.hu[cut].astype(np.float32) - low) / max(high - low, 1)
     dz, dy, dx = scan.volume.spacing_mm
     wide = scan.volume.hu.shape[2] * dx
     step = wide / side_px

@@ -25,7 +25,7 @@ def qc_page(
     """A self-contained HTML page.
 
     Args:
-        rows: one a scan: scan, patient, role, kind, slices, spacing_z_mm, spacing_mm, lung_l, lung_cm2, hu_noise,
+        rows: one a scan: scan, patient, role, kind, class, copy_of, slices, spacing_z_mm, spacing_mm, lung_l, lung_cm2, hu_noise,
             kernel, nodules, verdict, reason (`Cohort.every`). Quarantined scans come first.
         previews: scan -> PNG bytes; a scan may have none.
         title: of the page.
@@ -79,6 +79,9 @@ def _card(row: Mapping[str, Any], png: bytes | None) -> dict[str, Any]:
         ("nodules", _number(row, "nodules", ".0f", "")),
         ("kernel", str(row["kernel"]) if _known(row.get("kernel")) else ""),
     ]
+    for name, column in (("copy of", "copy_of"), ("class", "class")):
+        if _known(row.get(column)):
+            facts.insert(1, (name, str(row[column])))
     if row["kind"] == "volume":  # in others the planes are no neighbours
         facts.insert(3, ("slices apart", _number(row, "spacing_z_mm", ".3g", " mm")))
     if not _known(row["slices"]):  # it could not be read

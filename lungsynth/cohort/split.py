@@ -1,8 +1,8 @@
 """Who may be used for what: every patient gets one role, and one only."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lungsynth.cohort.base import ROLES, ScanRef
@@ -59,14 +59,36 @@ def claims(
     return [made[patient] for patient in sorted(made)]
 
 
-def assign(found: Sequence[Claim], split: Split, seed: int) -> dict[str, Role]:
+def assign(
+    found: Sequence[Claim], split: Split, seed: int, together: Sequence[Collection[str]] = ()
+) -> dict[str, Role]:
     """Patient -> role. Fixed roles stay; the rest is dealt out by the split's counts, or shares in their proportion.
 
     The deal depends on the seed and the set of patients alone, not on their order.
 
+    Args:
+        together: groups of patients who must have one role, since one picture is in the folders of all; each group
+            counts as one patient. Groups with a patient in common are one.
+
     Raises:
         DataError: a patient in two roles, or too few patients for the roles that the split asks for.
     """
+    leader = _leaders(together)
+    claims = [replace(claim, patient=leader.get(claim.patient, claim.patient)) for claim in found]
+    roles = _dealt(claims, split, seed)
+    return {patient: roles[leader.get(patient, patient)] for patient in sorted({claim.patient for claim in found})}
+
+
+def _leaders(together: Sequence[Collection[str]]) -> dict[str, str]:
+    """Patient -> the first by name of all who must share a role with him."""
+    groups: list[set[str]] = []
+    for group in map(set, together):
+        joined = [other for other in groups if other & group]
+        groups = [other for other in groups if not other & group] + [group.union(*joined)]
+    return {patient: min(group) for group in groups for patient in group}
+
+
+def _dealt(found: Sequence[Claim], split: Split, seed: int) -> dict[str, Role]:
     roles, open_to = _fixed(found)
     rest = sorted(set(open_to) - set(roles))
     rng(seed, "cohort", "split").shuffle(rest)
@@ -82,7 +104,7 @@ def assign(found: Sequence[Claim], split: Split, seed: int) -> dict[str, Role]:
         roles[patient] = role
     for patient in held_back:
         roles[patient] = max(open_to[patient], key=lambda role: (wanted[role], -ROLES.index(role)))
-    return dict(sorted(roles.items()))
+    return roles
 
 
 def _fixed(found: Sequence[Claim]) -> tuple[dict[str, Role], dict[str, tuple[Role, ...]]]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from lungsynth.cohort import checks
 from lungsynth.cohort.base import Scan
 from lungsynth.cohort.conclude import conclude
 from lungsynth.cohort.listing import from_row, list_scans, open_reader, to_row
+from lungsynth.cohort.names import Names
 from lungsynth.cohort.prepare import lungs_of, prepare_batch, upright
 from lungsynth.cohort.preview import preview
 from lungsynth.cohort.qc import qc_page
@@ -144,8 +146,10 @@ def test_one_image_under_two_names(tmp_path):
     write_luna(tmp_path / "luna", scans)
     listed, unread, folders = run(tmp_path, [{"reader": "luna16", "path": "luna"}], tmp_path / "out")
     apart = listed.assign(role=["fit", "test", "fit", "tune", "domain"])
-    with pytest.raises(DataError, match=r"scan b \(test\) and scan a \(fit\) are the same image"):
+    with pytest.raises(DataError, match=r"path-\w+ \(fit, scan a\) = path-\w+ \(test, scan b\)") as told:
         conclude(apart, unread, folders, SMALL, 2, "report")
+    tokens = re.findall(r"path-\w+", str(told.value))[:2]
+    assert [Names(tmp_path / "luna").by_token[one].name for one in tokens] == ["a.mhd", "b.mhd"]
     together = listed.assign(role=["fit", "fit", "test", "tune", "domain"])
     made = conclude(together, unread, folders, SMALL, 2, "report")
     assert made.quarantine[["scan", "reason"]].to_numpy().tolist() == [["b", "the same image as scan a"]]

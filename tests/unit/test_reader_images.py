@@ -247,8 +247,31 @@ def test_only_chest_ct_needs_lungs(tmp_path):
     save(tmp_path / "p" / "a" / "x.png", levels((64, 64)))
     (row,) = prepared(tmp_path / "p", tmp_path / "free").to_dict("records")
     assert (row["verdict"], row["kind"]) == ("ok", "slice")
-    (row,) = prepared(tmp_path / "p", tmp_path / "held", chest_ct=True).to_dict("records")
+    (row,) = prepared(tmp_path / "p", tmp_path / "held", chest_ct=True, mm_per_px=1).to_dict("records")
     assert (row["verdict"], row["reason"]) == ("quarantined", "no lungs found")
+
+
+def test_pixels_of_unknown_size_are_not_judged_by_it(tmp_path):
+    for name, shape in (("wide", (640, 700)), ("small", (64, 64))):
+        save(tmp_path / "p" / "a" / f"{name}.png", levels(shape) // 4 + 190)  # and nothing in it is as dark as air
+    table = prepared(tmp_path / "p", tmp_path / "free")
+    assert table.verdict.tolist() == ["ok", "ok"]
+    assert table.spacing_mm.isna().all()
+    assert table.hu_noise.isna().all()
+    assert table["class"].tolist() == ["a", "a"]
+    table = prepared(tmp_path / "p", tmp_path / "told", mm_per_px=0.5)
+    assert sorted(table.reason) == ["", "pixels of 5 x 5 mm; 0.2 to 3 are possible"]
+    save(tmp_path / "q" / "a" / "x.png", levels())
+    fails(tmp_path / "q", "x.png: does not say how large its pixels are, .* set mm_per_px", chest_ct=True)
+
+
+def test_the_picture_on_the_page_shows_every_grey_level(tmp_path):
+    ramp = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (64, 1))
+    save(tmp_path / "p" / "a" / "x.png", ramp)
+    (row,) = prepared(tmp_path / "p", tmp_path / "out").to_dict("records")
+    shown = np.asarray(Image.open(tmp_path / "out" / f"{row['scan']}.png").convert("L")).astype(int)[100]
+    assert (shown[:4].max(), shown[-4:].min()) == (0, 255)
+    assert np.abs(shown - np.linspace(0, 255, len(shown))).max() < 12
 
 
 def test_names_in_pictures_and_of_files_reach_no_output(tmp_path):

@@ -1,10 +1,13 @@
 """A folder of pictures (PNG, JPEG, DICOM), one sub-folder a class, each made a square slice on one scale."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash, to_hu
+from lungsynth.cohort.copies import thumbnail
 from lungsynth.cohort.expressions import first_in
 from lungsynth.cohort.images.pictures import SUFFIXES, Picture, file_kind, read_dicom, read_picture, read_tags
 from lungsynth.cohort.names import entries, link_fault
@@ -12,6 +15,9 @@ from lungsynth.cohort.registry import READERS
 from lungsynth.ct.resample import resize
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
+
+STAND_IN_MM = 1.0
+"""Of a pixel whose size nobody knows: a volume has one, and `Scan.sized` says that it means nothing."""
 
 
 @READERS.register("images")
@@ -34,11 +40,22 @@ class ImagesReader(Reader):
     def read(self, ref: ScanRef) -> Scan:
         """The picture on its square grid; one pixel of it is placed at its own place in the picture, in mm."""
         path = self.root / ref.source_files[0]
-        picture = read_picture(path) if file_kind(path) == "picture" else read_dicom(path)
-        mm = picture.spacing_mm or (self.settings.mm_per_px,) * 2
+        picture = _picture(path)
+        mm = picture.spacing_mm or (self.settings.mm_per_px or STAND_IN_MM,) * 2
+        sized = bool(picture.spacing_mm or self.settings.mm_per_px)
+        if self.chest_ct and not sized:
+            raise DataError(f"{path}: does not say how large its pixels are, which lungs are found by; set mm_per_px")
         if not (np.isfinite(mm).all() and min(mm) > 0 and abs(mm[0] - mm[1]) <= 0.01 * mm[1]):
             raise DataError(f"{path}: pixels of {mm[0]:g} x {mm[1]:g} mm; they must be square")
-        return Scan(self._fitted(to_hu(self._hu(picture, path), path), mm[1]))
+        return Scan(self._fitted(to_hu(self._hu(picture, path), path), mm[1]), sized=sized)
+
+    def looks(self, refs: Sequence[ScanRef]) -> Mapping[str, np.ndarray]:
+        """Of every picture that can be read; `read` says what is wrong with the others."""
+        found = {}
+        for ref in refs:
+            with suppress(DataError, OSError):
+                found[ref.scan] = thumbnail(_picture(self.root / ref.source_files[0]).values)
+        return found
 
     def _hu(self, picture: Picture, path: Path) -> np.ndarray:
         """HU, or grey levels stretched onto `grey_hu`."""
@@ -96,3 +113,7 @@ class ImagesReader(Reader):
         if not known:
             raise DataError(f"its name does not match patient: {self.settings.patient}")
         return safe_id(known) if self.settings.keep_patient_ids else f"P-{short_hash(known)}", uid
+
+
+def _picture(path: Path) -> Picture:
+    return read_picture(path) if file_kind(path) == "picture" else read_dicom(path)

@@ -15,7 +15,9 @@ class Settings(Base):
     classes: tuple[str, ...] = Field((), description="sub-folders to read; empty: all")
     size_px: int = Field(256, ge=64, le=1024, description="rows and columns of every image, a power of two")
     fit: Literal["crop", "pad"] = Field("crop", description="the shorter side fills the square, or the longer one does")
-    mm_per_px: float = Field(1.0, gt=0, description="pixel of a PNG or JPEG, which do not say it, and of such DICOM")
+    mm_per_px: float | None = Field(
+        None, gt=0, description="pixel of a PNG or JPEG, which do not say it, and of such DICOM; null: unknown"
+    )
     grey_hu: tuple[float, float] = Field((-1000, 400), description="HU of the darkest and the brightest grey level")
     bits: int | None = Field(None, ge=8, le=16, description="of a grey level; null: all that the file has, 8 or 16")
     chest_ct: bool = Field(False, description="true for axial slices of chest CT: lungs are segmented and needed")
