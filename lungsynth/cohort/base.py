@@ -131,6 +131,11 @@ class Reader(ABC):
         return bool(getattr(self.settings, "keep_patient_ids", True))
 
     @property
+    def mask_names(self) -> str:
+        """In words, how masks beside the scans must be called to be read; empty where none are."""
+        return ""
+
+    @property
     def chest_ct(self) -> bool:
         """Whether the images are CT of the chest: in others no lungs are looked for, and none are missed."""
         return bool(getattr(self.settings, "chest_ct", True))

@@ -16,6 +16,8 @@ LEAST_PX = 64
 IN_PLANE_MM = (0.2, 3.0)
 BETWEEN_MM = (0.2, 10.0)
 SOFT_TISSUE_HU = (-30, 130)
+MOST_LABELS = 128
+"""Different values in a mask of many organs; CT saved as a picture of 8 bits has more."""
 
 
 def geometry_fault(volume: Volume, kind: Kind, sized: bool = True) -> str:
@@ -41,14 +43,25 @@ def geometry_fault(volume: Volume, kind: Kind, sized: bool = True) -> str:
     return ""
 
 
-def image_fault(volume: Volume, chest_ct: bool = True) -> str:
-    """What is wrong with the grey values; empty if nothing is. Only CT of a chest must show air."""
+def image_fault(volume: Volume, chest_ct: bool = True, mask_names: str = "") -> str:
+    """What is wrong with the grey values; empty if nothing is. Only CT of a chest must show air.
+
+    mask_names: how masks must be called to be read (`Reader.mask_names`), said of what looks like one.
+    """
     low, high = int(volume.hu.min()), int(volume.hu.max())
+    if low == 0 < high and chest_ct and _is_labels(volume.hu):
+        told = f"looks like a mask and not like CT: whole numbers from 0 to {high}, most of them 0"
+        return f"{told}; {mask_names}" if mask_names else told
     if high - low < 50:
         return f"constant image ({low} to {high} HU)"
     if chest_ct and low >= -200:
         return f"no air in the image (lowest value {low} HU); are these Hounsfield units?"
     return ""
+
+
+def _is_labels(values: np.ndarray) -> bool:
+    """Whether an image without values below 0 holds few different ones, and 0 in most places."""
+    return len(np.unique(values)) <= MOST_LABELS and np.count_nonzero(values) < values.size / 2
 
 
 def lung_litres(lungs: np.ndarray, volume: Volume) -> float:

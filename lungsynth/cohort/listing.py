@@ -48,7 +48,7 @@ def list_scans(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All scans with role and batch, and what was skipped.
 
-    Pictures that are copies of each other (`copies`, told in `extra` as `copy_of`) get one role, with all their patients.
+    Pictures that are copies of each other (`copies`; `copy_of` in `extra`) get one role, with all their patients.
     Names of files may name patients: `files` holds tokens (names.token) that `prepare_batch` finds the files by, and
     so do the names of what was skipped, unless the reader says that its names are public.
 

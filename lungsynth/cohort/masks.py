@@ -1,6 +1,8 @@
 """Masks that come with a scan: on its grid, with our labels, and a mark for each lesion in them."""
 
-from collections.abc import Collection
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,32 @@ from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
 
 LARGEST_LABEL = 65535
+USUAL_NAME = re.compile(r"[-_. ](masks?|segs?|segmentations?|labels?|labelmap|rois?|contours?)$", re.IGNORECASE)
+"""How masks are called where they lie beside their scans."""
+
+
+def by_folder(names: Iterable[tuple[Path, str]]) -> Mapping[Path, Collection[str]]:
+    """Folder -> the names of files in it, from pairs of both."""
+    found = defaultdict(set)
+    for folder, name in names:
+        found[folder].add(name)
+    return found
+
+
+def usual_ending(name: str, others: Collection[str]) -> str:
+    """What makes a file a mask by its name (`_lung_mask` of `a_lung_mask`): a usual ending, and the scan beside it.
+
+    name: of a file without its suffix; others: the same of the files in its folder. Empty where it is no mask.
+    """
+    beside = [one for one in others if name.startswith(one) and re.match("[-_. ]", name[len(one) :])]
+    return name[len(max(beside, key=len)) :] if beside and USUAL_NAME.search(name) else ""
+
+
+def where_masks_lie(lungs: str, nodules: str) -> str:
+    """In words, how masks are called that are read, from the settings `lungs` and `nodules` (an ending, a folder/)."""
+    places = [(*where.rpartition("/")[::2], what) for where, what in ((lungs, "lungs"), (nodules, "nodules")) if where]
+    told = [f"{folder}{'/' if folder else ''}NAME{ending} ({what})" for folder, ending, what in places]
+    return f"masks are read as {' and '.join(told) or 'nothing'}; `lungs` and `nodules` of the source say so"
 
 
 def on_grid(mask: Volume, volume: Volume, path: Path) -> np.ndarray:

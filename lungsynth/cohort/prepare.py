@@ -61,7 +61,7 @@ def prepare_batch(rows: Iterable[Mapping[str, Any]], readers: Sequence[Reader], 
         except (DataError, OSError) as error:
             scans.append(_unreadable(ref, source, _reason(error, readers[source], names[source])))
             continue
-        facts, found = prepare_scan(ref, scan, folder, readers[source].chest_ct)
+        facts, found = prepare_scan(ref, scan, folder, readers[source].chest_ct, readers[source].mask_names)
         scans.append({**facts, "source": source})
         marks += found
     table = pd.DataFrame(scans, columns=list(SCAN_COLUMNS))
@@ -71,15 +71,17 @@ def prepare_batch(rows: Iterable[Mapping[str, Any]], readers: Sequence[Reader], 
 
 
 def prepare_scan(
-    ref: ScanRef, scan: Scan, folder: Path, chest_ct: bool = True
+    ref: ScanRef, scan: Scan, folder: Path, chest_ct: bool = True, mask_names: str = ""
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Check one scan, write its files and return its row of scans.csv and its rows of marks.csv.
 
     With `chest_ct` False the image needs no lungs, and its lung mask is empty. The column `axes` keeps where the axes
-    of the scan's own file point to.
+    of the scan's own file point to. `mask_names` (of the reader) is said of what looks like a mask.
     """
     axes, scan = volumes.axes_of(scan.volume), upright(scan)
-    reason = checks.geometry_fault(scan.volume, ref.kind, scan.sized) or checks.image_fault(scan.volume, chest_ct)
+    reason = checks.geometry_fault(scan.volume, ref.kind, scan.sized) or checks.image_fault(
+        scan.volume, chest_ct, mask_names
+    )
     looked = chest_ct and not reason
     lungs = lungs_of(scan, ref.kind) if looked else np.zeros(scan.volume.hu.shape, np.uint8)
     if chest_ct:

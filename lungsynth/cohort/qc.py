@@ -25,8 +25,8 @@ def qc_page(
     """A self-contained HTML page.
 
     Args:
-        rows: one a scan: scan, patient, role, kind, class, copy_of, slices, spacing_z_mm, spacing_mm, lung_l, lung_cm2, hu_noise,
-            kernel, nodules, verdict, reason (`Cohort.every`). Quarantined scans come first.
+        rows: one a scan: scan, patient, role, kind, class, copy_of, slices, spacing_z_mm, spacing_mm, lung_l,
+            lung_cm2, hu_noise, kernel, nodules, verdict, reason (`Cohort.every`). Quarantined scans come first.
         previews: scan -> PNG bytes; a scan may have none.
         title: of the page.
         unread: table file, reason of the files that never became a scan (`listing.list_scans`).

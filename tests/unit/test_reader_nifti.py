@@ -131,6 +131,30 @@ def test_lungs_become_right_1_and_left_2(tmp_path, values):
     assert np.array_equal(found, np.where(lungs > 0, np.where(np.arange(SHAPE[2]) < 12, 1, 2), 0))
 
 
+@pytest.mark.parametrize("ending", ["_mask", "_seg", "_label", "_labels", "-segmentation", ".Lung_Mask"])
+def test_masks_of_other_names_are_no_scans_and_the_names_that_are_read_are_told(tmp_path, ending):
+    for name in ("a", f"a{ending}", "b_seg_of_mine", "seg"):
+        save(tmp_path / "n" / f"{name}.nii.gz", noise())
+    made = reader(tmp_path / "n", lungs="lungs/_l")
+    assert len(made.list()) == 3
+    ((_, reason),) = made.skipped
+    assert f"mask ({ending}); masks are read as lungs/NAME_l (lungs) and NAME_nodules (nodules)" in reason
+    assert len(reader(tmp_path / "n", nodules=ending).list()) == 3
+
+
+def test_a_mask_without_its_scan_beside_is_called_one(tmp_path):
+    lungs = chest()[1]
+    save(tmp_path / "n" / "only_mask.nii.gz", lungs, spacing_mm=(5.0, 2.5, 2.5))
+    save(tmp_path / "n" / "byte.nii.gz", lungs * 127, spacing_mm=(5.0, 2.5, 2.5))
+    made = reader(tmp_path / "n")
+    listed, _ = list_scans([made], [{"reader": "nifti"}], Split(fit=1, tune=0, domain=0, test=1), 1, seed=1)
+    table = prepare_batch(listed.to_dict("records"), [made], tmp_path / "out")
+    told = (
+        r"looks like a mask and not like CT: whole numbers from 0 to (2|254), most of them 0; masks are read as NAME_lu"
+    )
+    assert table.reason.str.match(told).tolist() == [True, True]
+
+
 def test_lungs_that_touch_are_cut_where_they_are_thinnest():
     z, y, x = np.indices((5, 40, 60))
     right, left = ((x - 18) ** 2 + (y - 20) ** 2 <= 15**2), ((x - 44) ** 2 + (y - 20) ** 2 <= 12**2)

@@ -222,6 +222,15 @@ def test_slices_are_no_whole_scans(root):
     assert all("whole scans" in reason for _, reason in made.skipped)
 
 
+def test_masks_of_other_names_are_no_scans(root):
+    for name in ("a.mhd", "a_seg.mhd", "b.nii.gz", "b_mask.nii.gz"):
+        save(root / name, noise())
+    made = reader(root)
+    assert {str(ref.source_files[0]) for ref in made.list()} == {"a.mhd", "b.nii.gz"}
+    assert sorted(name for name, _ in made.skipped) == ["a_seg.mhd", "b_mask.nii.gz"]
+    assert all("named like a mask" in reason for _, reason in made.skipped)
+
+
 def test_an_empty_folder_is_one_clear_line(root):
     with pytest.raises(DataError, match=r"DICOM .* NIfTI .* MetaImage .* check LUNGSYNTH_DATA") as told:
         reader(root).list()

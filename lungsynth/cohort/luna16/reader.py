@@ -11,7 +11,7 @@ import numpy as np
 from lungsynth.cohort.base import Mark, Reader, Role, Scan, ScanRef, safe_id, to_hu
 from lungsynth.cohort.luna16.annotations import Annotation, read_annotations
 from lungsynth.cohort.luna16.header import check_files, check_gzip
-from lungsynth.cohort.masks import lung_labels, on_grid
+from lungsynth.cohort.masks import by_folder, lung_labels, on_grid, usual_ending, where_masks_lie
 from lungsynth.cohort.names import entries, link_fault
 from lungsynth.cohort.registry import READERS
 from lungsynth.cohort.shapes import densities, is_inside, sphere
@@ -32,13 +32,18 @@ class Luna16Reader(Reader):
         self.skipped = []
         masks = {self.settings.lungs, self.settings.nodules}
         found: dict[str, Path] = {}
-        for relative in sorted(entries(self.root)):
+        files = sorted(entries(self.root))
+        beside = by_folder((relative.parent, relative.stem) for relative in files if relative.suffix == ".mhd")
+        for relative in files:
             hidden = any(part.startswith(".") for part in relative.parts)
             if relative.suffix != ".mhd" or hidden or not masks.isdisjoint(relative.parts[:-1]):
                 continue
             path = self.root / relative
             if fault := link_fault(path, self.root):
                 self.skipped.append((str(relative), fault))
+                continue
+            if ending := usual_ending(path.stem, beside[relative.parent]):
+                self.skipped.append((str(relative), f"is named like a mask ({ending}); {self.mask_names}"))
                 continue
             if path.stem in found:
                 raise DataError(f"{path}: the scan {path.stem} is there twice, also as {found[path.stem]}")
@@ -67,6 +72,12 @@ class Luna16Reader(Reader):
             for k, a in enumerate(annotations, 1)
         )
         return Scan(volume, self._lungs(ref.uid, volume), labels, marks)
+
+    @property
+    def mask_names(self) -> str:
+        """By the folders of the settings."""
+        lungs, nodules = (f"{folder}/" if folder else "" for folder in (self.settings.lungs, self.settings.nodules))
+        return where_masks_lie(lungs, nodules)
 
     def allowed_roles(self, ref: ScanRef) -> tuple[Role, ...]:
         """With `folds` the role of the scan's subset."""

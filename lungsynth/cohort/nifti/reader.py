@@ -9,7 +9,17 @@ import SimpleITK as sitk
 
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash, to_hu
 from lungsynth.cohort.expressions import first_in
-from lungsynth.cohort.masks import LARGEST_LABEL, components, label_marks, lung_labels, on_grid, split_sides
+from lungsynth.cohort.masks import (
+    LARGEST_LABEL,
+    by_folder,
+    components,
+    label_marks,
+    lung_labels,
+    on_grid,
+    split_sides,
+    usual_ending,
+    where_masks_lie,
+)
 from lungsynth.cohort.names import entries, link_fault
 from lungsynth.cohort.nifti.header import SUFFIXES, check, is_nifti, is_single_slice, stem
 from lungsynth.cohort.registry import READERS
@@ -41,9 +51,16 @@ class NiftiReader(Reader):
         labels, note = self._nodules(path, volume)
         return Scan(volume, lungs, labels, () if labels is None else label_marks(volume, labels, note))
 
+    @property
+    def mask_names(self) -> str:
+        """By the settings."""
+        return where_masks_lie(self.settings.lungs, self.settings.nodules)
+
     def _scans(self) -> Iterator[Path]:
-        """Files that are no masks, by path; a mask whose scan is missing is named in `skipped`."""
-        for relative in sorted(entries(self.root)):
+        """Files that are no masks, by path; a mask that is not read is named in `skipped`."""
+        found = sorted(entries(self.root))
+        beside = by_folder((relative.parent, stem(relative)) for relative in found if is_nifti(relative))
+        for relative in found:
             path = self.root / relative
             if not is_nifti(path) or path.is_dir() or any(part.startswith(".") for part in relative.parts):
                 continue
@@ -53,7 +70,9 @@ class NiftiReader(Reader):
                 self.skipped.append((str(relative), fault))
                 continue
             endings = [e for e in (self.settings.lungs, self.settings.nodules) if e and _is_mask(relative, e)]
-            if not endings:
+            if not endings and (ending := usual_ending(stem(path), beside[relative.parent])):
+                self.skipped.append((str(relative), f"is named like a mask ({ending}); {self.mask_names}"))
+            elif not endings:
                 yield path
             elif "/" not in endings[0] and not _first_file(path.parent, stem(path).removesuffix(endings[0])):
                 self.skipped.append((str(relative), f"is named like a mask ({endings[0]}), but its scan is missing"))

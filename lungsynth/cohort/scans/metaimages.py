@@ -1,7 +1,7 @@
 """MetaImage files: in LUNA16's layout with its table, lungs and labels; elsewhere scans without marks."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from lungsynth.cohort.luna16.annotations import read_annotations
 from lungsynth.cohort.luna16.header import read_header
 from lungsynth.cohort.luna16.reader import Luna16Reader
 from lungsynth.cohort.luna16.settings import Settings as Luna16Settings
+from lungsynth.cohort.masks import by_folder, usual_ending
 from lungsynth.cohort.names import PUBLIC_UID, entries, link_fault
 from lungsynth.study.errors import DataError
 
@@ -56,21 +57,25 @@ class MetaImages(Reader):
         return LUNGS in folders or (layout is not None and bool(layout.table))
 
     def _scans(self) -> Iterator[Path]:
-        for relative in sorted(entries(self.root)):
+        found = sorted(entries(self.root))
+        beside = by_folder(
+            (relative.parent, relative.stem) for relative in found if relative.suffix.lower() in SUFFIXES
+        )
+        for relative in found:
             path = self.root / relative
             hidden = any(part.startswith(".") for part in relative.parts)
             if path.suffix.lower() not in SUFFIXES or hidden or path.is_dir() or self.is_mask(path):
                 continue
-            reason = link_fault(path, self.root) or self._refusal(path)
+            reason = link_fault(path, self.root) or self._refusal(path, beside.get(relative.parent, ()))
             if reason:
                 self.skipped.append((str(relative), reason))
             else:
                 yield path
 
-    def _refusal(self, path: Path) -> str:
+    def _refusal(self, path: Path, beside: Collection[str]) -> str:
         """Why a file is no whole scan; empty where it is one, or damaged: then `read` says so."""
         endings = [e for e in (self.settings.lungs, self.settings.nodules) if e and "/" not in e]
-        ending = next((e for e in endings if path.stem.endswith(e)), "")
+        ending = next((e for e in endings if path.stem.endswith(e)), "") or usual_ending(path.stem, beside)
         if ending:
             return f"is named like a mask ({ending}); masks are read beside NIfTI scans"
         if not first_in(path.relative_to(self.root).with_suffix("").as_posix(), self.settings.patient):

@@ -47,6 +47,11 @@ class ScansReader(Reader):
             return self._series.read(ref)
         return self._metaimages.read(ref) if name == "luna16" else self._niftis.read(ref)
 
+    @property
+    def mask_names(self) -> str:
+        """Of NIfTI scans."""
+        return self._niftis.mask_names
+
     @cached_property
     def _lidc(self) -> LidcSeries:
         return LidcSeries.of(self.settings, self.root)
