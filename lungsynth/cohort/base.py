@@ -57,6 +57,7 @@ class Mark:
         readers: how many people marked it; 0: not known.
         label: its value in `Scan.nodules`; 0: it has no mask.
         note: how the mask came about (sphere, consensus, box ...).
+        box_mm: LPS, x, y, z from and x, y, z to, of a lesion that was marked by a box; None else.
     """
 
     centre_mm: tuple[float, float, float]
@@ -65,6 +66,7 @@ class Mark:
     readers: int = 0
     label: int = 0
     note: str = ""
+    box_mm: tuple[float, float, float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)

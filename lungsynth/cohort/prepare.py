@@ -22,16 +22,17 @@ from lungsynth.cohort.shapes import depth_mm
 from lungsynth.ct import lungs as lung_masks
 from lungsynth.ct import volume as volumes
 from lungsynth.ct.files import write_bytes
+from lungsynth.sets.boxes import BOX
 from lungsynth.sets.tables import write_csv
 from lungsynth.study.errors import DataError
 
 SCAN_COLUMNS = (
     "scan", "patient", "source", "kind", "class", "copy_of", "slices", "rows", "columns", "spacing_z_mm", "spacing_mm",
-    "axes", "lung_l", "lung_cm2", "hu_noise", "kernel", "nodules", "pixels", "verdict", "reason",
+    "axes", "lung_l", "lung_cm2", "hu_noise", "kernel", "nodules", "outside_lungs", "pixels", "verdict", "reason",
 )  # fmt: skip
 MARK_COLUMNS = (
     "scan", "patient", "mark", "x_mm", "y_mm", "z_mm", "diameter_mm", "texture", "readers", "label",
-    "inside_lung_mm", "note",
+    "inside_lung_mm", "note", *BOX,
 )  # fmt: skip
 
 
@@ -92,7 +93,8 @@ def prepare_scan(
     write_bytes(folder / f"{ref.scan}.png", preview(scan, lungs, ref.kind, chest_ct))
     noise = round(checks.noise_hu(scan.volume), 2) if chest_ct else math.nan
     row = _scan_row(ref, scan, lungs if looked else None, reason)
-    return {**row, "axes": axes, "hu_noise": noise}, marks
+    outside = sum(mark["inside_lung_mm"] < 0 for mark in marks)
+    return {**row, "axes": axes, "hu_noise": noise, "outside_lungs": outside}, marks
 
 
 def upright(scan: Scan) -> Scan:
@@ -140,6 +142,7 @@ def _mark_row(ref: ScanRef, number: int, mark: Mark, scan: Scan, lungs: np.ndarr
         "label": mark.label,
         "inside_lung_mm": round(depth, 2),
         "note": mark.note,
+        **{name: round(value, 4) for name, value in zip(BOX, mark.box_mm or (math.nan,) * 6, strict=True)},
     }
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 from scipy import ndimage as ndi
-from skimage.draw import circle_perimeter
+from skimage.draw import circle_perimeter, rectangle_perimeter
 
 from lungsynth.cohort.base import Kind, Mark, Scan
 from lungsynth.ct.volume import Volume
@@ -27,7 +27,7 @@ COLOURS = {"right": (255, 122, 89), "left": (76, 201, 240), "mark": (255, 214, 1
 def preview(scan: Scan, lungs: np.ndarray, kind: Kind, chest_ct: bool = True) -> bytes:
     """PNG bytes of an upright scan: an axial and a coronal cut (volume), the slice, or a strip of patches.
 
-    Lungs are outlined, and so are marks with a mask; marks without one are circled. The cuts go through the largest
+    Lungs are outlined, and so are marks with a mask or a box; other marks are circled. The cuts go through the largest
     mark, or the middle of the lungs where there is none. Images other than CT of the chest show all their values.
     """
     window = WINDOW_HU if chest_ct else (int(scan.volume.hu.min()), int(scan.volume.hu.max()))
@@ -114,7 +114,8 @@ def _tile(
     drawn = _outline_masks(picture, scan, cut)
     for mark in scan.marks:
         if mark.label not in drawn:
-            _circle(picture, scan.volume, mark, plane, at, step)
+            draw = _circle if mark.box_mm is None else _rectangle
+            draw(picture, scan.volume, mark, plane, at, step)
     return picture
 
 
@@ -148,4 +149,18 @@ def _circle(picture: np.ndarray, volume: Volume, mark: Mark, plane: str, at: int
     centre = [round((p + 0.5) * s / step) for p, s in zip(place, (spacing[down], spacing[2]), strict=True)]
     radius = max(4, round(mark.diameter_mm / 2 / step) + 3)
     rows, columns = circle_perimeter(*centre, radius, shape=picture.shape[:2])
+    picture[rows, columns] = COLOURS["mark"]
+
+
+def _rectangle(picture: np.ndarray, volume: Volume, mark: Mark, plane: str, at: int, step: float) -> None:
+    """The box of a mark that the cut passes."""
+    low, high = np.sort(volume.to_index(np.reshape(mark.box_mm, (2, 3))), axis=0)
+    axis, down = (0, 1) if plane == "axial" else (1, 0)
+    if not low[axis] - 0.5 <= at <= high[axis] + 0.5:
+        return
+    ends = np.array([low[[down, 2]], high[[down, 2]]])
+    if plane == "coronal":
+        ends[:, 0] = len(volume.hu) - 1 - ends[::-1, 0]
+    pixels = np.rint((ends + 0.5) * np.take(volume.spacing_mm, (down, 2)) / step).astype(int)
+    rows, columns = rectangle_perimeter(*pixels, shape=picture.shape[:2])
     picture[rows, columns] = COLOURS["mark"]

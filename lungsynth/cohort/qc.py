@@ -26,7 +26,8 @@ def qc_page(
 
     Args:
         rows: one a scan: scan, patient, role, kind, class, copy_of, slices, spacing_z_mm, spacing_mm, lung_l,
-            lung_cm2, hu_noise, kernel, nodules, verdict, reason (`Cohort.every`). Quarantined scans come first.
+            lung_cm2, hu_noise, kernel, nodules, outside_lungs, verdict, reason (`Cohort.every`). Quarantined scans come
+            first.
         previews: scan -> PNG bytes; a scan may have none.
         title: of the page.
         unread: table file, reason of the files that never became a scan (`listing.list_scans`).
@@ -64,6 +65,7 @@ def _totals(rows: pd.DataFrame) -> list[tuple[str, str]]:
         ("patients", str(good.patient.nunique())),
         *((f"patients for {role}", str(roles[role])) for role in ("fit", "tune", "domain", "test") if role in roles),
         ("nodules", f"{good.nodules.sum():.0f}"),
+        *([("outside the lungs", f"{good.outside_lungs.sum():.0f}")] if good.outside_lungs.sum() else []),
         *((f"{kind} scans", str(count)) for kind, count in sorted(rows.kind.value_counts().items())),
     ]
 
@@ -88,7 +90,8 @@ def _card(row: Mapping[str, Any], png: bytes | None) -> dict[str, Any]:
         facts = facts[:1]
     picture = base64.b64encode(png).decode() if png else ""
     shown = [(name, value or "unknown") for name, value in facts]
-    return {**row, "facts": shown, "picture": picture, "bad": row["verdict"] != "ok"}
+    outside = int(row["outside_lungs"]) if _known(row.get("outside_lungs")) else 0
+    return {**row, "facts": shown, "picture": picture, "bad": row["verdict"] != "ok", "outside": outside}
 
 
 def _lungs(row: Mapping[str, Any]) -> str:

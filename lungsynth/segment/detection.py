@@ -1,7 +1,8 @@
 """Detection scored by LUNA16's official rules (FACTS 3.1), vectorised: marks, hits, FROC, CPM, bootstrap.
 
 Marks and findings are tables with the columns scan, x_mm, y_mm, z_mm (world mm) and `probability` or `diameter_mm`.
-Findings that do not count for or against anybody (the "excluded" list) have the columns of the annotations.
+Findings that do not count for or against anybody (the "excluded" list) have the columns of the annotations. An
+annotation that is a box and no ball is hit by the rule of `lungsynth.sets.boxes`.
 """
 
 from collections.abc import Hashable, Sequence
@@ -11,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from lungsynth.sets import boxes
 from lungsynth.study.errors import DataError
 
 RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -131,7 +133,7 @@ def match(
 
     Args:
         marks: scan, x_mm, y_mm, z_mm, probability.
-        annotations: scan, x_mm, y_mm, z_mm, diameter_mm of the nodules to be found.
+        annotations: scan, x_mm, y_mm, z_mm, diameter_mm of the nodules to be found; mark and `boxes.BOX` of boxes.
         scans: every scan that was read; rows of other scans are left out.
         excluded: findings that are ignored.
         most: marks of a scan that count.
@@ -142,15 +144,18 @@ def match(
     scans = _each_once(scans)
     values = _columns(marks, "probability", "marks")
     nodules, others = _columns(annotations, "diameter_mm", "annotations"), _columns(excluded, "diameter_mm", "excluded")
+    boxed = boxes.boxed(annotations)
     parts: list[tuple[np.ndarray, np.ndarray, int]] = []
     candidates = ignored = doubles = 0
     rows = zip(
         _rows_by_scan(marks, scans), _rows_by_scan(annotations, scans), _rows_by_scan(excluded, scans), strict=True
     )
     for of_marks, of_nodules, of_others in rows:
+        of_marks = of_marks[cap(values[of_marks, 3], most)]
         here = values[of_marks]
-        here = here[cap(here[:, 3], most)]
         hits = _hits(nodules[of_nodules], here[:, :3])
+        if (box := boxed[of_nodules]).any():
+            hits[box] = boxes.hits(annotations.iloc[of_nodules[box]], marks.iloc[of_marks])
         best = np.where(hits, here[None, :, 3], MISSED).max(axis=1, initial=MISSED)
         pool = ~hits.any(axis=0)
         on_others = pool & _hits(others[of_others], here[:, :3]).any(axis=0)
@@ -201,6 +206,11 @@ class Curve:
     def at(self, rates: tuple[float, ...] = RATES, weights: np.ndarray | None = None) -> np.ndarray:
         """Sensitivity at `rates` false positives a scan, linear between points (rule 11)."""
         return np.interp(rates, *self.points(weights))
+
+    @property
+    def has_nodules(self) -> np.ndarray:
+        """Which scans hold a nodule, bool [scans]."""
+        return self._nodules > 0
 
     def usable(self, weights: np.ndarray) -> bool:
         """Whether a draw of scans has an entry and a nodule at all."""
@@ -257,8 +267,12 @@ def interval(samples: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray,
 def resample(curve: Curve, weights: np.ndarray, rates: tuple[float, ...] = RATES) -> np.ndarray:
     """Sensitivity at `rates` for each draw of scans, [draws kept, rates]; draws without entry or nodule are dropped.
 
+    Nothing is kept where all nodules are of one patient: their sensitivity would seem certain.
+
     weights: int [draws, scans] of `draw_weights`.
     """
+    if of_one_patient(weights, curve.has_nodules):
+        return np.empty((0, len(rates)))
     kept = [curve.at(rates, row) for row in weights if curve.usable(row)]
     return np.stack(kept) if kept else np.empty((0, len(rates)))
 
@@ -281,6 +295,12 @@ def bootstrap(
     return summary(resample(curve, weights, rates), len(weights), confidence)
 
 
+def of_one_patient(weights: np.ndarray, scans: np.ndarray) -> bool:
+    """Whether the scans (bool [scans]) are of one patient or none: his are drawn together in each of the `weights`."""
+    columns = weights[:, scans]
+    return bool((columns == columns[:, :1]).all())
+
+
 def cpm(curve: Curve) -> float:
     """Mean sensitivity at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives a scan."""
     return float(curve.at(RATES).mean())
@@ -291,11 +311,15 @@ def ratio_interval(
 ) -> tuple[float, float, float]:
     """sum(found) / sum(of) over scans with its bootstrap bounds; draws with an empty denominator are dropped.
 
+    The bounds are NaN where all that is counted is of one patient.
+
     found, of: [scans] numerator and denominator of each scan; weights: int [draws, scans].
     """
     total = of.sum()
     if not total:
         return float("nan"), float("nan"), float("nan")
+    if of_one_patient(weights, of > 0):
+        return float(found.sum() / total), float("nan"), float("nan")
     above, below = weights @ found, weights @ of
     low, high = interval(above[below > 0] / below[below > 0], confidence)
     return float(found.sum() / total), float(low), float(high)

@@ -13,6 +13,7 @@ from lungsynth.ct.volume import Volume
 from lungsynth.segment import detection
 from lungsynth.segment.detection import XYZ, Curve, match
 from lungsynth.segment.threshold import OperatingPoint
+from lungsynth.sets import boxes
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def patch_list(
     for scan in scans:
         here, blob = nodules[nodules["scan"] == scan], blobs[blobs["scan"] == scan]
         distance = np.sqrt(((blob[XYZ].to_numpy()[:, None] - here[XYZ].to_numpy()[None]) ** 2).sum(-1))
-        pool.append(blob[(distance >= here["diameter_mm"].to_numpy() / 2 + 5).all(axis=1)])
+        far = (distance >= here["diameter_mm"].to_numpy() / 2 + 5).all(axis=1)
+        pool.append(blob[far & ~boxes.hits(here[boxes.boxed(here)], blob).any(axis=0)])
     others = pd.concat(pool, ignore_index=True)
     n = min(len(nodules), len(others))
     columns = ["scan", *XYZ, "diameter_mm"]
@@ -105,6 +107,12 @@ def mean_dice(dice: pd.DataFrame, scans: list[str], draws: Draws) -> tuple[float
     return detection.ratio_interval(total, np.bincount(at, minlength=len(scans)), draws.weights, draws.confidence)
 
 
+def outside_lungs(annotations: pd.DataFrame, scans: list[str]) -> int:
+    """How many nodules of the scans lie outside the lungs by their masks, where no candidate is looked for."""
+    here = annotations[annotations["scan"].isin(scans)]
+    return int((here["inside_lung_mm"] < 0).sum()) if "inside_lung_mm" in here else 0
+
+
 def detection_row(
     system: str,
     marks: pd.DataFrame,
@@ -128,6 +136,7 @@ def detection_row(
         "scans": len(scans),
         "nodules": int(nodules.sum()),
         "found": int(found.sum()),
+        "outside_lungs": outside_lungs(annotations, scans),
         "sensitivity": value,
         "sensitivity_low": low,
         "sensitivity_high": high,

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from lungsynth.ct import volume as volumes
+from lungsynth.sets import boxes
 from lungsynth.sets.tables import read_csv
 from lungsynth.study.errors import DataError
 
-MARK = ["scan", "mark", "x_mm", "y_mm", "z_mm", "diameter_mm"]
+MARK = ["scan", "mark", "x_mm", "y_mm", "z_mm", "diameter_mm", *boxes.BOX]
 """What a mark without a mask is known by."""
 
 
@@ -39,12 +40,19 @@ class Prepared:
     unmasked: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=MARK))
 
     def marked(self) -> np.ndarray:
-        """bool [z, y, x]: what may be lesion: the nodules, and a ball round each mark without a mask."""
+        """bool [z, y, x]: what may be lesion: the nodules, and the box of each mark without a mask, or a ball."""
         found = self.nodules > 0
-        for mark in self.unmasked.itertuples():
+        with_box = boxes.boxed(self.unmasked)
+        for box_mm in self.unmasked.loc[with_box, list(boxes.BOX)].to_numpy(float) if with_box.any() else ():
+            found[boxes.block(self.volume, tuple(box_mm))] = True
+        for mark in self.unmasked[~with_box].itertuples():
             box, ball = self.volume.ball((mark.x_mm, mark.y_mm, mark.z_mm), mark.diameter_mm / 2)
             found[box] |= ball
         return found
+
+    def with_boxes(self, candidates: pd.DataFrame, labels: np.ndarray) -> pd.DataFrame:
+        """A table of candidates 1, 2, ... of a label volume with the column `boxes.HITS`: the boxes that each hits."""
+        return candidates.assign(**{boxes.HITS: boxes.hit_by(labels, self.volume, self.unmasked)})
 
 
 def usable(cohort: str | Path, roles: Iterable[str] | None = None) -> pd.DataFrame:

@@ -22,13 +22,14 @@ with step(snakemake) as job:  # noqa: F821
     def segmenter_at(level):
         """Candidates of all tune scans at a segmentation threshold."""
         tables = [
-            candidates.find(s.scan, maps[s.scan], s.volume, s.lungs, level, least, margin, score)[0] for s in scans
+            s.with_boxes(*candidates.find(s.scan, maps[s.scan], s.volume, s.lungs, level, least, margin, score))
+            for s in scans
         ]
         return pd.concat(tables, ignore_index=True)
 
     def baseline_at(radius_mm):
         """The baseline's, at an opening radius."""
-        return pd.concat([baseline.find(s.scan, s.volume, s.lungs, radius_mm, least)[0] for s in scans])
+        return pd.concat([s.with_boxes(*baseline.find(s.scan, s.volume, s.lungs, radius_mm, least)) for s in scans])
 
     tried = threshold.THRESHOLDS if given is None else (given,)
     if scans:

@@ -6,6 +6,7 @@ import pandas as pd
 from lungsynth.ct import volume as volumes
 from lungsynth.ct.files import whole_folder
 from lungsynth.segment import candidates
+from lungsynth.sets.boxes import HITS
 from lungsynth.sets.scans import prepared
 from lungsynth.sets.tables import read_json, write_csv
 from lungsynth.workflow.step import step
@@ -14,7 +15,7 @@ with step(snakemake) as job:  # noqa: F821
     least, margin = job.settings("segment.min_diameter_mm"), job.settings("segment.lung_margin_mm")
     score = job.settings("segment.candidate_score")
     point = read_json(job.input.threshold)["segmenter"]
-    tables = [pd.DataFrame(columns=[*candidates.COLUMNS, "shown"])]
+    tables = [pd.DataFrame(columns=[*candidates.COLUMNS, HITS, "shown"])]
     with whole_folder(job.output.masks) as folder:
         for scan in job.bar(prepared(job.input.cohort, [], only=job.input.folder)):
             path = job.input.probability / f"{scan.scan}.nii.gz"
@@ -24,6 +25,7 @@ with step(snakemake) as job:  # noqa: F821
             found, labels = candidates.find(
                 scan.scan, probability, scan.volume, scan.lungs, point["threshold"], least, margin, score
             )
+            found = scan.with_boxes(found, labels)
             found = found.assign(shown=found["probability"] >= point["probability"])
             shown = np.isin(labels, found.loc[found["shown"], "label"]) * labels
             mask = volumes.turned(scan.volume.like(shown.astype(np.uint16)), scan.axes)

@@ -23,7 +23,8 @@ with step(snakemake) as job:  # noqa: F821
     for scan in job.bar(s for s in prepared(job.input.cohort, job.input.folders, ["test"]) if s.kind == "volume"):
         names.append(scan.scan)
         patients.append(scan.patient)
-        blobs.append(baseline.find(scan.scan, scan.volume, scan.lungs, points["baseline"].threshold, least)[0])
+        radius_mm = points["baseline"].threshold
+        blobs.append(scan.with_boxes(*baseline.find(scan.scan, scan.volume, scan.lungs, radius_mm, least)))
         overlap = scoring.nodule_dice(scan.nodules, volumes.upright(volumes.read(shown[scan.scan])).hu)
         dice += [{"scan": scan.scan, "dice": value} for value in overlap.values()]
         near.append((scan.scan, volumes.read(maps[scan.scan])))

@@ -8,6 +8,7 @@ from lungsynth.cohort.luna16.annotations import read_excluded
 from lungsynth.ct.files import whole_folder
 from lungsynth.segment.froc_plot import draw
 from lungsynth.segment.luna16 import evaluate
+from lungsynth.segment.scoring import outside_lungs
 from lungsynth.sets.scans import usable
 from lungsynth.sets.tables import read_csv, read_json, write_csv
 from lungsynth.study.seeds import rng
@@ -36,7 +37,7 @@ with step(snakemake) as job:  # noqa: F821
                 if name == "all candidates":
                     write_csv(folder / "froc.csv", score.froc)
                     draw(score.curve, folder / "froc.png", f"scans: {len(read)}, nodules: {score.matched.nodules}")
-            table = pd.concat(tables, ignore_index=True)
+            table = pd.concat(tables, ignore_index=True).assign(outside_lungs=outside_lungs(marks, read))
             write_csv(folder / "score.csv", table)
             job.say(table.to_string(index=False, float_format="%.3f"))
         else:

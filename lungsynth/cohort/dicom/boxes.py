@@ -45,6 +45,8 @@ def read_boxes(path: Path, plane: int) -> list[Box]:
 def box_marks(volume: Volume, files: Mapping[str, Path], sops: Sequence[str]) -> tuple[Mark, ...]:
     """One mark a lesion: boxes that overlap in neighbouring slices are one; the largest gives place and diameter.
 
+    The lesion's own box is the least that holds them all, from half a slice below the first to half one above the last.
+
     Args:
         files: SOP UID -> VOC file. sops: the SOP UID of every slice of the volume.
 
@@ -61,7 +63,7 @@ def box_marks(volume: Volume, files: Mapping[str, Path], sops: Sequence[str]) ->
                 lesions.append([box])
             else:
                 same.append(box)
-    return tuple(_mark(volume, max(lesion, key=lambda box: box.area)) for lesion in lesions)
+    return tuple(_mark(volume, lesion) for lesion in lesions)
 
 
 def _continues(last: Box, box: Box) -> bool:
@@ -69,8 +71,14 @@ def _continues(last: Box, box: Box) -> bool:
     return box.plane - last.plane == 1 and bool((overlap > 0).all())
 
 
-def _mark(volume: Volume, box: Box) -> Mark:
-    row, column = ((a + b) / 2 for a, b in zip(box.low, box.high, strict=True))
-    sides = (np.array(box.high) - box.low) * volume.spacing_mm[1:]
-    centre = tuple(float(c) for c in volume.to_mm([box.plane, row, column]))
-    return Mark(centre, float(sides.mean()), note="box")
+def _mark(volume: Volume, lesion: list[Box]) -> Mark:
+    largest = max(lesion, key=lambda box: box.area)
+    row, column = ((a + b) / 2 for a, b in zip(largest.low, largest.high, strict=True))
+    sides = (np.array(largest.high) - largest.low) * volume.spacing_mm[1:]
+    centre = tuple(float(c) for c in volume.to_mm([largest.plane, row, column]))
+    low = (lesion[0].plane - 0.5, *np.min([box.low for box in lesion], axis=0))
+    high = (lesion[-1].plane + 0.5, *np.max([box.high for box in lesion], axis=0))
+    corners = volume.to_mm([low, high])
+    return Mark(
+        centre, float(sides.mean()), note="box", box_mm=(*map(float, corners.min(0)), *map(float, corners.max(0)))
+    )
