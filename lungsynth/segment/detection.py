@@ -267,20 +267,19 @@ def interval(samples: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray,
 def resample(curve: Curve, weights: np.ndarray, rates: tuple[float, ...] = RATES) -> np.ndarray:
     """Sensitivity at `rates` for each draw of scans, [draws kept, rates]; draws without entry or nodule are dropped.
 
-    Nothing is kept where all nodules are of one patient: their sensitivity would seem certain.
-
     weights: int [draws, scans] of `draw_weights`.
     """
-    if of_one_patient(weights, curve.has_nodules):
-        return np.empty((0, len(rates)))
     kept = [curve.at(rates, row) for row in weights if curve.usable(row)]
     return np.stack(kept) if kept else np.empty((0, len(rates)))
 
 
-def summary(samples: np.ndarray, draws: int, confidence: float = 0.95) -> Bootstrap:
-    """Mean and bounds of `resample`'s samples at `RATES`, of which `draws` were tried; NaN where none was kept."""
-    (low, high), means = interval(samples, confidence), samples.mean(axis=1)
-    cpm_low, cpm_high = interval(means, confidence)
+def summary(samples: np.ndarray, draws: int, confidence: float = 0.95, bounded: bool = True) -> Bootstrap:
+    """Mean and bounds of `resample`'s samples at `RATES`, of which `draws` were tried; NaN where none was kept.
+
+    bounded: whether the nodules are of several patients; those of one would seem certain, and their bounds are NaN.
+    """
+    kept = samples if bounded else samples[:0]
+    (low, high), (cpm_low, cpm_high) = interval(kept, confidence), interval(kept.mean(axis=1), confidence)
     mean = samples.mean(axis=0) if len(samples) else low
     return Bootstrap(mean, low, high, float(mean.mean()), float(cpm_low), float(cpm_high), draws - len(samples))
 
@@ -290,9 +289,11 @@ def bootstrap(
 ) -> Bootstrap:
     """The curve at `rates` for every draw of scans (rule 12); draws without an entry or a nodule are dropped.
 
-    weights: int [draws, scans] of `draw_weights`. Everything is NaN where no draw can be scored.
+    weights: int [draws, scans] of `draw_weights`. Everything is NaN where no draw can be scored, and the bounds where
+    all nodules are of one patient.
     """
-    return summary(resample(curve, weights, rates), len(weights), confidence)
+    bounded = not of_one_patient(weights, curve.has_nodules)
+    return summary(resample(curve, weights, rates), len(weights), confidence, bounded)
 
 
 def of_one_patient(weights: np.ndarray, scans: np.ndarray) -> bool:

@@ -22,6 +22,7 @@ from lungsynth.segment.detection import (
     draw_weights,
     interval,
     match,
+    of_one_patient,
     ratio_interval,
     resample,
     summary,
@@ -41,7 +42,7 @@ class Evaluation:
     Attributes:
         matched: the counts, and every nodule and false positive as one entry.
         sensitivity: true positives over nodules with all marks: value, low, high.
-        cpm: mean sensitivity at the seven rates: value, low, high.
+        cpm: mean sensitivity at the seven rates: value, low, high. Bounds are NaN where all nodules are of one patient.
         seven: mean and bounds of the bootstrap at the seven rates.
         froc: one row a rate: system, false_positives_per_scan, sensitivity, low, high, bootstrap_mean.
         curve: the same without the mean at 49 rates from 1/8 to 8, to be drawn.
@@ -118,9 +119,10 @@ def evaluate(
     weights = draw_weights(matched.scans if groups is None else groups, draws, rng)
     curve = Curve(matched)
     samples = resample(curve, weights, FINE_RATES)
-    seven = summary(samples[:, ::STEPS], draws, confidence)
+    bounded = not of_one_patient(weights, curve.has_nodules)
+    seven = summary(samples[:, ::STEPS], draws, confidence, bounded)
     table = _at(system, curve, RATES, (seven.low, seven.high)).assign(bootstrap_mean=seven.mean)
-    fine = _at(system, curve, FINE_RATES, interval(samples, confidence))
+    fine = _at(system, curve, FINE_RATES, interval(samples if bounded else samples[:0], confidence))
     found, nodules = (_per_scan(matched, which) for which in (matched.positive & ~matched.missed, matched.positive))
     sensitivity = ratio_interval(found, nodules, weights, confidence)
     score = (cpm(curve), seven.cpm_low, seven.cpm_high)

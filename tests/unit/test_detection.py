@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from lungsynth.segment import detection
 from lungsynth.segment.detection import Curve, cap, match
+from lungsynth.segment.luna16 import evaluate
 from lungsynth.study.errors import DataError
 
 
@@ -187,6 +188,26 @@ def test_draws_without_an_entry_or_a_nodule_are_dropped():
     outcome = detection.bootstrap(Curve(result), np.array([[3, 0, 0], [0, 3, 0], [2, 0, 1], [0, 1, 2]]))
     assert outcome.dropped == 2
     assert outcome.cpm == 0
+
+
+def test_there_is_no_interval_over_one_patient():
+    """All nodules found, all of one patient: certain is nothing."""
+    scans, found = ["a", "b", "c"], [("a", 0, 0, 0, 0.5), ("b", 0, 0, 0, 0.5)]
+    result = match(marks(found), findings([("a", 0, 0, 0, 4), ("b", 0, 0, 0, 4)]), scans)
+    for patients, sure in ((["p", "p", "p"], False), (["p", "p", "q"], False), (["p", "q", "r"], True)):
+        weights = detection.draw_weights(patients, 100, np.random.default_rng(0))
+        outcome = detection.bootstrap(Curve(result), weights)
+        counts = detection.counts_at(result, 0.5)
+        value, *bounds = detection.ratio_interval(*counts[:2], weights)
+        assert (value, outcome.cpm) == (1, 1)
+        for bound in (*bounds, outcome.cpm_low, outcome.cpm_high, *outcome.low, *outcome.high):
+            assert np.isnan(bound) != sure
+        score = evaluate(marks(found), findings([("a", 0, 0, 0, 4), ("b", 0, 0, 0, 4)]), scans, groups=patients)
+        row = score.table().iloc[0]
+        named = ("sensitivity_low", "sensitivity_high", "cpm_low", "cpm_high")
+        assert all(np.isnan(row[name]) != sure for name in named)
+        assert (score.curve["low"].isna() != sure).all()
+        assert (row.sensitivity, row.cpm) == (1, 1)
 
 
 def test_bootstrap_without_any_nodule_drops_every_draw():
