@@ -64,7 +64,7 @@ def card_words(card: Card) -> dict[str, str]:
     """A card's number, interval and verdict as text."""
     unit = f" {card.unit}" if card.unit else ""
     spread = ""
-    if card.low is not None and card.high is not None:
+    if pd.notna(card.low) and pd.notna(card.high):
         spread = f"{number(card.low)} to {number(card.high)}{unit}"
     return {"value": number(card.value), "unit": card.unit, "spread": spread, "verdict": VERDICTS[card.verdict]}
 

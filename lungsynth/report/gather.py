@@ -152,8 +152,9 @@ def comparison_words(differences: pd.DataFrame) -> list[str]:
     for row in differences.itertuples():
         reference = str(row.reference).replace("_", " ")
         spread = f"{number(row.kid_difference)} [{number(row.low)}, {number(row.high)}]"
-        words = "excludes" if row.excludes_zero else "includes"
-        lines.append(f"KID of {row.first} minus {row.second} against {reference}: {spread}; the interval {words} 0.")
+        words = f"the interval {'excludes' if row.excludes_zero else 'includes'} 0"
+        words = words if pd.notna(row.low) else "no interval over one patient"
+        lines.append(f"KID of {row.first} minus {row.second} against {reference}: {spread}; {words}.")
     return lines
 
 

@@ -61,6 +61,13 @@ def _resamples(table: pd.DataFrame, draws: int, rng: np.random.Generator) -> lis
     return [np.repeat(np.arange(len(units)), count[units]) for count in counts]
 
 
+def _no_bounds(reference: pd.DataFrame) -> dict[str, float]:
+    """The bounds of a comparison with one patient, which are empty; nothing where there are several, or none named."""
+    patients = set(reference["patient"].fillna("")) if "patient" in reference else {""}
+    alone = len(patients) == 1 and patients != {""}
+    return dict.fromkeys(("ks_low", "ks_high", "wasserstein_low", "wasserstein_high"), float("nan")) if alone else {}
+
+
 def compare(
     first: np.ndarray,
     second: np.ndarray,
@@ -116,6 +123,7 @@ def rows(
                     "median_set": float(np.median(first)),
                     "median_reference": float(np.median(second)),
                     **compare(first, second, _resamples(mine, draws, rng), _resamples(theirs, draws, rng), level),
+                    **_no_bounds(theirs),
                 }
             )
     return pd.DataFrame(found, columns=COLUMNS)

@@ -24,6 +24,10 @@ class Interval:
     notes: tuple[str, ...] = ()
 
 
+OF_ONE_PATIENT = Interval(float("nan"), float("nan"), "none", ("the reference has one patient: no interval",))
+"""His images say how he varies and not how patients do."""
+
+
 def draw_counts(n_units: int, draws: int, rng: np.random.Generator) -> np.ndarray:
     """Bootstrap draws as counts, float64 [draws, n_units]: how often each unit was drawn; every row sums to n_units."""
     return rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=draws).astype(np.float64)

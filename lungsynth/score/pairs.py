@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lungsynth.score.intervals import draw_counts, percentile_interval, sum_by_unit
+from lungsynth.score.intervals import OF_ONE_PATIENT, draw_counts, percentile_interval, sum_by_unit
 from lungsynth.score.samples import Sample
 
 
@@ -80,7 +80,8 @@ def paired_kid_difference(
     """KID(first) - KID(second) against one reference, image i of `first` being image i of `second` after a treatment.
 
     Each draw takes the same reference patients and the same images on both sides, so what the two share (the
-    reference's own term, hard images) falls out, and a small difference shows.
+    reference's own term, hard images) falls out, and a small difference shows. There are no bounds (NaN) where the
+    reference is one patient.
 
     Raises:
         ValueError: the two sets are not paired.
@@ -98,4 +99,6 @@ def paired_kid_difference(
     ]
     drawn = terms[0] - terms[1]
     low, high = percentile_interval(float(drawn[0]), drawn[1:], level)
+    if reference.one_patient:
+        return Difference(float(drawn[0]), OF_ONE_PATIENT.low, OF_ONE_PATIENT.high)
     return Difference(float(drawn[0]), low, high)

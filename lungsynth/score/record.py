@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from lungsynth.score import floors
+from lungsynth.score.intervals import OF_ONE_PATIENT
 from lungsynth.score.metric import Metric
 from lungsynth.score.samples import Sample
 from lungsynth.sets.tables import read_json, write_json
@@ -61,8 +62,8 @@ class Score:
     least: float | None
     greatest: float | None
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     confidence: float
     interval: str
     floor: float | None
@@ -137,7 +138,11 @@ def measure(
     value = metric.value(
         None if real is None else real.points, fake.points, None if held_out is None else held_out.points
     )
-    interval = metric.interval(real, fake, held_out, rng(seed, *stream, "interval"), effort.draws, effort.confidence)
+    stream_of = rng(seed, *stream, "interval")
+    alone = real is not None and real.one_patient
+    interval = (
+        OF_ONE_PATIENT if alone else metric.interval(real, fake, held_out, stream_of, effort.draws, effort.confidence)
+    )
     floor = floors.of_metric(metric, reference, fake, held_out, rng(seed, *stream, "floor"), effort.halves, others)
     warnings = [*metric.warnings(0 if real is None else len(real), len(fake), source.dimensions), *interval.notes]
     if floor is None:
@@ -150,8 +155,8 @@ def measure(
         least=_finite(metric.least),
         greatest=_finite(metric.greatest),
         value=value,
-        low=interval.low,
-        high=interval.high,
+        low=_finite(interval.low),
+        high=_finite(interval.high),
         confidence=effort.confidence,
         interval=interval.method,
         floor=floor and floor.value,
@@ -168,7 +173,7 @@ def measure(
 
 
 def _finite(number: float) -> float | None:
-    """JSON has no infinities."""
+    """JSON has no infinities, and no word for a bound that is not there."""
     return float(number) if np.isfinite(number) else None
 
 

@@ -17,11 +17,13 @@ class Sample:
         units: int [n], 0 .. n_units - 1 in order of first appearance: the patient of a real image; a generated image
             is its own unit.
         by_image: True where no patients are known, or only one, so that the images themselves are the units.
+        one_patient: True where it is known that all images are of one patient.
     """
 
     points: np.ndarray
     units: np.ndarray
     by_image: bool
+    one_patient: bool = False
 
     @classmethod
     def of(cls, points: np.ndarray, patients: Sequence[str] | np.ndarray | None = None) -> "Sample":
@@ -34,7 +36,7 @@ class Sample:
         if points.ndim != 2 or not np.isfinite(points).all():
             raise DataError(f"features must be finite numbers [n, d], got an array of shape {points.shape}")
         if patients is None or len(set(patients)) < 2:
-            return cls(points, np.arange(len(points)), True)
+            return cls(points, np.arange(len(points)), True, patients is not None and len(set(patients)) == 1)
         if len(patients) != len(points):
             raise DataError(f"{len(points)} rows of features but {len(patients)} patients")
         first_seen = {patient: unit for unit, patient in enumerate(dict.fromkeys(patients))}
@@ -51,4 +53,4 @@ class Sample:
     def take(self, rows: np.ndarray) -> "Sample":
         """The images at `rows`, with their units renumbered."""
         units = np.unique(self.units[rows], return_inverse=True)[1]
-        return Sample(self.points[rows], units, self.by_image)
+        return Sample(self.points[rows], units, self.by_image, self.one_patient)

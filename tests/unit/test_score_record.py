@@ -67,6 +67,22 @@ def test_every_metric_makes_a_score_that_survives_its_file(name, tmp_path):
     assert (tmp_path / "scores.json").read_bytes() == first
 
 
+@pytest.mark.parametrize("name", ["kid", "recall", "fid"])
+def test_a_reference_of_one_patient_gives_a_value_and_no_interval(name, tmp_path):
+    alone = Sample.of(sample(80, 5).points, ["p"] * 80)
+    source, fake = (
+        record.Source("slices", "0" * 64, ("a",), alone.points.shape[1], (-1000, 400), "linear"),
+        sample(60, 3),
+    )
+    score = record.measure(METRICS.get(name)(), ("fakes", "real"), source, fake, alone, alone, 0, record.Effort(20, 2))
+    assert np.isfinite(score.value)
+    assert (score.low, score.high) == (None, None)
+    assert "one patient: no interval" in score.note
+    record.write(tmp_path / "scores.json", [score])
+    assert record.read(tmp_path / "scores.json") == [score]
+    assert table.of_scores([score])[["low", "high"]].isna().all(axis=None)
+
+
 def test_small_samples_are_named_in_the_note():
     score = measure("fid", sample(40, 1), reference=sample(50, 0, patients=5))
     assert "50 real images, 500 wanted" in score.note
