@@ -57,7 +57,7 @@ class Mark:
         readers: how many people marked it; 0: not known.
         label: its value in `Scan.nodules`; 0: it has no mask.
         note: how the mask came about (sphere, consensus, box ...).
-        box_mm: LPS, x, y, z from and x, y, z to, of a lesion that was marked by a box; None else.
+        boxes_mm: of a lesion that was marked by boxes, one a slice, LPS: x, y, z from and x, y, z to.
     """
 
     centre_mm: tuple[float, float, float]
@@ -66,7 +66,15 @@ class Mark:
     readers: int = 0
     label: int = 0
     note: str = ""
-    box_mm: tuple[float, float, float, float, float, float] | None = None
+    boxes_mm: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def box_mm(self) -> tuple[float, ...]:
+        """The least box that holds all of them; empty without any."""
+        if not self.boxes_mm:
+            return ()
+        ends = np.array(self.boxes_mm)
+        return (*ends[:, :3].min(0).tolist(), *ends[:, 3:].max(0).tolist())
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from lungsynth.cohort.shapes import depth_mm
 from lungsynth.ct import lungs as lung_masks
 from lungsynth.ct import volume as volumes
 from lungsynth.ct.files import write_bytes
-from lungsynth.sets.boxes import BOX
+from lungsynth.sets import boxes
 from lungsynth.sets.tables import write_csv
 from lungsynth.study.errors import DataError
 
@@ -32,7 +32,7 @@ SCAN_COLUMNS = (
 )  # fmt: skip
 MARK_COLUMNS = (
     "scan", "patient", "mark", "x_mm", "y_mm", "z_mm", "diameter_mm", "texture", "readers", "label",
-    "inside_lung_mm", "note", *BOX,
+    "inside_lung_mm", "note", *boxes.BOX,
 )  # fmt: skip
 
 
@@ -40,8 +40,8 @@ def prepare_batch(rows: Iterable[Mapping[str, Any]], readers: Sequence[Reader], 
     """Prepare scans one after the other.
 
     For a usable scan: SCAN.nii.gz (int16 HU), SCAN_lungs.nii.gz (uint8, 1 right, 2 left), SCAN_nodules.nii.gz (label k
-    of the mark with label k); for every one that could be read, SCAN.png; in the end scans.csv and marks.csv. A scan
-    that cannot be read or fails a check is a row with verdict `quarantined` and the reason, and no volume.
+    of the mark with label k); for every one that could be read, SCAN.png; in the end scans.csv, marks.csv, boxes.csv.
+    A scan that cannot be read or fails a check is a row with verdict `quarantined` and the reason, and no volume.
 
     Args:
         rows: of the list of scans (listing.list_scans), of this batch.
@@ -68,6 +68,8 @@ def prepare_batch(rows: Iterable[Mapping[str, Any]], readers: Sequence[Reader], 
     table = pd.DataFrame(scans, columns=list(SCAN_COLUMNS))
     write_csv(folder / "scans.csv", table)
     write_csv(folder / "marks.csv", pd.DataFrame(marks, columns=list(MARK_COLUMNS)))
+    slabs = [slab for mark in marks for slab in mark["boxes"]]
+    write_csv(folder / "boxes.csv", pd.DataFrame(slabs, columns=list(boxes.COLUMNS)))
     return table
 
 
@@ -142,8 +144,13 @@ def _mark_row(ref: ScanRef, number: int, mark: Mark, scan: Scan, lungs: np.ndarr
         "label": mark.label,
         "inside_lung_mm": round(depth, 2),
         "note": mark.note,
-        **{name: round(value, 4) for name, value in zip(BOX, mark.box_mm or (math.nan,) * 6, strict=True)},
+        **_ends(mark.box_mm or (math.nan,) * 6),
+        "boxes": [{"scan": ref.scan, "mark": number, **_ends(box)} for box in mark.boxes_mm],
     }
+
+
+def _ends(box_mm: Sequence[float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in zip(boxes.BOX, box_mm, strict=True)}
 
 
 def _scan_row(ref: ScanRef, scan: Scan, lungs: np.ndarray | None, reason: str) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def _tile(
     drawn = _outline_masks(picture, scan, cut)
     for mark in scan.marks:
         if mark.label not in drawn:
-            draw = _circle if mark.box_mm is None else _rectangle
+            draw = _rectangle if mark.boxes_mm else _circle
             draw(picture, scan.volume, mark, plane, at, step)
     return picture
 
@@ -153,12 +153,13 @@ def _circle(picture: np.ndarray, volume: Volume, mark: Mark, plane: str, at: int
 
 
 def _rectangle(picture: np.ndarray, volume: Volume, mark: Mark, plane: str, at: int, step: float) -> None:
-    """The box of a mark that the cut passes."""
-    low, high = np.sort(volume.to_index(np.reshape(mark.box_mm, (2, 3))), axis=0)
+    """What holds the boxes of a mark that the cut passes."""
+    ends = np.sort(volume.to_index(np.reshape(mark.boxes_mm, (-1, 2, 3))), axis=1)
     axis, down = (0, 1) if plane == "axial" else (1, 0)
-    if not low[axis] - 0.5 <= at <= high[axis] + 0.5:
+    ends = ends[(ends[:, 0, axis] <= at) & (at <= ends[:, 1, axis])]
+    if not len(ends):
         return
-    ends = np.array([low[[down, 2]], high[[down, 2]]])
+    ends = np.stack([ends[:, 0].min(0), ends[:, 1].max(0)])[:, [down, 2]]
     if plane == "coronal":
         ends[:, 0] = len(volume.hu) - 1 - ends[::-1, 0]
     pixels = np.rint((ends + 0.5) * np.take(volume.spacing_mm, (down, 2)) / step).astype(int)

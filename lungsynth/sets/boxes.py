@@ -1,9 +1,14 @@
 """Boxes that a radiologist drew round a lesion: the voxels in one, and what hits it.
 
-The rule: a finding hits a box when a voxel of its mask lies in the box, that is in its slices and its rectangle; where
-a finding has no mask, when its place does. The box of a lesion is the least that holds its boxes in all slices. A box
-says nothing of a radius, so LUNA16's rule cannot hold for it.
+A lesion has a rectangle in each of its slices (boxes.csv, one row each, as thick as the slice); marks.csv has the least
+box that holds them all.
+
+The rule: a finding hits a lesion that was marked by boxes when a voxel of its mask lies in one of its slices and in the
+rectangle there; where a finding has no mask, when its place lies in the box that holds them all. A box says nothing of
+a radius, so LUNA16's rule cannot hold for it.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -11,7 +16,9 @@ import pandas as pd
 from lungsynth.ct.volume import Volume
 
 BOX = ("x_min_mm", "y_min_mm", "z_min_mm", "x_max_mm", "y_max_mm", "z_max_mm")
-"""Columns of marks.csv, LPS: half a slice below the lowest slice to half a slice above the highest; empty: no box."""
+"""Columns of marks.csv and boxes.csv, LPS, from half a slice below to half a slice above; empty: no box."""
+COLUMNS = ("scan", "mark", *BOX)
+"""Of boxes.csv."""
 HITS = "boxes"
 """Column of a table of candidates: the marks, `mark-NUMBER`, whose boxes its mask meets, or NO_BOX; empty: no mask."""
 NO_BOX = "none"
@@ -33,17 +40,19 @@ def block(volume: Volume, box_mm: tuple[float, ...]) -> tuple[slice, slice, slic
     return tuple(slice(a, b) for a, b in zip(low, high, strict=True))
 
 
-def hit_by(labels: np.ndarray, volume: Volume, marks: pd.DataFrame) -> list[str]:
-    """For candidates 1, 2, ... of a label volume [z, y, x] the cells of the column HITS.
+def blocks(volume: Volume, boxes: pd.DataFrame) -> Iterator[tuple[int, tuple[slice, slice, slice]]]:
+    """Number of the mark and part of the array for each row of a scan's boxes.csv."""
+    for number, *box_mm in boxes[["mark", *BOX]].itertuples(index=False):
+        yield int(number), block(volume, tuple(box_mm))
 
-    marks: of the scan, with the columns mark and BOX.
-    """
-    met: list[list[str]] = [[] for _ in range(int(labels.max(initial=0)))]
-    for mark in marks[boxed(marks)].itertuples():
-        part = labels[block(volume, tuple(getattr(mark, name) for name in BOX))]
-        for label in np.unique(part[part > 0]):
-            met[label - 1].append(f"mark-{mark.mark}")
-    return [" ".join(names) or NO_BOX for names in met]
+
+def hit_by(labels: np.ndarray, volume: Volume, boxes: pd.DataFrame) -> list[str]:
+    """For candidates 1, 2, ... of a label volume [z, y, x] the cells of the column HITS; boxes: the scan's COLUMNS."""
+    met: list[set[int]] = [set() for _ in range(int(labels.max(initial=0)))]
+    for number, part in blocks(volume, boxes):
+        for label in set(np.unique(labels[part]).tolist()) - {0}:
+            met[label - 1].add(number)
+    return [" ".join(f"mark-{number}" for number in sorted(numbers)) or NO_BOX for numbers in met]
 
 
 def hits(marks: pd.DataFrame, findings: pd.DataFrame) -> np.ndarray:

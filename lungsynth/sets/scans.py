@@ -12,7 +12,7 @@ from lungsynth.sets import boxes
 from lungsynth.sets.tables import read_csv
 from lungsynth.study.errors import DataError
 
-MARK = ["scan", "mark", "x_mm", "y_mm", "z_mm", "diameter_mm", *boxes.BOX]
+MARK = ["scan", "mark", "x_mm", "y_mm", "z_mm", "diameter_mm"]
 """What a mark without a mask is known by."""
 
 
@@ -27,6 +27,7 @@ class Prepared:
         nodules: uint8 [z, y, x], k where the scan's mark with label k lies; 0 where nothing was marked.
         axes: where the axes of the scan's own file point to, to write what was found on its grid (`volumes.turned`).
         unmasked: rows of marks.csv of marks without a mask (a box, say): nobody knows which voxels they mean.
+        boxes: rows of boxes.csv, the rectangles of some of these in their slices.
     """
 
     scan: str
@@ -38,21 +39,21 @@ class Prepared:
     nodules: np.ndarray
     axes: str = volumes.UPRIGHT
     unmasked: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=MARK))
+    boxes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=boxes.COLUMNS))
 
     def marked(self) -> np.ndarray:
         """bool [z, y, x]: what may be lesion: the nodules, and the box of each mark without a mask, or a ball."""
         found = self.nodules > 0
-        with_box = boxes.boxed(self.unmasked)
-        for box_mm in self.unmasked.loc[with_box, list(boxes.BOX)].to_numpy(float) if with_box.any() else ():
-            found[boxes.block(self.volume, tuple(box_mm))] = True
-        for mark in self.unmasked[~with_box].itertuples():
+        for _, part in boxes.blocks(self.volume, self.boxes):
+            found[part] = True
+        for mark in self.unmasked[~self.unmasked["mark"].isin(self.boxes["mark"])].itertuples():
             box, ball = self.volume.ball((mark.x_mm, mark.y_mm, mark.z_mm), mark.diameter_mm / 2)
             found[box] |= ball
         return found
 
     def with_boxes(self, candidates: pd.DataFrame, labels: np.ndarray) -> pd.DataFrame:
         """A table of candidates 1, 2, ... of a label volume with the column `boxes.HITS`: the boxes that each hits."""
-        return candidates.assign(**{boxes.HITS: boxes.hit_by(labels, self.volume, self.unmasked)})
+        return candidates.assign(**{boxes.HITS: boxes.hit_by(labels, self.volume, self.boxes)})
 
 
 def usable(cohort: str | Path, roles: Iterable[str] | None = None) -> pd.DataFrame:
@@ -85,12 +86,11 @@ def prepared(
     table = read_csv(cohort)
     table = table[table["verdict"] == "ok"] if only is not None else usable(cohort, roles)
     places = {str(folder.name): folder for folder in ([only] if only is not None else folders)}
-    unmasked = {name: unmasked_marks(folder) for name, folder in places.items()}
+    beside = {name: (unmasked_marks(folder), marked_boxes(folder)) for name, folder in places.items()}
     for row in table.itertuples():
         name = str(row.batch)
         if name in places and (roles is None or row.role in roles):
-            marks = unmasked[name]
-            yield load(places[name], row, marks[marks["scan"] == row.scan])
+            yield load(places[name], row, *(table[table["scan"] == row.scan] for table in beside[name]))
 
 
 def unmasked_marks(folder: Path) -> pd.DataFrame:
@@ -102,11 +102,19 @@ def unmasked_marks(folder: Path) -> pd.DataFrame:
     return marks.loc[marks["label"] == 0, MARK]
 
 
-def load(folder: Path, row, unmasked: pd.DataFrame) -> Prepared:
+def marked_boxes(folder: Path) -> pd.DataFrame:
+    """Boxes of the lesions of all scans of a batch's folder, a row a slice."""
+    path = folder / "boxes.csv"
+    return read_csv(path) if path.is_file() else pd.DataFrame(columns=boxes.COLUMNS)
+
+
+def load(folder: Path, row, unmasked: pd.DataFrame, marked: pd.DataFrame) -> Prepared:
     """One scan of a batch's folder; `row` has scan, patient, role, kind and axes."""
     volume = volumes.read(folder / f"{row.scan}.nii.gz")
     parts = {}
     for name in ("lungs", "nodules"):
         path = folder / f"{row.scan}_{name}.nii.gz"
         parts[name] = volumes.read(path).hu if path.is_file() else np.zeros(volume.hu.shape, np.uint8)
-    return Prepared(row.scan, row.patient, row.role, row.kind, volume, **parts, axes=row.axes, unmasked=unmasked)
+    return Prepared(
+        row.scan, row.patient, row.role, row.kind, volume, **parts, axes=row.axes, unmasked=unmasked, boxes=marked
+    )

@@ -11,6 +11,7 @@ from lungsynth.banks.cut import cut_nodules, lesion_slices, normal_slices, unmas
 from lungsynth.banks.purity import purity
 from lungsynth.ct.lungbox import lung_boxes, nearest_side
 from lungsynth.ct.volume import Volume
+from lungsynth.sets import boxes
 from lungsynth.sets.proportions import wilson
 from lungsynth.sets.scans import Prepared
 from lungsynth.study.stages import Banks, Image
@@ -81,6 +82,16 @@ def test_a_mark_without_a_mask_is_a_ball_that_normals_keep_away_from():
     made = normal_slices(one, Banks(normal_gap_mm=10), Image())
     # The ball reaches from slice 16 to 24.
     assert made.table["slice"].tolist() == [*range(4, 13), *range(28, 36)]
+
+
+def test_normals_keep_away_from_boxes_and_not_from_a_ball_of_their_sides():
+    one = boxed(scan({}))
+    ends = ((20.0, 100.0, 48.75, 80.0, 160.0, 51.25), (40.0, 110.0, 51.25, 60.0, 140.0, 53.75))  # slices 20 and 21
+    slabs = [dict(zip(boxes.COLUMNS, ("scan", 2, *box), strict=True)) for box in ends]
+    one = replace(one, boxes=pd.DataFrame(slabs))
+    assert one.marked().sum() == 61 * 61 + 31 * 21
+    made = normal_slices(one, Banks(normal_gap_mm=10), Image())
+    assert made.table["slice"].tolist() == [*range(4, 17), *range(25, 36)]
 
 
 def test_a_mark_without_a_mask_has_a_place_for_the_presence_map():

@@ -38,8 +38,8 @@ def marked(tmp_path, axes="LPS"):
     _, (row,) = prepare_scan(ScanRef("s", "p", "volume", ()), scan, tmp_path, chest_ct=False)
     table = pd.DataFrame([row], columns=list(MARK_COLUMNS))
     volume = volumes.read(tmp_path / "s.nii.gz")
-    empty = np.zeros(SHAPE, np.uint8)
-    return Prepared("s", "p", "test", "volume", volume, empty, empty, axes, table[["scan", "mark", *boxes.BOX]]), table
+    empty, slabs = np.zeros(SHAPE, np.uint8), pd.DataFrame(row["boxes"], columns=boxes.COLUMNS)
+    return Prepared("s", "p", "test", "volume", volume, empty, empty, axes, table, slabs), table
 
 
 def finding(volume, zyx, **more):
@@ -48,12 +48,12 @@ def finding(volume, zyx, **more):
 
 
 @pytest.mark.parametrize("axes", ["LPS", "RAS", "PSR"])
-def test_the_box_of_a_lesion_holds_its_boxes_in_all_slices(tmp_path, axes):
+def test_a_lesion_is_its_rectangle_in_each_slice(tmp_path, axes):
     scan, _ = marked(tmp_path, axes)
-    found = np.argwhere(scan.marked())
-    assert found.min(0).tolist() == [5, 20, 8]
-    assert found.max(0).tolist() == [7, 40, 52]
-    assert len(found) == 3 * 21 * 45
+    truth = np.zeros(SHAPE, bool)
+    for plane, (x0, y0, x1, y1) in IN_SLICES.items():
+        truth[plane, y0 : y1 + 1, x0 : x1 + 1] = True
+    assert np.array_equal(scan.marked(), truth)
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,12 @@ def test_a_mask_decides_where_there_is_one(tmp_path):
     labels[6, 35:60, 30] = 1  # the centre lies outside, some voxels in the box
     labels[6, 60:80, 60:80] = 2
     labels[9, 20:40, 10:50] = 3
-    rows = pd.concat([finding(scan.volume, at) for at in ((6, 47, 30), (6, 70, 70), (9, 30, 30))], ignore_index=True)
-    rows = scan.with_boxes(rows, labels)
-    assert rows[boxes.HITS].tolist() == ["mark-1", "none", "none"]
+    labels[7, 32:36, 44:50] = 4  # in the box that holds all, but not in the rectangle of this slice
+    places = ((6, 47, 30), (6, 70, 70), (9, 30, 30), (7, 34, 47))
+    rows = scan.with_boxes(pd.concat([finding(scan.volume, at) for at in places], ignore_index=True), labels)
+    assert rows[boxes.HITS].tolist() == ["mark-1", "none", "none", "none"]
     matched = match(rows, table, ["s"])
-    assert (matched.true_positives, matched.false_positives) == (1, 2)
+    assert (matched.true_positives, matched.false_positives) == (1, 3)
     within = finding(scan.volume, (6, 30, 30), boxes="none")  # a ring round the box has its centre in it
     assert match(within, table, ["s"]).true_positives == 0
 

@@ -104,7 +104,7 @@ def test_the_same_scans_give_the_same_bytes(cohort, tmp_path):
         }
 
     assert digests(tmp_path) == digests(out)
-    assert len(digests(out)) == 2 + 2 * 2 + 4 * 4
+    assert len(digests(out)) == 2 + 2 * 3 + 4 * 4
 
 
 def test_the_page_shows_every_scan_the_bad_ones_first(cohort):

@@ -13,6 +13,7 @@ from lungsynth.cohort.base import Mark, Scan, ScanRef
 from lungsynth.cohort.prepare import SCAN_COLUMNS, prepare_scan
 from lungsynth.cohort.preview import COLOURS, preview, shrunk
 from lungsynth.cohort.qc import qc_page
+from lungsynth.ct import volume as volumes
 from lungsynth.ct.volume import Volume
 
 FACTS = ("kind", "size", "pixel", "lungs", "noise", "nodules", "kernel")
@@ -137,6 +138,36 @@ def test_a_patch_shows_its_own_lesion_only(masks):
     assert len(points) > 10
     assert (points[:, 1] > middle).all()
     assert points.mean(0) == pytest.approx((43.5, middle + 2 + 43.5), abs=2)
+
+
+def test_marks_outside_the_lungs_are_said(tmp_path):
+    hu, lungs = chest()
+    volume = Volume(hu, SPACING_MM)
+    inside = volume.to_mm(np.argwhere(lungs == 1).mean(0))
+    marks = tuple(Mark(tuple(map(float, at)), 8.0) for at in (inside, volume.to_mm([20, 64, 64])))
+    row, _ = prepare_scan(ScanRef("s", "p", "volume", ()), Scan(volume, lungs, marks=marks), tmp_path)
+    assert row["outside_lungs"] == 1
+    page = qc_page(pd.DataFrame([row]).assign(role="test", batch=0), {})
+    assert "1 of 2 marks outside the lungs by mask" in page
+    clean, _ = prepare_scan(ScanRef("s", "p", "volume", ()), Scan(volume, lungs, marks=marks[:1]), tmp_path)
+    assert "outside the lungs" not in qc_page(pd.DataFrame([clean]).assign(role="test", batch=0), {})
+
+
+@pytest.mark.parametrize("axes", ["LPS", "RAI"])
+def test_a_box_is_drawn_where_it_is(tmp_path, axes):
+    hu, lungs = chest()
+    volume = Volume(hu, SPACING_MM)
+    low, high = volume.to_mm([[19.5, 40, 30], [20.5, 60, 50]])
+    mark = Mark(tuple(volume.to_mm([20, 50, 40]).tolist()), 50.0, boxes_mm=((*low, *high),))
+    ref = ScanRef("s", "p", "volume", ())
+    stored = volumes.turned(volume, axes)
+    prepare_scan(ref, Scan(stored, volumes.turned(volume.like(lungs), axes).hu, marks=(mark,)), tmp_path)
+    points = drawn((tmp_path / "s.png").read_bytes(), "mark")
+    axial = points[points[:, 1] < 224]
+    px = 224 / 128
+    # The taller coronal cut stands beside: the axial one of 224 px is as high as wide.
+    assert np.ptp(axial, axis=0) == pytest.approx((20 * px, 20 * px), abs=2)
+    assert axial[:, 1].min() == pytest.approx(30.5 * px, abs=2)
 
 
 def test_many_pictures_are_made_smaller(cohort):

@@ -45,7 +45,7 @@ def read_boxes(path: Path, plane: int) -> list[Box]:
 def box_marks(volume: Volume, files: Mapping[str, Path], sops: Sequence[str]) -> tuple[Mark, ...]:
     """One mark a lesion: boxes that overlap in neighbouring slices are one; the largest gives place and diameter.
 
-    The lesion's own box is the least that holds them all, from half a slice below the first to half one above the last.
+    Each keeps the boxes of all its slices.
 
     Args:
         files: SOP UID -> VOC file. sops: the SOP UID of every slice of the volume.
@@ -76,9 +76,10 @@ def _mark(volume: Volume, lesion: list[Box]) -> Mark:
     row, column = ((a + b) / 2 for a, b in zip(largest.low, largest.high, strict=True))
     sides = (np.array(largest.high) - largest.low) * volume.spacing_mm[1:]
     centre = tuple(float(c) for c in volume.to_mm([largest.plane, row, column]))
-    low = (lesion[0].plane - 0.5, *np.min([box.low for box in lesion], axis=0))
-    high = (lesion[-1].plane + 0.5, *np.max([box.high for box in lesion], axis=0))
-    corners = volume.to_mm([low, high])
-    return Mark(
-        centre, float(sides.mean()), note="box", box_mm=(*map(float, corners.min(0)), *map(float, corners.max(0)))
-    )
+    return Mark(centre, float(sides.mean()), note="box", boxes_mm=tuple(_slab(volume, box) for box in lesion))
+
+
+def _slab(volume: Volume, box: Box) -> tuple[float, ...]:
+    """A box as thick as its slice, in LPS mm."""
+    corners = volume.to_mm([(box.plane - 0.5, *box.low), (box.plane + 0.5, *box.high)])
+    return (*corners.min(0).tolist(), *corners.max(0).tolist())
