@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from lungsynth.ct.files import whole
+from lungsynth.ct.proof import write_image
 from lungsynth.study.errors import DataError
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
@@ -136,8 +137,12 @@ def read(path: str | Path) -> Volume:
 
 
 def write(path: str | Path, volume: Volume, compress: bool | None = None) -> None:
-    """Write a volume whole; the suffix names the format. .nii.gz is always compressed, .mhd on request (.zraw)."""
+    """Write a volume whole; the suffix names the format. .nii.gz is always compressed, .mhd on request (.zraw).
+
+    Raises:
+        WriteError: the system does not let it be written, or what lies on the disk is not the volume.
+    """
     path = Path(path)
     compress = path.name.endswith(".gz") if compress is None else compress
     with whole(path) as draft:
-        sitk.WriteImage(volume.to_sitk(), str(draft), useCompression=compress, compressionLevel=1)
+        write_image(draft, volume.to_sitk(), compress)

@@ -10,7 +10,7 @@ import safetensors
 import torch
 from safetensors.torch import load, save
 
-from lungsynth.ct.files import whole
+from lungsynth.ct.files import write_bytes
 from lungsynth.features.extractor import Card, Extractor
 from lungsynth.sets.tables import read_json, write_json
 from lungsynth.study.errors import DataError
@@ -75,8 +75,7 @@ def release(path: str | Path, extractor: Extractor, recipe: dict[str, Any]) -> s
     path = Path(path)
     weights = save({name: value.contiguous().cpu() for name, value in sorted(extractor.state_dict().items())})
     digest = hashlib.sha256(weights).hexdigest()
-    with whole(path) as draft:
-        draft.write_bytes(weights)
+    write_bytes(path, weights)
     write_json(path.with_suffix(".json"), {**extractor.card.as_dict(), "recipe": recipe, "sha256": digest})
     return digest
 

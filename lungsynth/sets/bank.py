@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lungsynth.ct.files import whole
-from lungsynth.sets.tables import read_csv, to_csv
+from lungsynth.sets.tables import read_csv, write_csv
 from lungsynth.study.errors import DataError
 
 
@@ -83,8 +83,7 @@ def write(path: str | Path, one: ImageSet) -> None:
     path = Path(path)
     if not len(one.images) == len(one.masks) == len(one.table):
         raise ValueError(f"{len(one.images)} images, {len(one.masks)} masks, {len(one.table)} rows")
-    with whole(path.with_suffix(".csv")) as draft:
-        draft.write_text(to_csv(one.table), encoding="utf-8")
+    write_csv(path.with_suffix(".csv"), one.table)
     write_arrays(
         path,
         images=one.images.astype(np.int16, copy=False),

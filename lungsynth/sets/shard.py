@@ -13,8 +13,11 @@ from lungsynth.study.errors import DataError
 
 def save(path: Path, array: np.ndarray) -> None:
     """Write one array as .npy, whole or not at all."""
+    array = np.ascontiguousarray(array)
     with whole(path) as draft, draft.open("wb") as file:
-        np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+        # numpy's own writer takes C's buffer for this, and does not look whether its last block arrives.
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(array.data)
 
 
 def load(path: Path, mmap: bool = True) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from lungsynth.ct.files import whole, write_text
+from lungsynth.ct.files import write_bytes, write_text
 from lungsynth.study.errors import DataError
 
 IDENTIFIERS = ("id", "patient", "scan", "source", "texture", "series")
@@ -152,8 +152,7 @@ def _value(text: str, kind: Cell, where: str) -> str | float | int:
 
 def write_parquet(path: str | Path, table: pd.DataFrame) -> None:
     """Write a large table; zstd, no index."""
-    with whole(path) as draft:
-        table.to_parquet(draft, index=False, compression="zstd")
+    write_bytes(path, table.to_parquet(index=False, compression="zstd"))
 
 
 def read_parquet(path: str | Path) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The three ways in which a person learns that something is wrong; each carries one line that says what to do."""
+"""The ways in which a person learns that something is wrong; each carries one line that says what to do."""
 
 import difflib
 from collections.abc import Sequence
@@ -14,6 +14,14 @@ class StudyError(LungsynthError):
 
 class DataError(LungsynthError):
     """An input file or table is wrong: unreadable, truncated, outside its range, too few of something."""
+
+
+class WriteError(LungsynthError, OSError):
+    """A result cannot be written: full disk, quota, limit of a file's size, read-only folder."""
+
+    def __init__(self, line: str, number: int | None = None):
+        super().__init__(line)
+        self.errno = number
 
 
 class TrainingError(LungsynthError):

@@ -12,11 +12,12 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from lungsynth.ct.files import NO_ROOM, write_error
 from lungsynth.study.errors import LungsynthError
 from lungsynth.workflow import records
 from lungsynth.workflow.settings import typed
@@ -78,7 +79,7 @@ def step(snakemake: Any, threads: int = 1) -> Iterator[Job]:
     """
     _die_with_scheduler()
     job = Job(snakemake)
-    with _log(snakemake.log[0] if snakemake.log else None) as screen:
+    with _log(snakemake.log[0] if snakemake.log else None, job.rule) as screen:
         try:
             _clear_drafts(snakemake.output)
             set_threads(_threads(job, threads))
@@ -87,11 +88,9 @@ def step(snakemake: Any, threads: int = 1) -> Iterator[Job]:
         except LungsynthError as error:
             _give_up(f"{job.rule}: {error}", screen)
         except OSError as error:
-            if error.errno not in (28, 122):  # ENOSPC, EDQUOT: a full disk is no fault of the program
+            if error.errno not in NO_ROOM:  # a full disk is no fault of the program, wherever it shows first
                 raise
-            _give_up(
-                f"{job.rule}: the disk is full ({error.filename or error.strerror}); free some space, run again", screen
-            )
+            _give_up(f"{job.rule}: {write_error(error.filename or job.output.all[0], error)}", screen)
 
 
 def _threads(job: Job, otherwise: int) -> int:
@@ -126,16 +125,14 @@ def _die_with_scheduler() -> None:
 
 
 @contextmanager
-def _log(path: str | None) -> Iterator[Any]:
+def _log(path: str | None, rule: str) -> Iterator[Any]:
     """Send both streams to the step's log, without buffering; yield the screen."""
     if path is None:
         yield sys.stderr
         return
-    out, screen = os.dup(1), os.fdopen(os.dup(2), "w")
-    sys.stdout.flush()
-    sys.stderr.flush()
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8") as log:
+    with _opened(path, rule) as log:
+        out, screen = os.dup(1), os.fdopen(os.dup(2), "w")
+        _flush()
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         try:
@@ -144,17 +141,32 @@ def _log(path: str | None) -> Iterator[Any]:
             traceback.print_exc()
             raise
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _flush()
             os.dup2(out, 1)
             os.dup2(screen.fileno(), 2)
             os.close(out)
             screen.close()
 
 
+def _opened(path: str, rule: str) -> Any:
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return open(path, "w", encoding="utf-8")
+    except OSError as error:
+        _give_up(f"{rule}: {write_error(path, error)}", sys.stderr)
+
+
+def _flush() -> None:
+    """Nothing is kept from the person because the log's disk is full."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+
+
 def _give_up(line: str, screen: Any) -> None:
     for stream in dict.fromkeys([sys.stderr, screen]):
-        print(f"lungsynth: {line}", file=stream, flush=True)
+        with suppress(OSError):
+            print(f"lungsynth: {line}", file=stream, flush=True)
     if os.environ.get("LUNGSYNTH_DEBUG") == "1":
         raise
     sys.exit(1)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
+from lungsynth.ct.files import NO_ROOM, REASONS, write_text
 from lungsynth.study.errors import DataError, StudyError, TrainingError
 from lungsynth.workflow import step as steps
 
@@ -147,19 +148,49 @@ def test_a_fault_of_the_program_keeps_its_traceback():
     assert "ZeroDivisionError" in Path("logs/tiny/make_thing-3.log").read_text()
 
 
-@pytest.mark.parametrize("number", [28, 122])
-def test_a_full_disk_is_one_line(number, capfd):
+@pytest.mark.parametrize("name", ["results/tiny/stage/thing.txt", None])
+@pytest.mark.parametrize("number", NO_ROOM)
+def test_no_room_for_a_file_is_one_line_wherever_it_shows(number, name, capfd):
     with pytest.raises(SystemExit) as caught, begun(rule()):
-        raise OSError(number, "No space left on device", "results/tiny/stage/thing.txt")
+        raise OSError(number, os.strerror(number), name)
     assert caught.value.code == 1
-    assert capfd.readouterr().err == (
-        "lungsynth: make_thing: the disk is full (results/tiny/stage/thing.txt); free some space, run again\n"
-    )
+    line = f"lungsynth: make_thing: results/tiny/stage/thing.txt: cannot be written, {REASONS[number]}, run again\n"
+    assert capfd.readouterr().err == line
 
 
-def test_another_error_of_the_system_is_not_taken_for_a_full_disk():
+def test_an_error_of_reading_is_not_taken_for_a_full_disk():
     with pytest.raises(PermissionError), begun(rule()):
         raise PermissionError(13, "Permission denied", "x")
+
+
+def test_what_a_writer_meets_is_one_line_in_the_log_and_on_the_screen(capfd):
+    Path("results/tiny/stage/file").write_text("no folder")
+    with pytest.raises(SystemExit) as caught, begun(rule()):
+        write_text("results/tiny/stage/file/thing.txt", "made")
+    assert caught.value.code == 1
+    line = "results/tiny/stage/file/thing.txt: cannot be written, Not a directory; mend that, run again\n"
+    assert capfd.readouterr().err == f"lungsynth: make_thing: {line}"
+    assert Path("logs/tiny/make_thing-3.log").read_text() == f"lungsynth: make_thing: {line}"
+
+
+def test_a_log_that_cannot_be_written_is_one_line(capfd):
+    Path("logs").write_text("no folder")
+    with pytest.raises(SystemExit) as caught, begun(rule()):
+        raise AssertionError("the step must not begin")
+    assert caught.value.code == 1
+    said = capfd.readouterr().err
+    assert said.startswith("lungsynth: make_thing: logs/tiny/make_thing-3.log: cannot be written")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+def test_the_line_reaches_the_screen_though_the_log_s_disk_is_full(capfd):
+    with pytest.raises(SystemExit) as caught, begun(rule(log=["/dev/full"])) as job:
+        job.say("half of the work is done")
+    assert caught.value.code == 1
+    assert "lungsynth: make_thing: results/tiny/stage/thing.txt: cannot be written, the disk is full" in (
+        capfd.readouterr().err
+    )
 
 
 def test_strays_of_a_killed_run_are_cleared_and_nothing_else():

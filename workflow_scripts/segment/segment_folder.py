@@ -5,7 +5,7 @@ import json
 import pandas as pd
 
 from lungsynth.cohort.luna16.annotations import read_excluded
-from lungsynth.ct.files import whole_folder
+from lungsynth.ct.files import whole_folder, write_text
 from lungsynth.segment.froc_plot import draw
 from lungsynth.segment.luna16 import evaluate
 from lungsynth.segment.scoring import outside_lungs
@@ -41,4 +41,4 @@ with step(snakemake) as job:  # noqa: F821
             write_csv(folder / "score.csv", table)
             job.say(table.to_string(index=False, float_format="%.3f"))
         else:
-            (folder / "none.txt").write_text("No scan of this folder has annotations: there is nothing to score.\n")
+            write_text(folder / "none.txt", "No scan of this folder has annotations: there is nothing to score.\n")
