@@ -4,7 +4,8 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: "config.yaml"
+# Beside this file and not where one stands: results may go to another folder than the checkout.
+configfile: f"{workflow.basedir}/config.yaml"
 
 
 report: "report/workflow.rst"
@@ -23,6 +24,12 @@ include: "rules/score.smk"
 include: "rules/release.smk"
 include: "rules/report.smk"
 include: "rules/provenance.smk"
+
+
+onstart:
+    from lungsynth.workflow.runs import hold
+
+    hold(study.study)
 
 
 # Every file, not the last ones alone: Snakemake makes a missing file only for what asks for it, and a step that failed

@@ -4,6 +4,7 @@ Exit status 0 when nothing is wrong, 1 with one line for each finding.
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,22 +18,39 @@ from lungsynth.workflow import provenance
 from lungsynth.workflow.digest import ROOT
 from lungsynth.workflow.provenance import LEDGER
 from lungsynth.workflow.records import sha256
+from lungsynth.workflow.runs import study_of
 
+STATE = re.compile(r"state-(\d+)\.pt")
 TRIGGERS = {"mtime", "params", "input", "software-env"}
 
 
 def findings(ledger: dict[str, Any], folder: Path) -> list[str]:
     """What the ledger of `folder` (results/STUDY) does not confirm; one line each."""
-    return [*_files(ledger, folder), *_environment(ledger["environment"])]
+    wrong = wrong_files(ledger).values()
+    return [*wrong, *_unknown_files(ledger, folder), *_environment(ledger["environment"])]
 
 
-def _files(ledger: dict[str, Any], folder: Path) -> list[str]:
-    found = []
+def wrong_files(ledger: dict[str, Any]) -> dict[str, str]:
+    """Files that are not what they were when they were made -> a line on each. Cleaned-away states are not missed."""
+    found = {}
     for path, entry in ledger["files"].items():
         if not Path(path).exists():
-            found.append(f"missing: {path} (made by {entry['rule']})")
+            if not _is_cleaned(Path(path)):
+                found[path] = f"missing: {path} (made by {entry['rule']})"
         elif sha256(path) != entry["sha256"]:
-            found.append(f"edited: {path} is not what {entry['rule']} wrote")
+            found[path] = f"edited: {path} is not what {entry['rule']} wrote"
+    return found
+
+
+def _is_cleaned(path: Path) -> bool:
+    """Whether a state is one that `make clean-states` takes: a later one of its training is there."""
+    number = STATE.fullmatch(path.name)
+    later = (STATE.fullmatch(one.name) for one in path.parent.glob("state-*.pt")) if number else ()
+    return any(int(one[1]) > int(number[1]) for one in later if one)
+
+
+def _unknown_files(ledger: dict[str, Any], folder: Path) -> list[str]:
+    found = []
     known = {*ledger["files"], str(folder / LEDGER)}
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
@@ -58,8 +76,9 @@ def _environment(then: dict[str, Any]) -> list[str]:
 
 def dry_run(arguments: list[str]) -> list[str]:
     """What Snakemake itself would make again, and whether the default profile is in force."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1", "--quiet", "rules", *arguments]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    command = [*snakemake, "--dry-run", "--cores", "1", "--quiet", "rules", *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
     text = run.stdout + run.stderr
     if run.returncode:
         last = next((line for line in text.splitlines() if line.startswith("lungsynth:")), text.strip()[-300:])
@@ -80,8 +99,7 @@ def profile() -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Audit the study that the configuration files among `arguments` describe; print one page."""
-    os.chdir(ROOT)
-    folder = Path("results") / _study(arguments)
+    folder = Path("results") / study_of(arguments)
     try:
         ledger = read_json(folder / LEDGER)
     except LungsynthError as error:
@@ -95,14 +113,6 @@ def main(arguments: list[str]) -> int:
         else "every file is what the ledger says; nothing to do; code, lock and packages agree"
     )
     return 1 if found else 0
-
-
-def _study(arguments: list[str]) -> str:
-    name = "demo"
-    files = [one for one in arguments if one.endswith((".yaml", ".yml"))] or ["config.yaml"]
-    for path in files:
-        name = (yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}).get("study", name)
-    return name
 
 
 if __name__ == "__main__":

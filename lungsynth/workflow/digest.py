@@ -5,6 +5,7 @@ import atexit
 import contextlib
 import hashlib
 import json
+import os
 from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
@@ -76,7 +77,7 @@ def _remembered(content: bytes, package: str) -> list:
     key = hashlib.sha256(package.encode() + b"\0" + content).hexdigest()
     if key not in memory:
         if not memory.get("new"):
-            atexit.register(_keep, ROOT / MEMORY, memory)
+            atexit.register(_keep, _place() / MEMORY, memory)
         memory["new"] = True
         memory[key] = _read(content, package)
     return memory[key]
@@ -85,13 +86,18 @@ def _remembered(content: bytes, package: str) -> list:
 @cache
 def _memory() -> dict:
     try:
-        return json.loads((ROOT / MEMORY).read_text(encoding="utf-8"))
+        return json.loads((_place() / MEMORY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 
 
+def _place() -> Path:
+    """Where the memory lies: in the checkout, or where one stands if that is read-only."""
+    return ROOT if os.access(ROOT, os.W_OK) else Path.cwd()
+
+
 def _keep(path: Path, memory: dict) -> None:
-    """A read-only checkout is no error: the next start parses again."""
+    """Where nothing can be written, the next start parses again."""
     memory.pop("new", None)
     with contextlib.suppress(OSError):
         write_text(path, json.dumps(memory))

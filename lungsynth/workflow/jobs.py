@@ -1,14 +1,19 @@
 """What the scheduler leaves for its jobs; read at every parse, so it imports next to nothing."""
 
+import getpass
 import glob
 import os
 
 
 def tell_jobs(repository: str) -> None:
-    """Leave in the environment what steps need of the scheduler: where lungsynth lies, and the scheduler's own pid."""
+    """Leave in the environment what steps need of the scheduler: where lungsynth lies, the scheduler's pid, a name."""
     places = [repository, os.environ.get("PYTHONPATH")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, places))
     os.environ["LUNGSYNTH_SCHEDULER"] = str(os.getpid())
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not be in its list; Snakemake and torch ask for the name
+        os.environ["LOGNAME"] = f"user{os.getuid()}"
 
 
 def gpus_asked(device: str) -> int:

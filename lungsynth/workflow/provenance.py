@@ -14,11 +14,15 @@ LOCK = ROOT / "requirements.txt"
 LEDGER = "provenance.json"
 
 
-def gather(study_folder: Path) -> dict[str, Any]:
-    """The ledger of a study: one entry a file, and what holds for all of them.
+def gather(study_folder: Path, itself: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The ledger of a study: one entry a file, the jobs that made them, and what holds for all of them.
 
     An entry has the file's sha256, the rule, its settings view and code digest, what the step noted (device, ...), and
     its inputs with the sha256 that their own makers recorded (or, for the user's files, that they have now).
+
+    Args:
+        study_folder: results/STUDY.
+        itself: the job that writes the ledger (`records.asked`), which has no record yet.
     """
     records = [read_json(path) for path in sorted((study_folder / FOLDER).glob("*.json"))]
     records = [record for record in records if any(Path(path).exists() for path in record["outputs"])]
@@ -37,7 +41,13 @@ def gather(study_folder: Path) -> dict[str, Any]:
                 "facts": record["facts"],
                 "inputs": inputs,
             }
-    return {"study": study_folder.name, "environment": environment(), "files": dict(sorted(files.items()))}
+    jobs = [*(record["asked"] for record in records if "asked" in record), *([itself] if itself else [])]
+    return {
+        "study": study_folder.name,
+        "environment": environment(),
+        "files": dict(sorted(files.items())),
+        "jobs": sorted(jobs, key=lambda job: job["outputs"]),
+    }
 
 
 def environment() -> dict[str, Any]:

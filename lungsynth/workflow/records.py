@@ -24,8 +24,14 @@ def write(job: Any, inputs: list[str], outputs: list[str]) -> None:
         "inputs": sorted(inputs),
         "outputs": {path: digest for output in sorted(outputs) for path, digest in hashes(output).items()},
         "facts": job.facts,
+        "asked": asked(job, inputs, outputs),
     }
     write_text(root / FOLDER / f"{name}.json", to_json(record))
+
+
+def asked(job: Any, inputs: list[str], outputs: list[str]) -> dict[str, Any]:
+    """A job as Snakemake knows it: files and folders by the names that its rule gives them, and its params."""
+    return {"rule": job.rule, "inputs": sorted(inputs), "outputs": sorted(outputs), "params": dict(vars(job.params))}
 
 
 def study_folder(path: str) -> Path:

@@ -5,9 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_provenance import STUDY, chain, put  # noqa: F401  (the chain is a fixture)
+from test_provenance import STUDY, chain, finish, put  # noqa: F401  (the chain is a fixture)
 
-from lungsynth.workflow import audit, provenance
+from lungsynth.workflow import audit, provenance, runs
 
 
 @pytest.fixture
@@ -34,6 +34,17 @@ def test_an_edited_output_is_found(ledger):
 def test_a_deleted_intermediate_is_found(ledger):
     Path("results/tiny/scans/1/s.nii.gz").unlink()
     assert "missing: results/tiny/scans/1/s.nii.gz (made by prepare)" in found(ledger)
+
+
+def test_a_state_that_was_cleaned_away_is_not_missed(chain):  # noqa: F811
+    for number in (1, 2, 10):
+        put(f"results/tiny/gan/state-{number}.pt", f"state {number}")
+        finish("train", [], [f"results/tiny/gan/state-{number}.pt"], {"segment": number})
+    ledger = provenance.gather(STUDY)
+    Path("results/tiny/gan/state-2.pt").unlink()
+    assert not audit.wrong_files(ledger)
+    Path("results/tiny/gan/state-10.pt").unlink()
+    assert list(audit.wrong_files(ledger)) == [f"results/tiny/gan/state-{number}.pt" for number in (10, 2)]
 
 
 def test_a_file_that_no_step_made_is_found_and_hidden_ones_are_not_asked(ledger):
@@ -114,7 +125,7 @@ def page(monkeypatch, tmp_path):
     """The audit's entry, in the chain's folder, with a dry run that has nothing to do."""
     put("config.yaml", "study: tiny\n")
     put("studies/other.yaml", "study: other\n")
-    monkeypatch.setattr(audit, "ROOT", tmp_path)
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
     monkeypatch.setattr(audit, "dry_run", lambda arguments: [])
     monkeypatch.setattr(audit, "profile", list)
     have = provenance.locked()

@@ -101,6 +101,19 @@ def test_the_ledger_is_json_and_repeats_itself():
     assert one == other
 
 
+def test_the_jobs_are_there_as_snakemake_knows_them_with_the_one_that_writes_the_ledger():
+    itself = {"rule": "record", "inputs": [], "outputs": ["results/tiny/provenance.json"], "params": {}}
+    jobs = provenance.gather(STUDY, itself)["jobs"]
+    assert [job["outputs"] for job in jobs] == [
+        ["results/tiny/banks/fit.npz"],
+        ["results/tiny/provenance.json"],
+        ["results/tiny/scans/0"],
+        ["results/tiny/scans/1"],
+    ]
+    cut = {"rule": "cut", "inputs": ["results/tiny/scans/0", "results/tiny/scans/1"]}
+    assert jobs[0] == {**cut, "outputs": ["results/tiny/banks/fit.npz"], "params": {"code": "code of cut"}}
+
+
 def test_the_environment_names_code_lock_packages_and_machine():
     found = provenance.environment()
     assert set(found) == {"tree", "lock", "packages", "python", "machine"}

@@ -230,6 +230,12 @@ def test_a_finished_step_leaves_a_record():
         "inputs": ["a.npy", "b.npy", "in.txt"],
         "outputs": {"results/tiny/stage/thing.txt": hashlib.sha256(b"made").hexdigest()},
         "facts": {"device": "cpu"},
+        "asked": {
+            "rule": "make_thing",
+            "inputs": ["a.npy", "b.npy", "in.txt"],
+            "outputs": ["results/tiny/stage/thing.txt"],
+            "params": {"settings": json.dumps({"seed": 7, "image": {"size_px": 64}, "study": "tiny"}), "code": "abc"},
+        },
     }
 
 
