@@ -16,8 +16,8 @@ from lungsynth.workflow.layout import refuse_old_results
 from lungsynth.workflow.settings import load, view
 from lungsynth.workflow.sources import data_digest, under_data
 
-tell_jobs(workflow.basedir)
 try:
+    tell_jobs(workflow.basedir)
     study = load(config)
     files = Files(study, runs.runs_of(study))
     refuse_old_results(study.study)

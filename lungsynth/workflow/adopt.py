@@ -66,12 +66,17 @@ def _hashes_then(ledger: dict[str, Any], name: str, job: dict[str, Any]) -> dict
     return {path: digest for path, digest in inputs.items() if _under(path, name)}
 
 
-def set_times(jobs: list[dict[str, Any]], now: float) -> None:
-    """Give all files and folders of jobs one time: no input is newer than what was made of it."""
-    for path in (Path(name) for job in jobs for name in job["outputs"]):
-        for one in (path / STAMP, path):
-            if one.exists():
-                os.utime(one, (now, now))
+def set_times(jobs: list[dict[str, Any]], study: str, now: float) -> None:
+    """Give all files and folders of jobs one time: no input is newer than what was made of it.
+
+    The benchmarks of a study get it too, whosever they are: Snakemake takes a job's for one of its results, and none is
+    an input.
+    """
+    made = [Path(name) for job in jobs for name in job["outputs"]]
+    stamps = [path / STAMP for path in made]
+    for path in (*stamps, *made, *Path("logs", study).rglob("*.tsv")):
+        if path.exists():
+            os.utime(path, (now, now))
 
 
 def note(jobs: list[dict[str, Any]], now: float) -> None:
@@ -106,7 +111,7 @@ def main(arguments: list[str]) -> int:
             raise LungsynthError(f"results/{study}/{LEDGER} names no jobs: an earlier version made it; run the study")
         jobs, lines = sound_jobs(ledger)
         now = time.time()
-        set_times(jobs, now)
+        set_times(jobs, study, now)
         note(jobs, now)
     except (LungsynthError, OSError) as error:
         print(f"lungsynth adopt: {error}", file=sys.stderr)

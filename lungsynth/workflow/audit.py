@@ -21,6 +21,7 @@ from lungsynth.workflow.records import sha256
 from lungsynth.workflow.runs import study_of
 
 STATE = re.compile(r"state-(\d+)\.pt")
+MOST_LINES = 60
 TRIGGERS = {"mtime", "params", "input", "software-env"}
 
 
@@ -85,7 +86,9 @@ def dry_run(arguments: list[str]) -> list[str]:
         return [f"dry run: {last}"]
     if "Nothing to be done" in text:
         return []
-    return [f"dry run: {line.strip()}" for line in text.splitlines() if line.strip()][:20]
+    # The table of jobs and the reasons; what stands round them says nothing of this study.
+    lines = text.rpartition("Job stats:")[2].partition("Some jobs were triggered")[0].splitlines()
+    return [f"dry run: {line.strip()}" for line in lines if line.strip(" -")][:MOST_LINES]
 
 
 def profile() -> list[str]:

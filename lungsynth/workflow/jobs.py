@@ -4,9 +4,21 @@ import getpass
 import glob
 import os
 
+from lungsynth.study.errors import WriteError
+
 
 def tell_jobs(repository: str) -> None:
-    """Leave in the environment what steps need of the scheduler: where lungsynth lies, the scheduler's pid, a name."""
+    """Leave in the environment what steps need of the scheduler: where lungsynth lies, the scheduler's pid, a name.
+
+    Raises:
+        WriteError: results cannot be written where one stands.
+    """
+    if not os.access(os.curdir, os.W_OK):
+        there = f'"{repository}/Snakefile"'
+        raise WriteError(
+            f"{os.getcwd()}: cannot be written, and results go where one stands; "
+            f"run from a folder of yours: snakemake --snakefile {there} ..."
+        )
     places = [repository, os.environ.get("PYTHONPATH")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, places))
     os.environ["LUNGSYNTH_SCHEDULER"] = str(os.getpid())
