@@ -30,7 +30,8 @@ def embed(
     """Features and logits of int16 HU images [n, h, w], in batches of a fixed size; one pass for both.
 
     Raises:
-        DataError: the extractor wants masks and there are none, or a shape that fits them, or there is no image.
+        DataError: the extractor wants masks and there are none, or a shape that fits them, or there is no image; or
+            what it gives is not finite.
     """
     if images.ndim != 3 or not len(images):
         raise DataError(f"images must be [n, h, w] with n at least 1, got {images.shape}")
@@ -52,7 +53,14 @@ def embed(
             some_features, some_logits, _ = extractor(hu, mask)
             features.append(some_features.double().cpu().numpy())
             logits.append(some_logits.double().cpu().numpy())
-    return Embedding(np.concatenate(features), np.concatenate(logits))
+    made = Embedding(np.concatenate(features), np.concatenate(logits))
+    wrong = ~(np.isfinite(made.features).all(axis=1) & np.isfinite(made.logits).all(axis=1))
+    if wrong.any():
+        raise DataError(
+            f"extractor {extractor.card.name!r} gives no finite numbers for {int(wrong.sum())} of {len(wrong)} images, "
+            f"the first of them image {int(wrong.argmax())}: its training has gone astray"
+        )
+    return made
 
 
 def features_of(extractor: torch.nn.Module, images: np.ndarray, masks: np.ndarray | None = None) -> np.ndarray:

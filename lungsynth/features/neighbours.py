@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from lungsynth.study.errors import DataError
+
 
 def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Euclidean distances between all rows: [n, d], [m, d] -> float64 [n, m]."""
@@ -13,10 +15,10 @@ def radii(points: np.ndarray, k: int) -> np.ndarray:
     """Distance of each row to its k-th nearest other row, float64 [n].
 
     Raises:
-        ValueError: no more than k rows.
+        DataError: no more than k rows.
     """
     if len(points) <= k:
-        raise ValueError(f"{len(points)} rows have no {k}-th neighbour each")
+        raise DataError(f"{len(points)} images have no {k}-th neighbour each, at least {k + 1} wanted")
     return np.partition(distances(points, points), k, axis=1)[:, k]  # the 0-th is the row itself
 
 

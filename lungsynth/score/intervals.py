@@ -87,10 +87,10 @@ def jackknife_interval(
         level: for example 0.95.
         least, greatest: range of the statistic.
     """
-    parts = [jackknife_variance(side) for side in (real, fake)]
-    variance = sum(parts)
+    parts = [(jackknife_variance(side), len(side) - 1) for side in (real, fake)]
+    variance = sum(part for part, _ in parts)
     if variance == 0:
         return value, value
-    freedom = variance**2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, (real, fake), strict=True))
+    freedom = variance**2 / sum(part**2 / groups for part, groups in parts if part)
     reach = float(student.ppf(0.5 + level / 2, freedom)) * variance**0.5
     return max(least, value - reach), min(greatest, value + reach)

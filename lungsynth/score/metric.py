@@ -7,6 +7,7 @@ import numpy as np
 
 from lungsynth.score.intervals import Interval, groups_of, jackknife_interval, notes_of
 from lungsynth.score.samples import Sample
+from lungsynth.study.errors import DataError
 
 MOST_GROUPS = 20
 
@@ -32,7 +33,11 @@ class Metric(ABC):
 
     @abstractmethod
     def value(self, real: np.ndarray, fake: np.ndarray, held_out: np.ndarray | None = None) -> float:
-        """The number."""
+        """The number.
+
+        Raises:
+            DataError: a feature or the number itself is not finite (`check_points`, `finite`), or images are too few.
+        """
 
     @abstractmethod
     def interval(
@@ -61,7 +66,8 @@ class MeanMetric(Metric):
 
     def value(self, real: np.ndarray, fake: np.ndarray, held_out: np.ndarray | None = None) -> float:
         """Mean of the contributions."""
-        return float(self.contributions(real, fake, held_out).mean())
+        check_points(1, real=real, generated=fake, unseen=held_out)
+        return finite(float(self.contributions(real, fake, held_out).mean()))
 
     def interval(
         self,
@@ -89,6 +95,41 @@ class MeanMetric(Metric):
         value = self.value(real.points, fake.points, unseen)
         low, high = jackknife_interval(value, *sides, level, self.least, self.greatest)
         return Interval(low, high, "jackknife by patient and by groups of images", notes_of(real))
+
+
+def check_points(least: int, **sides: np.ndarray | None) -> None:
+    """Refuse features or logits that no number can be made of: comparisons with NaN are false, which some metrics
+    would take for the best there is.
+
+    Args:
+        least: images that each side needs.
+        sides: [n, d] by the name that the message calls them; None is passed over.
+
+    Raises:
+        DataError: too few images, or a value that is not finite.
+    """
+    for name, points in sides.items():
+        if points is None:
+            continue
+        if len(points) < least:
+            raise DataError(f"{len(points)} {name} images, at least {least} wanted")
+        wrong = ~np.isfinite(points).all(axis=1)
+        if wrong.any():
+            raise DataError(
+                f"the features of {int(wrong.sum())} of {len(points)} {name} images are no finite numbers, "
+                f"the first of row {int(wrong.argmax())}"
+            )
+
+
+def finite(number: float) -> float:
+    """The number, if it is one.
+
+    Raises:
+        DataError: it is NaN or infinite, as features too large to be squared make it.
+    """
+    if not np.isfinite(number):
+        raise DataError(f"comes out as {number}: the features are too large to compute with")
+    return number
 
 
 def too_few(what: str, n: int, least: int) -> list[str]:

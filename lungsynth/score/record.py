@@ -8,7 +8,7 @@ import numpy as np
 
 from lungsynth.score import floors
 from lungsynth.score.intervals import OF_ONE_PATIENT
-from lungsynth.score.metric import Metric
+from lungsynth.score.metric import Metric, finite
 from lungsynth.score.samples import Sample
 from lungsynth.sets.tables import read_json, write_json
 from lungsynth.study.errors import DataError
@@ -126,7 +126,7 @@ def measure(
         others: real images of patients outside the reference, for floors at the set's own n (see `floors`).
 
     Raises:
-        DataError: fewer than 8 images on a side, or a reference is missing.
+        DataError: fewer than 8 images on a side, or a reference is missing, or no number can be made of the features.
     """
     needed = [fake] + ([] if metric.reference == "none" else [reference])
     needed += [held_out] if metric.reference == "both" else []
@@ -135,15 +135,21 @@ def measure(
         raise DataError(f"{metric.name} of {names[0]} against {names[1]}: {sizes} images, 8 wanted on each side")
     stream = ("score", *names, metric.name, source.extractor)
     real = None if metric.reference == "none" else reference
-    value = metric.value(
-        None if real is None else real.points, fake.points, None if held_out is None else held_out.points
-    )
+    points = (None if side is None else side.points for side in (real, fake, held_out))
     stream_of = rng(seed, *stream, "interval")
     alone = real is not None and real.one_patient
-    interval = (
-        OF_ONE_PATIENT if alone else metric.interval(real, fake, held_out, stream_of, effort.draws, effort.confidence)
-    )
-    floor = floors.of_metric(metric, reference, fake, held_out, rng(seed, *stream, "floor"), effort.halves, others)
+    try:
+        value = metric.value(*points)
+        interval = (
+            OF_ONE_PATIENT
+            if alone
+            else metric.interval(real, fake, held_out, stream_of, effort.draws, effort.confidence)
+        )
+        for bound in () if alone else (interval.low, interval.high):
+            finite(bound)
+        floor = floors.of_metric(metric, reference, fake, held_out, rng(seed, *stream, "floor"), effort.halves, others)
+    except DataError as error:
+        raise DataError(f"{metric.name} of {names[0]} against {names[1]}: {error}") from None
     warnings = [*metric.warnings(0 if real is None else len(real), len(fake), source.dimensions), *interval.notes]
     if floor is None:
         warnings.append("too few real images for a floor")

@@ -61,15 +61,6 @@ class Slopes:
         return self.line(start, end)[0]
 
 
-def slope_curve(losses: np.ndarray, start: int, every: int = 5) -> tuple[np.ndarray, np.ndarray]:
-    """Slopes of [start, e] for e = start + every, start + 2 every ... (FACTS 5.3): (e, slope), both [k]."""
-    slopes = Slopes()
-    for value in losses:
-        slopes.append(float(value))
-    ends = np.arange(start + max(every, LEAST_POINTS - 1), len(losses), every)
-    return ends, np.array([slopes.slope(start, int(end)) for end in ends])
-
-
 @dataclass
 class LossMonitor:
     """The online rule of FACTS 5.5 on the generator's loss g and the discriminator's d.

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lungsynth.study.stages import Monitor
-from lungsynth.train.monitor import LossMonitor, Slopes, slope_curve
+from lungsynth.train.monitor import LossMonitor, Slopes
 
 X = np.arange(500.0)
 
@@ -129,9 +129,10 @@ def test_the_synthetic_curves_are_those_of_the_facts():
     ],
 )
 def test_slope_curves_agree_with_the_table(name, start, table):
-    ends, slopes = slope_curve(curves()[name][0], start)
-    found = dict(zip(ends.tolist(), np.round(slopes, 6).tolist(), strict=True))
-    assert {end: found[end] for end in table} == table
+    slopes = Slopes()
+    for loss in curves()[name][0]:
+        slopes.append(float(loss))
+    assert {end: round(slopes.slope(start, end), 6) for end in table} == table
 
 
 def test_the_lines_over_the_whole_course_agree_with_the_reported_means():

@@ -7,7 +7,7 @@ import torch
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from lungsynth.score.intervals import Interval, groups_of, jackknife_interval, notes_of
-from lungsynth.score.metric import Metric, too_few
+from lungsynth.score.metric import Metric, check_points, finite, too_few
 from lungsynth.score.registry import METRICS
 from lungsynth.score.samples import Sample
 
@@ -103,12 +103,13 @@ class Fid(Metric):
 
     def value(self, real: np.ndarray, fake: np.ndarray, held_out: np.ndarray | None = None) -> float:
         """The distance of two sets of features, at least 2 images each; by `frechet_of_few` below d images a side."""
+        check_points(2, real=real, generated=fake)
         if min(len(real), len(fake)) < real.shape[1]:
-            return max(0.0, frechet_of_few(np.asarray(real, np.float64), np.asarray(fake, np.float64)))
+            return max(0.0, finite(frechet_of_few(np.asarray(real, np.float64), np.asarray(fake, np.float64))))
         metric = FrechetInceptionDistance(feature=GivenFeatures(real.shape[1]).eval(), normalize=False)
         metric.update(torch.from_numpy(np.ascontiguousarray(real, np.float64)), real=True)
         metric.update(torch.from_numpy(np.ascontiguousarray(fake, np.float64)), real=False)
-        return max(0.0, float(metric.compute()))
+        return max(0.0, finite(float(metric.compute())))  # rounding may end below 0
 
     def interval(
         self,
@@ -133,27 +134,3 @@ class Fid(Metric):
         """Fewer than 2 d or 500 images on a side."""
         least = max(2 * d, 500)
         return too_few("real images", n_real, least) + too_few("images", n_fake, least)
-
-
-def infinity(
-    real: np.ndarray, fake: np.ndarray, rng: np.random.Generator, sizes: int = 6, repeats: int = 4
-) -> tuple[float, float]:
-    """FID extrapolated to endless samples, and the slope on 1 / n (Chong & Forsyth 2020).
-
-    FID at `sizes` sizes from max(d, n / 5) to n, `repeats` random draws of each, and a straight line in 1 / n.
-
-    Raises:
-        ValueError: no side of more than d images.
-    """
-    n, d = min(len(real), len(fake)), real.shape[1]
-    if n <= d:
-        raise ValueError(f"{n} images are not more than {d} features")
-    inverse, values = [], []
-    for size in np.linspace(max(d, n / 5), n, sizes).astype(int):
-        for _ in range(repeats):
-            first = moments(real[rng.choice(len(real), size, replace=False)])
-            mean, covariance = moments(fake[rng.choice(len(fake), size, replace=False)])
-            inverse.append(1 / size)
-            values.append(frechet(*first, mean[None], covariance[None])[0])
-    slope, intercept = np.polyfit(inverse, values, 1)
-    return float(intercept), float(slope)

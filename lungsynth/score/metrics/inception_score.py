@@ -9,7 +9,7 @@ from scipy.special import entr, softmax
 from torchmetrics.image.inception import InceptionScore as TorchInceptionScore
 
 from lungsynth.score.intervals import Interval, draw_counts, percentile_interval
-from lungsynth.score.metric import Metric, too_few
+from lungsynth.score.metric import Metric, check_points, finite, too_few
 from lungsynth.score.registry import METRICS
 from lungsynth.score.samples import Sample
 
@@ -60,7 +60,8 @@ class InceptionScore(Metric):
 
     def value(self, real: np.ndarray | None, fake: np.ndarray, held_out: np.ndarray | None = None) -> float:
         """The score of logits `fake` [n, classes]; the other arguments are not used."""
-        return self.mean_and_sd(fake)[0]
+        check_points(1, generated=fake)
+        return finite(self.mean_and_sd(fake)[0])
 
     def interval(
         self,

@@ -1,14 +1,11 @@
 """Kernel inception distance."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torchmetrics.image.kid import KernelInceptionDistance
 
 from lungsynth.score.intervals import Interval, draw_counts, notes_of, percentile_interval
-from lungsynth.score.metric import Metric, too_few
+from lungsynth.score.metric import Metric, check_points, finite, too_few
 from lungsynth.score.pairs import kernel_distances
 from lungsynth.score.registry import METRICS
 from lungsynth.score.samples import Sample
@@ -31,9 +28,10 @@ class Kid(Metric):
 
     def value(self, real: np.ndarray, fake: np.ndarray, held_out: np.ndarray | None = None) -> float:
         """The distance of two sets of features, at least 2 images each."""
+        check_points(2, real=real, generated=fake)
         first, second = Sample.of(real), Sample.of(fake)
         ones = np.ones((1, len(real))), np.ones((1, len(fake)))
-        return float(kernel_distances(first, second, *ones)[0])
+        return finite(float(kernel_distances(first, second, *ones)[0]))
 
     def interval(
         self,
@@ -53,21 +51,3 @@ class Kid(Metric):
     def warnings(self, n_real: int, n_fake: int, d: int) -> list[str]:
         """Fewer than 100 images on a side."""
         return too_few("real images", n_real, 100) + too_few("images", n_fake, 100)
-
-
-def over_subsets(real: np.ndarray, fake: np.ndarray, subsets: int, subset_size: int, seed: int) -> tuple[float, float]:
-    """Mean and sd (n) of KID over random subsets, as publications print it, by torchmetrics.
-
-    Raises:
-        ValueError: a side has fewer images than `subset_size`.
-    """
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
-        warnings.simplefilter("ignore")  # of the buffer's size
-        torch.manual_seed(seed)  # torchmetrics draws by the global generator
-        metric = KernelInceptionDistance(
-            feature=torch.nn.Identity().eval(), subsets=subsets, subset_size=subset_size, normalize=False
-        )
-        metric.update(torch.from_numpy(np.ascontiguousarray(real, np.float64)), real=True)
-        metric.update(torch.from_numpy(np.ascontiguousarray(fake, np.float64)), real=False)
-        mean, deviation = metric.compute()
-    return float(mean), float(deviation)

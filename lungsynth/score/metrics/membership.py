@@ -6,7 +6,7 @@ import numpy as np
 
 from lungsynth.features.neighbours import nearest
 from lungsynth.score.intervals import Interval, draw_counts, notes_of, percentile_interval
-from lungsynth.score.metric import Metric, too_few
+from lungsynth.score.metric import Metric, check_points, too_few
 from lungsynth.score.pairs import between_means
 from lungsynth.score.registry import METRICS
 from lungsynth.score.samples import Sample
@@ -33,6 +33,7 @@ class Membership(Metric):
 
     def value(self, real: np.ndarray, fake: np.ndarray, held_out: np.ndarray | None = None) -> float:
         """The AUC; `real` are the training images, `held_out` images of other patients."""
+        check_points(1, real=real, generated=fake, unseen=held_out)
         return float(wins(real, held_out, fake).mean())
 
     def interval(

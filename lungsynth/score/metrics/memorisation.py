@@ -19,8 +19,9 @@ class Memorisation(Authenticity):
     higher_is_better = False
 
     def contributions(self, real: np.ndarray, fake: np.ndarray, held_out: np.ndarray | None = None) -> np.ndarray:
-        """1 for each fake nearer to `real` (training) than to `held_out`, else 0; the larger of the two is thinned
-        evenly."""
+        """1 for each fake nearer to `real` (training) than to `held_out`, .5 where it is as near to both, else 0; the
+        larger of the two is thinned evenly."""
         n = min(len(real), len(held_out))
         train, unseen = (side[np.arange(n) * len(side) // n] for side in (real, held_out))
-        return (nearest(fake, train)[1] < nearest(fake, unseen)[1]).astype(float)
+        seen, not_seen = nearest(fake, train)[1], nearest(fake, unseen)[1]
+        return (seen < not_seen) + 0.5 * (seen == not_seen)

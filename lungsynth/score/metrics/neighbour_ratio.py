@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lungsynth.features.neighbours import distances
+from lungsynth.score.metric import check_points
 from lungsynth.score.metrics.authenticity import Authenticity
 from lungsynth.score.registry import METRICS
 
@@ -17,6 +18,7 @@ class NeighbourRatio(Authenticity):
     name = "neighbour_ratio"
 
     def contributions(self, real: np.ndarray, fake: np.ndarray, held_out: np.ndarray | None = None) -> np.ndarray:
-        """d1 / d2 of each fake; 1 where both are 0."""
+        """d1 / d2 of each fake; 0, a copy's, where both are 0."""
+        check_points(2, real=real)
         two = np.partition(distances(fake, real), 1, axis=1)[:, :2]
-        return np.divide(two[:, 0], two[:, 1], out=np.ones(len(fake)), where=two[:, 1] > 0)
+        return np.divide(two[:, 0], two[:, 1], out=np.zeros(len(fake)), where=two[:, 1] > 0)
