@@ -44,7 +44,7 @@ demo: install ## the whole chain on the phantom cohort: minutes on two cores; en
 	@printf '\nLook at:\n  results/$(NAME)/report/report.html    the report, opens offline\n  results/$(NAME)/release/              the data set: manifest.csv, lesions.csv, images, masks\n  results/$(NAME)/score/scores.csv      every score with its interval and floor\n  results/$(NAME)/cohort/qc.html        a picture of every scan\n'
 
 resume: install ## go on after a killed run; refused while a run of the study lives
-	@$(PYTHON) -m lungsynth.workflow.runs $(OVERLAY)
+	@$(PYTHON) -m lungsynth.workflow.alive $(OVERLAY)
 	@$(RUN)
 
 status: install ## what would run, and why

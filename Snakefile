@@ -27,7 +27,7 @@ include: "rules/provenance.smk"
 
 
 onstart:
-    from lungsynth.workflow.runs import hold
+    from lungsynth.workflow.alive import hold
 
     hold(study.study)
 

@@ -16,10 +16,10 @@ from typing import Any
 
 from lungsynth.sets.tables import read_json
 from lungsynth.study.errors import LungsynthError
+from lungsynth.workflow.alive import lives, study_of
 from lungsynth.workflow.audit import dry_run, profile, wrong_files
 from lungsynth.workflow.provenance import LEDGER
 from lungsynth.workflow.records import hashes
-from lungsynth.workflow.runs import lives, study_of
 
 STAMP = ".snakemake_timestamp"
 """Where Snakemake keeps the time of a folder."""

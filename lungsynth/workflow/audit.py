@@ -15,10 +15,10 @@ import yaml
 from lungsynth.sets.tables import read_json
 from lungsynth.study.errors import LungsynthError
 from lungsynth.workflow import provenance
+from lungsynth.workflow.alive import study_of
 from lungsynth.workflow.digest import ROOT
 from lungsynth.workflow.provenance import LEDGER
 from lungsynth.workflow.records import sha256
-from lungsynth.workflow.runs import study_of
 
 STATE = re.compile(r"state-(\d+)\.pt")
 MOST_LINES = 60

@@ -8,7 +8,7 @@ import pytest
 from snakemake.persistence.file import FilePersistence
 from test_provenance import STUDY, chain, put  # noqa: F401  (the chain is a fixture)
 
-from lungsynth.workflow import adopt, provenance, runs
+from lungsynth.workflow import adopt, alive, provenance
 
 SCANS, BANK = [f"results/tiny/scans/{batch}" for batch in (0, 1)], "results/tiny/banks/fit.npz"
 
@@ -25,7 +25,7 @@ def copied(chain, monkeypatch, tmp_path):  # noqa: F811
     put(STUDY / "provenance.json", json.dumps(ledger))
     for number, path in enumerate(sorted(tmp_path.rglob("*"), reverse=True)):
         os.utime(path, (1000 + number, 1000 + number))
-    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    monkeypatch.setattr(alive, "ROOT", tmp_path)
     monkeypatch.setattr(adopt, "dry_run", lambda arguments: [])
     monkeypatch.setattr(adopt, "profile", list)
 

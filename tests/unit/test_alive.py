@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from lungsynth.study.errors import WriteError
-from lungsynth.workflow import jobs, runs
+from lungsynth.workflow import alive, jobs
 
 ROOT = Path(__file__).parents[2]
 HOLD = f"""
 import sys, time
 sys.path.insert(0, {str(ROOT)!r})
-from lungsynth.workflow.runs import hold
+from lungsynth.workflow.alive import hold
 hold('tiny')
 print('held', flush=True)
 time.sleep(60)
@@ -26,8 +26,8 @@ time.sleep(60)
 def workplace(tmp_path, monkeypatch):
     """A folder with a study, the locks of two, and no run."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(runs, "ROOT", tmp_path)
-    monkeypatch.setattr(runs, "_held", [])
+    monkeypatch.setattr(alive, "ROOT", tmp_path)
+    monkeypatch.setattr(alive, "_held", [])
     Path("config.yaml").write_text("study: demo\n")
     Path("tiny.yaml").write_text("study: tiny\n")
     Path("more.yaml").write_text("score: {bootstrap: 3}\n")
@@ -39,7 +39,7 @@ def workplace(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def alive():
+def running():
     """A process that runs the study."""
     process = subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "held\n"
@@ -61,39 +61,39 @@ def locks():
     ],
 )
 def test_a_study_is_the_one_that_the_last_file_names(arguments, study):
-    assert runs.study_of(arguments) == study
+    assert alive.study_of(arguments) == study
 
 
-def test_beside_a_live_run_nothing_is_unlocked(alive, capsys):
-    assert runs.main(["--configfile", "tiny.yaml"]) == 1
+def test_beside_a_live_run_nothing_is_unlocked(running, capsys):
+    assert alive.main(["--configfile", "tiny.yaml"]) == 1
     assert (
         capsys.readouterr().err == "lungsynth resume: a run of study tiny is alive in this folder; wait for its end\n"
     )
     assert len(locks()) == 4
-    assert runs.main(["--configfile", "config.yaml"]) == 0  # another study may go on
+    assert alive.main(["--configfile", "config.yaml"]) == 0  # another study may go on
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
-def test_a_dead_run_s_locks_are_taken_and_no_other_study_s(alive, end):
-    alive.send_signal(end)
-    alive.wait()
-    assert runs.main(["--configfile", "tiny.yaml"]) == 0
+def test_a_dead_run_s_locks_are_taken_and_no_other_study_s(running, end):
+    running.send_signal(end)
+    running.wait()
+    assert alive.main(["--configfile", "tiny.yaml"]) == 0
     assert locks() == ["1.input.lock", "1.output.lock"]
 
 
-def test_two_runs_of_one_study_may_live_and_both_count(alive):
-    runs.hold("tiny")
-    alive.kill()
-    alive.wait()
-    assert runs.lives("tiny")
-    runs._held.pop().close()
-    assert not runs.lives("tiny")
+def test_two_runs_of_one_study_may_live_and_both_count(running):
+    alive.hold("tiny")
+    running.kill()
+    running.wait()
+    assert alive.lives("tiny")
+    alive._held.pop().close()
+    assert not alive.lives("tiny")
 
 
 def test_where_no_run_was_nothing_is_made_and_nothing_refused(tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    assert runs.main([str(tmp_path / "tiny.yaml")]) == 0
+    assert alive.main([str(tmp_path / "tiny.yaml")]) == 0
     assert not list(Path().iterdir())
 
 

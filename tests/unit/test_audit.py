@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from test_provenance import STUDY, chain, finish, put  # noqa: F401  (the chain is a fixture)
 
-from lungsynth.workflow import audit, provenance, runs
+from lungsynth.workflow import alive, audit, provenance
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def page(monkeypatch, tmp_path):
     """The audit's entry, in the chain's folder, with a dry run that has nothing to do."""
     put("config.yaml", "study: tiny\n")
     put("studies/other.yaml", "study: other\n")
-    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    monkeypatch.setattr(alive, "ROOT", tmp_path)
     monkeypatch.setattr(audit, "dry_run", lambda arguments: [])
     monkeypatch.setattr(audit, "profile", list)
     have = provenance.locked()
