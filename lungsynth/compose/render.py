@@ -150,12 +150,10 @@ def shard_rows(plan: pd.DataFrame, shard: int, settings: Render) -> pd.DataFrame
     return rows
 
 
-def render_shard(
-    renderer: Renderer, plan: pd.DataFrame, shard: int, progress=None
-) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
+def render_shard(renderer: Renderer, plan: pd.DataFrame, shard: int) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
     """Images int16 [n, h, w], masks uint8 [n, h, w] and lesion rows (LESION_COLUMNS) of one shard.
 
-    `image` is the place in the shard, `composite` the rank in the plan. `progress` is called after each image.
+    `image` is the place in the shard, `composite` the rank in the plan.
     """
     chosen = shard_rows(plan, shard, renderer.settings)
     height, width = renderer.normals.images.shape[1:]
@@ -166,6 +164,4 @@ def render_shard(
         made = renderer.render(int(row.normal), int(row.group))
         images[place], masks[place] = made.image, made.mask
         lesions += [{"image": place, "composite": int(row.rank), **lesion} for lesion in made.lesions]
-        if progress is not None:
-            progress(1)
     return images, masks, pd.DataFrame(lesions, columns=list(LESION_COLUMNS))

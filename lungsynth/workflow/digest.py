@@ -15,9 +15,13 @@ from lungsynth.ct.files import write_text
 ROOT = Path(__file__).resolve().parents[2]
 # Their effect reaches a step through the settings view that its rule carries.
 LEFT_OUT = ("lungsynth.study", "lungsynth.workflow")
-# It stands between a training script and the loop: what it hands on makes the state, and without it nobody would see
-# the loop's own edits.
-COUNTED = "lungsynth.workflow.training"
+# But for these: the one stands between a training script and the loop, and what it hands on makes the state; from the
+# other every random number descends.
+COUNTED = ("lungsynth.workflow.training", "lungsynth.study.seeds")
+# The view carries values and not what the models compute of them, such as a pixel's size: that counts where its name is
+# used (`_computed`). These modules compute nothing of settings.
+NO_SETTINGS = ("__init__.py", "base.py", "errors.py", "registry.py", "seeds.py")
+FORMAT = b"2"
 MEMORY = Path(".snakemake", "lungsynth-code.json")
 TEMPLATES = {".html", ".j2", ".css", ".js", ".md"}
 
@@ -25,15 +29,18 @@ TEMPLATES = {".html", ".j2", ".css", ".js", ".md"}
 def code_digest(script: str, *plugins: str) -> str:
     """Digest of a script, of the plug-in modules that the study names and of all of lungsynth that they import.
 
-    Imports inside functions count; a package's `__init__` counts with every module of it. Comments, docstrings and
-    formatting do not change it.
+    Imports inside functions count; a package's `__init__` counts with every module of it; a property or a method of a
+    settings model counts with every file that uses its name, a field with none. Comments, docstrings and formatting do
+    not change it.
 
     Args:
         script: path under workflow_scripts/, for example "banks/cut_banks.py".
         plugins: modules that a registry imports by name, for example "lungsynth.generate.dcgan.network".
     """
-    names = [(str(path.relative_to(ROOT)), _parsed(path)[0]) for path in code_files(script, *plugins)]
-    return hashlib.sha256(repr(names).encode()).hexdigest()[:16]
+    files = code_files(script, *plugins)
+    names = [(str(path.relative_to(ROOT)), _parsed(path)[0]) for path in files]
+    computed = _computed({name for path in files for name in _parsed(path)[2]})
+    return hashlib.sha256(repr([*names, *computed]).encode()).hexdigest()[:16]
 
 
 def code_files(script: str, *plugins: str) -> list[Path]:
@@ -60,21 +67,47 @@ def tree_digest() -> str:
 
 
 @cache
-def _parsed(path: Path) -> tuple[str, tuple[Path, ...]]:
-    """The digest of one file's meaning, and the files of lungsynth that it imports."""
+def _parsed(path: Path) -> tuple[str, tuple[Path, ...], frozenset[str]]:
+    """The digest of one file's meaning, the files of lungsynth that it imports, names of settings' members it uses."""
     content = path.read_bytes()
     if path.suffix != ".py":
-        return hashlib.sha256(content).hexdigest(), ()
-    package = ".".join(path.relative_to(ROOT).with_suffix("").parts[:-1])
-    meaning, names, texts = _remembered(content, package)
+        return hashlib.sha256(content).hexdigest(), (), frozenset()
+    meaning, names, texts, used, _ = _remembered(content, _package(path))
     imported = [file for name in names for file in _files(name)]
-    return meaning, tuple(dict.fromkeys([*imported, *_templates(path.parent, texts)]))
+    files = tuple(dict.fromkeys([*imported, *_templates(path.parent, texts)]))
+    return meaning, files, frozenset(_members().keys() & set(used))
+
+
+def _package(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts[:-1])
+
+
+@cache
+def _members() -> dict[str, list]:
+    """Name -> [digest, names that it uses] of every function of that name in `study` that computes of settings."""
+    found: dict[str, list] = {}
+    for path in sorted((ROOT / "lungsynth" / "study").glob("*.py")):
+        if path.name not in NO_SETTINGS:
+            for name, member in _remembered(path.read_bytes(), _package(path))[4]:
+                found.setdefault(name, []).append(member)
+    return found
+
+
+def _computed(used: set[str]) -> list:
+    """What stands behind the names `used` in `study`, and behind those that it uses itself; sorted."""
+    todo, seen = list(used), set()
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo.extend(one for _, inner in _members()[name] for one in inner if one in _members())
+    return [[name, *(digest for digest, _ in _members()[name])] for name in sorted(seen)]
 
 
 def _remembered(content: bytes, package: str) -> list:
     """What `_read` gives, kept by the file's bytes from one start to the next: parsing is most of a dry run's time."""
     memory = _memory()
-    key = hashlib.sha256(package.encode() + b"\0" + content).hexdigest()
+    key = hashlib.sha256(b"\0".join([FORMAT, package.encode(), content])).hexdigest()
     if key not in memory:
         if not memory.get("new"):
             atexit.register(_keep, _place() / MEMORY, memory)
@@ -104,13 +137,41 @@ def _keep(path: Path, memory: dict) -> None:
 
 
 def _read(content: bytes, package: str) -> list:
-    """[digest, imported names, texts that name a template] of a Python file."""
+    """Of a Python file: [digest, imported names, texts that name a template, all names, members of its models]."""
     tree = ast.parse(content)
     names = _imports(tree, package)
     texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     _strip_docstrings(tree)
     meaning = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return [meaning, names, [text for text in texts if any(suffix in text for suffix in TEMPLATES)]]
+    templates = [text for text in texts if any(suffix in text for suffix in TEMPLATES)]
+    members = _members_of(tree) if package == "lungsynth.study" else []
+    return [meaning, names, templates, _used(tree), members]
+
+
+def _used(tree: ast.AST) -> list[str]:
+    """All names and attributes in a tree, those imported too."""
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return sorted(names | {node.name for node in ast.walk(tree) if isinstance(node, ast.alias)})
+
+
+def _members_of(tree: ast.Module) -> list:
+    """[name, [digest, names that it uses]] of functions, of methods but the validators', and of a module's constants.
+
+    Fields are left out: the view carries them. So are validators: they refuse, and what they change is in the view.
+    """
+    found = []
+    for node in [*tree.body, *(part for one in tree.body if isinstance(one, ast.ClassDef) for part in one.body)]:
+        if isinstance(node, ast.FunctionDef) and not any("validator" in ast.dump(one) for one in node.decorator_list):
+            names = [node.name]
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node in tree.body:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
+        else:
+            names = []
+        member = [hashlib.sha256(ast.dump(node).encode()).hexdigest(), _used(node)]
+        found.extend([name, member] for name in names)
+    return found
 
 
 def _templates(folder: Path, texts: list[str]) -> list[Path]:
@@ -135,7 +196,7 @@ def _imports(tree: ast.AST, package: str) -> list[str]:
 @cache
 def _files(name: str) -> tuple[Path, ...]:
     """The module's file and the `__init__` of every package above it; nothing for a name that is no module."""
-    if name != COUNTED and any(name == room or name.startswith(f"{room}.") for room in LEFT_OUT):
+    if name not in COUNTED and any(name == room or name.startswith(f"{room}.") for room in LEFT_OUT):
         return ()
     base = ROOT.joinpath(*name.split("."))
     if base.with_suffix(".py").is_file():

@@ -136,8 +136,11 @@ def _registry(place: tuple[str, str]) -> Registry:
 
 def _known(registry: Registry, name: str, path: str) -> None:
     if name not in registry.names():
-        hint = nearest(name, registry.names())
-        raise StudyError(f"{path}: no {registry.what} {name!r}{hint}; there are: {', '.join(registry.names())}")
+        known = ", ".join(registry.names())
+        hint = nearest(name, registry.names(), "there are")  # all of them, where none is near
+        raise StudyError(
+            f"{path}: no {registry.what} {name!r}{hint}" + ("" if known in hint else f"; there are: {known}")
+        )
 
 
 def _with_kind(block: Any, path: str) -> Any:

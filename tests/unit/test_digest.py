@@ -17,7 +17,7 @@ TREE = {
         'def run(f):\n    """Run."""\n'
         "    from .late import go\n    from lungsynth.study.seeds import rng\n\n    return go(f, rng)\n"
     ),
-    "lungsynth/room/late.py": "import lungsynth.deep.base as base\n\n\ndef go(f, rng):\n    return base.ONE\n",
+    "lungsynth/room/late.py": "import lungsynth.deep.base as base\n\n\ndef go(f, rng):\n    return base.ONE * f.px\n",
     "lungsynth/room/aside.py": "TWO = 2\n",
     "lungsynth/deep/__init__.py": "",
     "lungsynth/deep/base.py": "ONE = 1\n",
@@ -28,6 +28,15 @@ TREE = {
     "lungsynth/pages/templates/page.html.j2": "<p>hello</p>\n",
     "lungsynth/study/__init__.py": "",
     "lungsynth/study/seeds.py": "def rng():\n    pass\n",
+    "lungsynth/study/errors.py": "def px():\n    pass\n",
+    "lungsynth/study/stages.py": (
+        "from pydantic import model_validator\n\nSIDES = 2\n\n\n"
+        "class Image:\n    size: int = 3\n\n"
+        '    @property\n    def px(self):\n        """Size."""\n        return self._half() * 2\n\n'
+        "    def _half(self):\n        return self.size / SIDES\n\n"
+        "    @property\n    def unused(self):\n        return 1\n\n"
+        '    @model_validator(mode="after")\n    def _px(self):\n        return self.px\n'
+    ),
     "lungsynth/workflow/__init__.py": "",
     "lungsynth/studying/__init__.py": "",
     "lungsynth/studying/notes.py": "THREE = 3\n",
@@ -38,6 +47,9 @@ TREE = {
     "lungsynth/kinds/one/settings.py": "class Settings:\n    pass\n",
     "lungsynth/kinds/__init__.py": "",
 }
+
+
+STAGES = TREE["lungsynth/study/stages.py"]
 
 
 @pytest.fixture
@@ -57,6 +69,7 @@ def forget():
     digest._parsed.cache_clear()
     digest._files.cache_clear()
     digest._memory.cache_clear()
+    digest._members.cache_clear()
 
 
 def after(tree, name, text, *plugins, script="stage/make.py"):
@@ -78,8 +91,15 @@ def after(tree, name, text, *plugins, script="stage/make.py"):
         ("lungsynth/room/__init__.py", "X = 1\n"),
         ("lungsynth/deep/__init__.py", "X = 1\n"),
         ("lungsynth/__init__.py", "X = 1\n"),
+        ("lungsynth/study/seeds.py", "def rng():\n    return 4\n"),
+        ("lungsynth/study/stages.py", STAGES.replace("_half() * 2", "_half() * 3")),
+        ("lungsynth/study/stages.py", STAGES.replace("self.size / SIDES", "self.size // SIDES")),
+        ("lungsynth/study/stages.py", STAGES.replace("SIDES = 2", "SIDES = 4")),
     ],
-    ids=["script", "import", "import in a function", "import of an import", "package", "its package", "root package"],
+    ids=[
+        *("script", "import", "import in a function", "import of an import", "package", "its package", "root package"),
+        *("random numbers", "computed of settings", "what that uses", "its constant"),
+    ],
 )
 def test_an_edit_of_what_counts_changes_it(tree, name, text):
     assert after(tree, name, text)
@@ -93,11 +113,28 @@ def test_an_edit_of_what_counts_changes_it(tree, name, text):
         ("lungsynth/room/late.py", TREE["lungsynth/room/late.py"].replace("go(f, rng)", "go(\n    f,\n    rng,\n)")),
         ("lungsynth/room/__init__.py", ""),
         ("lungsynth/room/aside.py", "TWO = 3\n"),
-        ("lungsynth/study/seeds.py", "def rng():\n    return 4\n"),
+        ("lungsynth/study/errors.py", "def px():\n    return 4\n"),
+        ("lungsynth/study/stages.py", STAGES.replace("size: int = 3", "size: int = 4\n    new: float = 1.5")),
+        ("lungsynth/study/stages.py", STAGES + "\n\nclass New:\n    px: int = 5\n"),
+        ("lungsynth/study/stages.py", STAGES.replace('"""Size."""', '"""Side."""')),
+        ("lungsynth/study/stages.py", STAGES.replace("return 1", "return 2")),
+        ("lungsynth/study/stages.py", STAGES.replace("return self.px", "assert self.px")),
         ("workflow_scripts/stage/other.py", "import os\n"),
         ("rules/a.smk", "rule all:\n"),
     ],
-    ids=["docstring", "comment", "format", "package docstring", "not imported", "study", "other script", "rule"],
+    ids=[
+        *(
+            "docstring",
+            "comment",
+            "format",
+            "package docstring",
+            "not imported",
+            "message",
+            "field",
+            "block of settings",
+        ),
+        *("docstring of a property", "property that is not used", "validator", "other script", "rule"),
+    ],
 )
 def test_an_edit_of_anything_else_does_not(tree, name, text):
     assert not after(tree, name, text)
@@ -136,6 +173,8 @@ def test_files_are_in_order_and_within_the_repository(tree):
         "lungsynth/room/__init__.py",
         "lungsynth/room/late.py",
         "lungsynth/room/tool.py",
+        "lungsynth/study/__init__.py",
+        "lungsynth/study/seeds.py",
         "workflow_scripts/stage/make.py",
     ]
 
@@ -155,7 +194,7 @@ def test_a_digest_is_a_plain_string_that_does_not_depend_on_where_the_tree_lies(
 @pytest.mark.parametrize(
     "name",
     [
-        "lungsynth/study/seeds.py",
+        "lungsynth/study/errors.py",
         "lungsynth/workflow/__init__.py",
         "rules/a.smk",
         "Snakefile",

@@ -147,6 +147,7 @@ def test_a_wrong_value_is_shown_with_what_is_allowed(path, value, parts):
 )
 def test_a_misspelt_kind_gets_the_nearest_and_the_list(path):
     assert message(path, "alhpa") == f"{path}: no kind 'alhpa'; did you mean 'alpha'?; there are: alpha, beta"
+    assert message(path, "zzz") == f"{path}: no kind 'zzz'; there are: alpha, beta"
 
 
 def test_misspelt_names_in_lists():

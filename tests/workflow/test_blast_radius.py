@@ -138,3 +138,17 @@ def test_an_edit_of_one_generator_reruns_that_target_only(finished):
 def test_a_segmenter_s_threshold_reruns_no_training(finished):
     with edited(finished / "studies/test.yaml", "threshold: 0.05", "threshold: 0.06"):
         assert not reruns(finished) & {"train_segmenter", "segment_scans", "cut_windows"}
+
+
+def test_an_edit_of_how_random_numbers_descend_is_seen_by_every_step_that_draws(finished):
+    with edited(finished / "lungsynth/study/seeds.py", ">> 1", ">> 2"):
+        drawing = {"make_phantom", "list_scans", "cut_windows", "train_generator", "draw_groups", "render_shard"}
+        assert drawing <= reruns(finished)
+
+
+def test_an_edit_of_what_is_computed_of_settings_is_seen_where_it_is_used_and_nowhere_before(finished):
+    edit = ("self.fov_mm / self.size_px", "self.fov_mm / self.size_px * 1.0")
+    with edited(finished / "lungsynth/study/stages.py", *edit):
+        found = reruns(finished)
+    assert {"prepare_scans", "cut_banks", "render_shard", "export_shard"} <= found
+    assert not found & {"make_phantom", "annotate_phantom", "list_scans"}

@@ -95,6 +95,16 @@ def test_nodule_patches_are_scored(copy, tmp_path):
     assert no_names(copy, "score_patches")
 
 
+def test_patches_that_another_reader_should_give_are_refused_in_one_line(copy, tmp_path):
+    (tmp_path / "scans").mkdir()
+    sources = "cohort={sources: [{reader: nifti, path: scans}]}"
+    told = run(copy, tmp_path, "score_patches", "--config", "study=elsewhere", sources)
+    lines = [line for line in told.stderr.splitlines() if line.startswith("lungsynth:")]
+    assert told.returncode == 1
+    assert len(lines) == 1
+    assert "cohort.sources: the reader 'nifti' gives no patches to score; name reader: patches" in lines[0]
+
+
 def test_damaged_weights_are_refused_in_one_line(copy, tmp_path):
     write_patches(tmp_path / "lidc_nodules")
     weights = copy / "models/nodule_segmenter/weights.safetensors"

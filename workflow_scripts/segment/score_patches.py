@@ -14,6 +14,10 @@ with step(snakemake) as job:  # noqa: F821
     segment, (source, *_) = job.settings("segment"), job.settings("cohort.sources")
     if not job.input.recipe:
         raise StudyError("segment.init_from: is null; name the network in models/ that is to be scored")
+    if source["reader"] != "patches":
+        raise StudyError(
+            f"cohort.sources: the reader {source['reader']!r} gives no patches to score; name reader: patches"
+        )
     known = read_json(job.input.recipe[0])
     level = segment.threshold or known["operating_point"]["threshold"]
     segmenter, size = apply.load(segment, job.input.state), segment.block()["window_px"]
