@@ -37,7 +37,10 @@ def frechet(mean: np.ndarray, covariance: np.ndarray, means: np.ndarray, covaria
     numbers appear and fewer images than features do no harm.
     """
     half = root(covariance)
-    eigenvalues = np.linalg.eigvalsh(half @ covariances @ half).clip(0)
+    eigenvalues = np.linalg.eigvalsh(half @ covariances @ half)
+    # What rounding leaves of an eigenvalue of 0 has a root a hundred million times as large.
+    noise = len(mean) * np.finfo(float).eps * eigenvalues.max(1, keepdims=True)
+    eigenvalues = np.where(eigenvalues > noise, eigenvalues, 0)
     traces = np.trace(covariance) + np.trace(covariances, axis1=1, axis2=2)
     return np.square(means - mean).sum(1) + traces - 2 * np.sqrt(eigenvalues).sum(1)
 
