@@ -84,6 +84,31 @@ rule make_plan:
         f"{SCRIPTS}/compose/make_plan.py"
 
 
+localrules:
+    write_render_settings,
+
+
+rule write_render_settings:
+    output:
+        settings=f"{R}/compose/render.json",
+    log:
+        f"logs/{study.study}/write_render_settings.log",
+    benchmark:
+        f"logs/{study.study}/write_render_settings.tsv"
+    conda:
+        LIBRARY
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        settings=settings("compose.render"),
+        code=code("compose/write_render_settings.py"),
+    message:
+        "how composites are blended"
+    script:
+        f"{SCRIPTS}/compose/write_render_settings.py"
+
+
 rule render_shard:
     input:
         plan=f"{R}/compose/plan.parquet",

@@ -34,9 +34,9 @@ class Members:
 
     def __init__(self, groups: pd.DataFrame, gap_mm: float):
         group = groups["group"].to_numpy()
-        if len(group) and (np.diff(group) < 0).any():
+        if (group[1:] < group[:-1]).any():
             raise ValueError("rows of the groups' table must be in the order of their groups")
-        self.starts = np.flatnonzero(np.r_[True, np.diff(group) > 0])
+        self.starts = np.flatnonzero(np.r_[True, group[1:] > group[:-1]])
         self.side, self.u, self.v = (groups[name].to_numpy() for name in ("side", "u", "v"))
         lengths = ("radius_mm", "reach_mm", "mean_hu")
         self.radius_mm, self.reach_mm, self.mean_hu = (groups[name].to_numpy(float) for name in lengths)

@@ -1,7 +1,7 @@
 """Pools of real and generated images, and groups of nodules that are laid on one lung together (C7, C8)."""
 
 from dataclasses import dataclass
-from math import exp, factorial
+from math import lgamma, log
 
 import numpy as np
 import pandas as pd
@@ -31,17 +31,17 @@ GROUP_COLUMNS = (
 
 @dataclass(frozen=True)
 class Pool:
-    """What is drawn from: real images first, then generated ones; the counts say how many were asked for and had."""
+    """What is drawn from: real images first, then generated ones; and how many there are of either kind."""
 
     images: ImageSet
-    wanted: dict[str, int]
     got: dict[str, int]
 
 
 def draw_pool(real: ImageSet, generated: ImageSet | None, n_real: int, n_generated: int, seed: int, what: str) -> Pool:
     """min(n, available) images of either kind without replacement, in the order of their sets.
 
-    Generated sets come ordered by selection: the first are taken. Real ones are drawn at random.
+    Real ones are drawn at random. Of the generated ones the best are taken: those with the largest `similarity` to
+    real ones, which selection wrote into their table; the first, where the table has no such column.
 
     Raises:
         DataError: nothing is left to draw from.
@@ -49,12 +49,19 @@ def draw_pool(real: ImageSet, generated: ImageSet | None, n_real: int, n_generat
     picked = np.sort(rng(seed, "compose", "pool", what).permutation(len(real))[:n_real])
     parts = [real.take(picked)]
     if generated is not None and n_generated:
-        parts.append(generated.take(np.arange(min(n_generated, len(generated)))))
+        parts.append(generated.take(_most_alike(generated.table, n_generated)))
     got = {"real": len(picked), "generated": len(parts[1]) if len(parts) > 1 else 0}
     parts = [part for part in parts if len(part)]
     if not parts:
         raise DataError(f"no {what} to compose from: {len(real)} real and none generated in the banks")
-    return Pool(concatenate(parts), {"real": n_real, "generated": n_generated}, got)
+    return Pool(concatenate(parts), got)
+
+
+def _most_alike(table: pd.DataFrame, n: int) -> np.ndarray:
+    """Rows with the largest similarity, at most n, ascending; of equal ones the first."""
+    if "similarity" not in table:
+        return np.arange(min(n, len(table)))
+    return np.sort(np.argsort(-table["similarity"].to_numpy(float), kind="stable")[:n])
 
 
 def placeable(nodules: ImageSet, mm_per_px: float, min_diameter_px: float) -> ImageSet:
@@ -80,7 +87,9 @@ def box_mm(normals: ImageSet) -> dict[int, tuple[float, float]]:
 
 def size_probabilities(mean: float, most: int) -> np.ndarray:
     """Probabilities of 1..most members: a Poisson law of this mean, cut to that range."""
-    weights = np.array([mean**k * exp(-mean) / factorial(k) for k in range(1, most + 1)])
+    # In logarithms: k! and exp(-mean) leave the range of a float long before the law has no mass there.
+    logs = np.array([k * log(mean) - lgamma(k + 1) for k in range(1, most + 1)])
+    weights = np.exp(logs - logs.max())
     return weights / weights.sum()
 
 
@@ -121,7 +130,8 @@ def draw_groups(
         made += 1
     table = pd.DataFrame(rows)
     table["source_nodule"] = [str(patches.ids[k]) for k in table["nodule"]]
-    whole = dict.fromkeys(("group", "nodule"), "uint16") | dict.fromkeys(("member", "side", "turn"), "uint8")
+    # Signed and wide: no count of groups wraps, and a difference of two numbers can be negative.
+    whole = dict.fromkeys(("group", "nodule"), "int32") | dict.fromkeys(("member", "side", "turn"), "uint8")
     return table[list(GROUP_COLUMNS)].astype(whole)
 
 

@@ -83,14 +83,15 @@ def make_plan(scores: Scores, settings: Plan, seed: int) -> tuple[pd.DataFrame, 
     """The plan's rows and a summary for people.
 
     Returns:
-        Rows normal uint16, group uint16 (indices into the pools), clearance_mm float32, rank (0 the best), seed
-        (int64, a function of the study's seed and the pair); and what `summary` gives.
+        Rows normal int32, group int32 (indices into the pool of normals and the groups), clearance_mm float32, rank
+        (0 the best), seed (int64, a function of the study's seed and the pair, so that it names the composite); and
+        what `summary` gives.
     """
     choice = choose(scores.score, settings.keep, settings.max_per_normal, settings.max_per_group)
     normal, group = np.divmod(choice.kept, scores.score.shape[1])
     rows = {
-        "normal": normal.astype(np.uint16),
-        "group": group.astype(np.uint16),
+        "normal": normal.astype(np.int32),
+        "group": group.astype(np.int32),
         "clearance_mm": np.ravel(scores.clearance_mm)[choice.kept],
         "rank": np.arange(len(normal), dtype=np.int32),
         "seed": np.array(

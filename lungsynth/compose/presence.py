@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import ndimage
 
 from lungsynth.ct.lungbox import SIDES
-from lungsynth.sets.bank import read_arrays, write_arrays
+from lungsynth.sets.bank import write_arrays
 from lungsynth.study.errors import DataError
 from lungsynth.study.stages import Presence
 
@@ -56,8 +56,3 @@ def presence_map(nodules: pd.DataFrame, settings: Presence) -> PresenceMap:
 def write(path: str | Path, presence: PresenceMap) -> None:
     """Write the map as .npz."""
     write_arrays(Path(path), probability=presence.probability)
-
-
-def read(path: str | Path) -> PresenceMap:
-    """Read what `write` wrote."""
-    return PresenceMap(read_arrays(path)["probability"])

@@ -1,6 +1,8 @@
 """Composites on demand: the members of a group laid on a normal (C10), in any order with the same pixels."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,15 +10,13 @@ from scipy import ndimage
 
 from lungsynth.compose.clearance import Members
 from lungsynth.compose.patches import Patches
-from lungsynth.ct import shape
-from lungsynth.sets.bank import ImageSet
+from lungsynth.sets.bank import ImageSet, read_rows
+from lungsynth.sets.lesions import MEASURES, measure
+from lungsynth.sets.tables import count_rows, read_parquet
 from lungsynth.study.errors import DataError
 from lungsynth.study.stages import Render
 
-LESION_COLUMNS = (
-    *("image", "lesion", "row", "column", "row_min", "column_min", "row_max", "column_max"),
-    *("diameter_mm", "texture", "mean_hu", "source_nodule", "composite", "normal", "group"),
-)
+LESION_COLUMNS = ("image", "lesion", *MEASURES, "source_nodule", "composite", "normal", "group")
 AERATED_HU = -700
 """Denser pixels of a lung are vessels, walls and lesions, no texture of the parenchyma."""
 TEXTURE_MM = 3.0
@@ -42,12 +42,16 @@ class Renderer:
         nodules: the pool of nodules.
         groups: the groups' table (`groups.draw_groups`).
         settings: feather and texture.
+
+    Pools and groups may be parts of the study's; then the index of a pool's table tells the numbers of its images.
     """
 
     def __init__(self, normals: ImageSet, nodules: ImageSet, groups: pd.DataFrame, settings: Render):
         self.normals, self.settings = normals, settings
         self.patches = Patches(nodules, normals.mm_per_px, settings.feather_mm)
-        self.rows = dict(tuple(groups.groupby("group", sort=False)))
+        self.place = {number: place for place, number in enumerate(normals.table.index)}
+        here = groups.assign(nodule=nodules.table.index.get_indexer(groups["nodule"]))
+        self.rows = dict(tuple(here.groupby("group", sort=False)))
 
     def render(self, normal: int, group: int) -> Composite:
         """Normal number `normal` with the members of group number `group`.
@@ -60,8 +64,8 @@ class Renderer:
         Raises:
             DataError: a member does not lie in a lung of this normal (the pair is not one of the plan).
         """
-        members = self.rows[group]
-        background, lungs = self.normals.images[normal], self.normals.masks[normal]
+        members, place = self.rows[group], self.place[normal]
+        background, lungs = self.normals.images[place], self.normals.masks[place]
         row, column, there = Members(members, gap_mm=0).places(lungs)
         if not there.all():
             raise DataError(f"normal {normal} does not show the lung in which a member of group {group} lies")
@@ -95,24 +99,6 @@ class Renderer:
         return rows
 
 
-def measure(image: np.ndarray, where: np.ndarray, mm_per_px: float) -> dict:
-    """Centre, inclusive box (px), diameter 2 sqrt(area / pi) in mm, mean HU and texture of a lesion's mask."""
-    row, column = shape.centroid_px(where)
-    rows, columns = np.flatnonzero(where.any(1)), np.flatnonzero(where.any(0))
-    mean_hu = float(image[where].mean())
-    return {
-        "row": row,
-        "column": column,
-        "row_min": int(rows[0]),
-        "column_min": int(columns[0]),
-        "row_max": int(rows[-1]),
-        "column_max": int(columns[-1]),
-        "diameter_mm": shape.equivalent_diameter_mm(where, mm_per_px),
-        "texture": shape.texture_class(mean_hu),
-        "mean_hu": mean_hu,
-    }
-
-
 def _overlap(size: tuple[int, int], patch: tuple[int, int], centre: tuple[int, int]) -> tuple[tuple, tuple]:
     """Slices of the image and of the patch where a patch centred on the pixel `centre` meets the image."""
     there, part = [], []
@@ -133,8 +119,13 @@ def _texture(image: np.ndarray, lungs: np.ndarray, mm_per_px: float) -> np.ndarr
     return np.clip((image - mean) * aerated, -TEXTURE_LIMIT_HU, TEXTURE_LIMIT_HU)
 
 
-def shard_rows(plan: pd.DataFrame, shard: int, settings: Render) -> pd.DataFrame:
-    """The rows of the plan that make up a shard; at least one.
+def read_plan(path: Path, shard: int, settings: Render) -> pd.DataFrame:
+    """The rows of the plan that make up a shard; the others are not read."""
+    return read_parquet(path, only={"rank": shard_ranks(count_rows(path), shard, settings)})
+
+
+def shard_ranks(n_plan: int, shard: int, settings: Render) -> np.ndarray:
+    """Ranks of the composites of a shard, ascending; at least one.
 
     Of the plan's rows `count` are rendered: the best, or, where `pick` is spread, ranks at even steps through all of
     it, since the best alone are small single nodules in the middle of large lungs.
@@ -142,25 +133,32 @@ def shard_rows(plan: pd.DataFrame, shard: int, settings: Render) -> pd.DataFrame
     Raises:
         ValueError: there is no such shard.
     """
-    count = min(settings.count, len(plan))
-    chosen = np.arange(count) * len(plan) // count if settings.pick == "spread" else np.arange(count)
-    rows = plan.iloc[chosen[shard * settings.shard_size : (shard + 1) * settings.shard_size]]
-    if not len(rows):
+    count = min(settings.count, n_plan)
+    chosen = np.arange(count) * n_plan // count if settings.pick == "spread" else np.arange(count)
+    ranks = chosen[shard * settings.shard_size : (shard + 1) * settings.shard_size]
+    if not len(ranks):
         raise ValueError(f"shard {shard} is none of the {settings.shards} shards")
-    return rows
+    return ranks
 
 
-def render_shard(renderer: Renderer, plan: pd.DataFrame, shard: int) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
-    """Images int16 [n, h, w], masks uint8 [n, h, w] and lesion rows (LESION_COLUMNS) of one shard.
+def renderer_of(plan: pd.DataFrame, normals: Path, nodules: Path, groups: Path, settings: Render) -> Renderer:
+    """A renderer that holds the pools and groups which these rows of the plan need, and no more."""
+    members = read_parquet(groups, only={"group": plan["group"]})
+    used = (np.unique(numbers) for numbers in (plan["normal"], members["nodule"]))
+    pools = (read_rows(path, rows) for path, rows in zip((normals, nodules), used, strict=True))
+    return Renderer(*pools, members, settings)
 
-    `image` is the place in the shard, `composite` the rank in the plan.
+
+def render_rows(renderer: Renderer, plan: Iterable, n: int) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
+    """Images int16 [n, h, w], masks uint8 [n, h, w] and lesion rows (LESION_COLUMNS) of n rows of the plan.
+
+    `plan` gives the rows as `itertuples` does. `image` is the place among them, `composite` the rank in the plan.
     """
-    chosen = shard_rows(plan, shard, renderer.settings)
     height, width = renderer.normals.images.shape[1:]
-    images = np.empty((len(chosen), height, width), np.int16)
-    masks = np.empty((len(chosen), height, width), np.uint8)
+    images = np.empty((n, height, width), np.int16)
+    masks = np.empty((n, height, width), np.uint8)
     lesions = []
-    for place, row in enumerate(chosen.itertuples()):
+    for place, row in enumerate(plan):
         made = renderer.render(int(row.normal), int(row.group))
         images[place], masks[place] = made.image, made.mask
         lesions += [{"image": place, "composite": int(row.rank), **lesion} for lesion in made.lesions]

@@ -3,6 +3,8 @@
 import io
 import zipfile
 import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,8 @@ import pandas as pd
 from lungsynth.ct.files import whole
 from lungsynth.sets.tables import read_csv, write_csv
 from lungsynth.study.errors import DataError
+
+PARTS = ("images", "masks", "mm_per_px")
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,38 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     Raises:
         DataError: no such file, or not such an archive.
     """
+    with _archive(path) as archive:
+        return {name.removesuffix(".npy"): _array(archive, name) for name in archive.namelist()}
+
+
+@contextmanager
+def _archive(path: str | Path) -> Iterator[zipfile.ZipFile]:
     try:
-        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        with zipfile.ZipFile(path) as archive:
+            yield archive
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: cannot be read as a set of arrays ({error})") from None
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    with archive.open(name) as member:
+        return np.lib.format.read_array(member, allow_pickle=False)
+
+
+def _rows(archive: zipfile.ZipFile, name: str, rows: Sequence[int]) -> tuple[np.ndarray, int]:
+    """Some rows of an array in the archive, and how many it has; what lies between is unpacked and dropped."""
+    with archive.open(name) as member:
+        if np.lib.format.read_magic(member) != (1, 0):
+            raise ValueError(f"{name} is of another version of the format")
+        shape, by_column, dtype = np.lib.format.read_array_header_1_0(member)
+        if by_column or dtype.hasobject:
+            raise ValueError(f"{name} is not an array of numbers, row by row")
+        first, size = member.tell(), int(np.prod(shape[1:])) * dtype.itemsize
+        chosen = np.empty((len(rows), *shape[1:]), dtype)
+        for place, row in enumerate(rows):
+            member.seek(first + row * size)
+            chosen[place] = np.frombuffer(member.read(size), dtype).reshape(shape[1:])
+    return chosen, shape[0]
 
 
 def write(path: str | Path, one: ImageSet) -> None:
@@ -99,10 +130,37 @@ def read(path: str | Path) -> ImageSet:
         DataError: a file is missing, or rows and images do not match.
     """
     path = Path(path)
-    arrays = read_arrays(path)
-    if missing := {"images", "masks", "mm_per_px"} - set(arrays):
+    with _archive(path) as archive:
+        _check(path, archive)
+        images, masks, mm_per_px = (_array(archive, f"{name}.npy") for name in PARTS)
+    return ImageSet(images, masks, float(mm_per_px.item()), _table(path, len(images)))
+
+
+def read_rows(path: str | Path, rows: Sequence[int]) -> ImageSet:
+    """The images at `rows` (ascending) alone; the others never come into memory all at once.
+
+    The index of the table tells which row of the file each image is.
+
+    Raises:
+        DataError: as `read`.
+        IndexError: there is no such row.
+    """
+    path = Path(path)
+    with _archive(path) as archive:
+        _check(path, archive)
+        table = _table(path, _rows(archive, "images.npy", [])[1])
+        chosen = table.iloc[rows]
+        images, masks = (_rows(archive, name, rows)[0] for name in ("images.npy", "masks.npy"))
+        return ImageSet(images, masks, float(_array(archive, "mm_per_px.npy").item()), chosen)
+
+
+def _check(path: Path, archive: zipfile.ZipFile) -> None:
+    if missing := set(PARTS) - {name.removesuffix(".npy") for name in archive.namelist()}:
         raise DataError(f"{path}: is no set of images, it lacks {', '.join(sorted(missing))}")
+
+
+def _table(path: Path, n_images: int) -> pd.DataFrame:
     table = read_csv(path.with_suffix(".csv"))
-    if len(table) != len(arrays["images"]):
-        raise DataError(f"{path}: {len(arrays['images'])} images but {len(table)} rows in the table beside it")
-    return ImageSet(arrays["images"], arrays["masks"], float(arrays["mm_per_px"].item()), table)
+    if len(table) != n_images:
+        raise DataError(f"{path}: {n_images} images but {len(table)} rows in the table beside it")
+    return table

@@ -11,6 +11,11 @@ from lungsynth.sets.tables import read_parquet, write_parquet
 from lungsynth.study.errors import DataError
 
 
+def group_id(number: int) -> str:
+    """The name of a group of nodules in tables for people."""
+    return f"group-{number:05d}"
+
+
 def save(path: Path, array: np.ndarray) -> None:
     """Write one array as .npy, whole or not at all."""
     array = np.ascontiguousarray(array)

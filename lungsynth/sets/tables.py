@@ -16,6 +16,7 @@ from lungsynth.study.errors import DataError
 IDENTIFIERS = ("id", "patient", "scan", "source", "texture", "series")
 Cell = Literal["text", "number", "number or empty", "whole number", "flag"]
 FLAGS = {"0": 0, "1": 1, "false": 0, "true": 1}
+ROW_GROUP = 65536
 MISSING = ["", "nan", "NaN", "NA", "null"]
 
 
@@ -151,18 +152,46 @@ def _value(text: str, kind: Cell, where: str) -> str | float | int:
 
 
 def write_parquet(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a large table; zstd, no index."""
-    write_bytes(path, table.to_parquet(index=False, compression="zstd"))
+    """Write a large table; zstd, no index, in groups of rows that a reader of a few rows can pass over."""
+    write_bytes(path, table.to_parquet(index=False, compression="zstd", row_group_size=ROW_GROUP))
 
 
-def read_parquet(path: str | Path) -> pd.DataFrame:
+def read_parquet(path: str | Path, only: Mapping[str, Sequence[int]] | None = None) -> pd.DataFrame:
     """Read a large table.
+
+    Args:
+        only: column -> the whole numbers wanted there; other rows never come into memory all at once. Their order is
+            the file's.
 
     Raises:
         DataError: the file is missing or no such table.
     """
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(path, filters=_filters(only or {}) or None)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as a table ({error})") from None
+
+
+def _filters(only: Mapping[str, Sequence[int]]) -> list[tuple]:
+    """Bounds beside the values themselves: by them groups of rows are passed over unread."""
+    wanted = {name: sorted({int(value) for value in values}) for name, values in only.items()}
+    return [
+        term
+        for name, values in wanted.items()
+        for term in ((name, ">=", min(values, default=0)), (name, "<=", max(values, default=0)), (name, "in", values))
+    ]
+
+
+def count_rows(path: str | Path) -> int:
+    """Rows of a large table, by its footer alone.
+
+    Raises:
+        DataError: the file is missing or no such table.
+    """
+    from pyarrow import parquet
+
+    try:
+        return parquet.read_metadata(path).num_rows
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a table ({error})") from None
 

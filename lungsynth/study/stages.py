@@ -262,11 +262,15 @@ class Monitor(Settings):
     fail: float = Field(0.03, gt=0, description="slope of the last 50 points that means divergence after a stop")
 
 
+MOST_ROWS = 2**31 - 1
+"""Tables of groups and plans number their rows in 32 bits."""
+
+
 class Groups(Settings):
     """Groups of nodules that are laid on one lung together (C8)."""
 
-    count: int = Field(400, ge=1, description="groups drawn")
-    size_max: int = Field(3, ge=1, description="members at most")
+    count: int = Field(400, ge=1, le=MOST_ROWS, description="groups drawn")
+    size_max: int = Field(3, ge=1, le=255, description="members at most; masks number them in 8 bits")
     size_mean: float = Field(1.5, gt=0, description="mean of the Poisson law before it is cut to 1..size_max")
     gap_mm: float = Field(2, ge=0, description="between the edges of two members")
     tries: int = Field(50, ge=1, description="positions tried for a member")
@@ -292,7 +296,7 @@ class Presence(Settings):
 class Plan(Settings):
     """Which of all combinations are kept (C2)."""
 
-    keep: int = Field(2000, ge=1, description="composites in the plan")
+    keep: int = Field(2000, ge=1, le=MOST_ROWS, description="composites in the plan")
     score: Literal["min_clearance", "mean_clearance", "min_center", "mean_center"] = "min_clearance"
     min_contrast_hu: float = Field(80, ge=0, description="of a lesion to what it is laid on, in the nodule's mean HU")
     max_per_normal: int | None = Field(50, ge=1, description="composites of one normal; null: no bound")

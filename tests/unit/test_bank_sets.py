@@ -100,6 +100,27 @@ def test_a_flipped_byte_does_not_go_unseen(tmp_path):
             bank.read(tmp_path / "b.npz")
 
 
+def test_some_rows_alone_are_those_of_the_whole_and_keep_their_numbers(tmp_path):
+    made = make(9)
+    bank.write(tmp_path / "b.npz", made)
+    for rows in ([0, 1, 8], [4], []):
+        part, wanted = bank.read_rows(tmp_path / "b.npz", rows), made.take(rows)
+        assert part.images.tobytes() == wanted.images.tobytes() and part.masks.tobytes() == wanted.masks.tobytes()
+        assert part.table.index.tolist() == rows and part.table["id"].tolist() == wanted.table["id"].tolist()
+        assert (part.images.dtype, part.masks.dtype, part.mm_per_px) == (np.int16, np.uint8, made.mm_per_px)
+    with pytest.raises(IndexError):
+        bank.read_rows(tmp_path / "b.npz", [9])
+
+
+def test_rows_of_what_is_no_bank_are_refused_as_the_whole_is(tmp_path):
+    bank.write_arrays(tmp_path / "other.npz", weights=np.zeros(3))
+    bank.write(tmp_path / "b.npz", make())
+    (tmp_path / "b.npz").write_bytes((tmp_path / "b.npz").read_bytes()[:-300])
+    for name in ("other.npz", "b.npz", "absent.npz"):
+        with pytest.raises(DataError, match=name):
+            bank.read_rows(tmp_path / name, [1])
+
+
 def test_nothing_pickled_is_opened(tmp_path):
     np.savez(tmp_path / "p.npz", images=np.array([{"a": 1}], object))
     with pytest.raises(DataError, match="pickle"):

@@ -6,6 +6,7 @@ import pytest
 from compose_cases import BANK_MM, IMAGE_MM, lungs, members, nodules, normals
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from lungsynth.compose.clearance import Members, score_all, score_normal
 from lungsynth.compose.groups import apart_mm, box_mm, draw_groups, draw_pool, placeable, size_probabilities
@@ -90,10 +91,46 @@ def test_nodules_without_room_are_an_error_and_not_an_endless_search():
 def test_pool_takes_what_there_is_and_says_what_it_wanted():
     real, made = nodules([8, 9, 10]), nodules([8, 9])
     pool = draw_pool(real, made, 5, 1, 0, "nodules")
-    assert pool.got == {"real": 3, "generated": 1} and pool.wanted == {"real": 5, "generated": 1}
+    assert pool.got == {"real": 3, "generated": 1}
     assert len(pool.images) == 4
     with pytest.raises(DataError, match="no nodules"):
         draw_pool(real.take([]), None, 5, 0, 0, "nodules")
+
+
+def test_the_generated_images_most_like_real_ones_are_taken_in_the_order_of_their_set():
+    made, none = nodules([7, 8, 9, 10]), nodules([7]).take([])
+    made.table["similarity"] = [0.2, 0.9, 0.5, 0.9]
+    taken = [draw_pool(none, made, 0, n, 0, "nodules").images.table["diameter_mm"].tolist() for n in (1, 3, 9)]
+    assert taken == [[8], [8, 9, 10], [7, 8, 9, 10]]
+    first = draw_pool(none, nodules([7, 8, 9]), 0, 2, 0, "nodules").images
+    assert first.table["diameter_mm"].tolist() == [7, 8]
+
+
+@pytest.mark.parametrize("kind", ["uint16", "int32", "int64"])
+def test_groups_out_of_order_are_refused_whatever_their_type(kind):
+    table = members([(0, 0, 1, 0.5, 0.5, 5, 5), (2, 0, 1, 0.5, 0.5, 5, 5), (1, 0, 1, 0.5, 0.5, 5, 5)])
+    with pytest.raises(ValueError, match="in the order of their groups"):
+        Members(table.astype({"group": kind}), 2)
+
+
+def test_more_groups_than_16_bits_count_keep_their_numbers(monkeypatch):
+    member = {"nodule": 1, "turn": 0, "side": 1, "u": 0.5, "v": 0.5, "radius_mm": 5, "reach_mm": 5, "mean_hu": 20}
+    monkeypatch.setattr("lungsynth.compose.groups._draw_group", lambda *_: [member])
+    table, _, _ = groups_of(1, count=2**16 + 3)
+    assert table["group"].tolist() == list(range(2**16 + 3))
+
+
+@pytest.mark.parametrize("key", ["count", "size_max"])
+def test_more_than_the_tables_and_masks_can_number_is_one_line(key):
+    with pytest.raises(ValidationError, match="less than or equal to"):
+        Groups(**{key: 10**10})
+
+
+@pytest.mark.parametrize("mean, most", [(3, 255), (1000, 255), (1e-3, 5)])
+def test_group_sizes_have_a_law_at_any_mean_and_bound(mean, most):
+    p = size_probabilities(mean, most)
+    assert p.sum() == pytest.approx(1) and np.isfinite(p).all()
+    assert p[1] / p[0] == pytest.approx(mean / 2)
 
 
 def test_nodules_under_the_least_size_are_not_placeable():

@@ -13,10 +13,12 @@ from lungsynth.compose.groups import box_mm, draw_groups
 from lungsynth.compose.patches import Patches
 from lungsynth.compose.plan import make_plan
 from lungsynth.compose.presence import PresenceMap
-from lungsynth.compose.render import Renderer, render_shard
+from lungsynth.compose.render import Renderer, read_plan, render_rows, renderer_of, shard_ranks
 from lungsynth.ct.lungbox import lung_boxes
 from lungsynth.ct.shape import equivalent_diameter_mm
 from lungsynth.sets import bank, tables
+from lungsynth.sets.shard import group_id
+from lungsynth.study.errors import DataError
 from lungsynth.study.stages import Groups, Plan, Render
 
 UNIFORM = PresenceMap(np.full((2, 8, 8), 1 / 128))
@@ -110,7 +112,19 @@ def world(tmp_path, seed: int = 3, keep: int = 24):
     bank.write(tmp_path / "nodules.npz", lesions)
     tables.write_parquet(tmp_path / "groups.parquet", groups)
     tables.write_parquet(tmp_path / "plan.parquet", plan)
-    return Renderer(pool, lesions, groups, Render(count=20, shard_size=8)), plan
+    settings = Render(count=20, shard_size=8)
+    tables.write_json(tmp_path / "render.json", settings.model_dump(mode="json"))
+    return Renderer(pool, lesions, groups, settings), plan
+
+
+POOLS = ("normals.npz", "nodules.npz", "groups.parquet")
+
+
+def rendered(folder, number: int, settings: Render):
+    """A shard as its job renders it, the renderer that it used and its rows of the plan."""
+    plan = read_plan(folder / "plan.parquet", number, settings)
+    renderer = renderer_of(plan, *(folder / name for name in POOLS), settings)
+    return render_rows(renderer, plan.itertuples(), len(plan)), renderer, plan
 
 
 @settings(max_examples=5, deadline=None)
@@ -129,8 +143,9 @@ def test_all_kept_lesions_lie_in_the_lungs_and_apart(tmp_path_factory, seed):
 
 
 def test_shards_cover_the_count_and_equal_the_data_set_in_any_order(tmp_path):
-    renderer, plan = world(tmp_path)
-    composites = CompositeDataset(tmp_path, Render(count=20, shard_size=8))
+    world(tmp_path)
+    settings = Render(count=20, shard_size=8)
+    composites = CompositeDataset(tmp_path)
     assert len(composites) == 24 and list(composites[0]) == [
         "image",
         "mask",
@@ -142,7 +157,7 @@ def test_shards_cover_the_count_and_equal_the_data_set_in_any_order(tmp_path):
     ]
     sizes, ranks = [], []
     for shard in (2, 0, 1):
-        images, masks, rows = render_shard(renderer, plan, shard)
+        images, masks, rows = rendered(tmp_path, shard, settings)[0]
         sizes.append(len(images))
         for place, rank in rows.groupby("image")["composite"].first().items():
             assert composites[rank]["image"].tobytes() == images[place].tobytes()
@@ -150,15 +165,80 @@ def test_shards_cover_the_count_and_equal_the_data_set_in_any_order(tmp_path):
             ranks.append(rank)
     assert sizes == [4, 8, 8] and len(set(ranks)) == 20 and max(ranks) == 22
     with pytest.raises(ValueError, match="shard 3"):
-        render_shard(renderer, plan, 3)
+        read_plan(tmp_path / "plan.parquet", 3, settings)
     with pytest.raises(IndexError):
         composites[24]
 
 
 def test_best_takes_the_plans_head(tmp_path):
-    renderer, plan = world(tmp_path)
-    renderer.settings = Render(count=10, shard_size=10, pick="best")
-    assert render_shard(renderer, plan, 0)[2]["composite"].unique().tolist() == list(range(10))
+    world(tmp_path)
+    settings = Render(count=10, shard_size=10, pick="best")
+    assert rendered(tmp_path, 0, settings)[0][2]["composite"].unique().tolist() == list(range(10))
+
+
+@settings(deadline=None)
+@given(st.integers(1, 500), st.integers(1, 300), st.integers(1, 60), st.sampled_from(["best", "spread"]))
+def test_shards_share_out_the_ranks_in_order(n_plan, count, shard_size, pick):
+    chosen = Render(count=count, shard_size=shard_size, pick=pick)
+    shards = -(-min(count, n_plan) // shard_size)
+    ranks = np.concatenate([shard_ranks(n_plan, shard, chosen) for shard in range(shards)])
+    assert len(ranks) == min(count, n_plan) and (np.diff(ranks) > 0).all() and ranks[-1] < n_plan
+    if pick == "best":
+        assert ranks[-1] == len(ranks) - 1
+
+
+def test_a_shard_s_job_holds_what_its_rows_need_and_gives_the_bytes_of_the_whole(tmp_path):
+    whole, plan = world(tmp_path)
+    made, renderer, rows = rendered(tmp_path, 1, Render(count=24, shard_size=3, pick="best"))
+    assert rows["rank"].tolist() == [3, 4, 5]
+    assert set(renderer.rows) == set(rows["group"]) and len(renderer.rows) < len(whole.rows)
+    used = set().union(*(whole.rows[group]["nodule"] for group in rows["group"]))
+    assert len(renderer.normals) == rows["normal"].nunique() and len(renderer.patches) == len(used)
+    complete = render_rows(whole, plan.iloc[3:6].itertuples(), 3)
+    assert [part.tobytes() for part in made[:2]] == [part.tobytes() for part in complete[:2]]
+    assert made[2].equals(complete[2])
+
+
+def test_a_slice_of_the_data_set_is_that_part_of_it(tmp_path):
+    world(tmp_path)
+    composites, part = CompositeDataset(tmp_path), CompositeDataset(tmp_path, ranks=[20, 2])
+    assert [one["rank"] for one in (part[0], part[1])] == [2, 20] and len(part) == 2
+    assert part[1]["image"].tobytes() == composites[20]["image"].tobytes()
+    assert part.lesions(-1) == composites.lesions(20)
+
+
+def manifest_row(composites, rank: int) -> dict:
+    """What the release's manifest says of a composite."""
+    row = composites[rank]
+    normal = composites.renderer.normals.table["id"][row["normal"]]
+    return {"normal": normal, "group": group_id(row["group"]), "seed": row["seed"]}
+
+
+def test_the_seed_of_a_composite_is_the_plans_to_the_last_digit(tmp_path):
+    _, plan = world(tmp_path)
+    composites = CompositeDataset(tmp_path)
+    assert [composites[rank]["seed"] for rank in range(len(plan))] == plan["seed"].tolist()
+
+
+def test_a_row_of_the_manifest_names_its_composite_and_a_row_of_another_study_is_refused(tmp_path):
+    world(tmp_path)
+    composites = CompositeDataset(tmp_path)
+    assert [composites.index(manifest_row(composites, rank)) for rank in (0, 7, 23)] == [0, 7, 23]
+    for wrong in ({"seed": 12}, {"normal": "slice9"}, {"group": "group-99999"}):
+        with pytest.raises(DataError, match="the row is of another study"):
+            composites.index(manifest_row(composites, 7) | wrong)
+
+
+def test_how_composites_are_blended_is_read_from_their_folder(tmp_path):
+    world(tmp_path)
+    plain = CompositeDataset(tmp_path)[0]["image"]
+    soft = Render(feather_mm=3, texture=0)
+    tables.write_json(tmp_path / "render.json", soft.model_dump(mode="json"))
+    assert CompositeDataset(tmp_path)[0]["image"].tobytes() == CompositeDataset(tmp_path, soft)[0]["image"].tobytes()
+    assert CompositeDataset(tmp_path)[0]["image"].tobytes() != plain.tobytes()
+    (tmp_path / "render.json").unlink()
+    with pytest.raises(DataError, match=r"render\.json"):
+        CompositeDataset(tmp_path)
 
 
 def test_boxes_are_inclusive_pixels():

@@ -70,7 +70,7 @@ def test_plan_rows_and_summary():
     plan, about = make_plan(Scores(score, np.where(np.isfinite(score), score, -1).astype(np.float32)), Plan(keep=3), 7)
     assert plan[["normal", "group"]].to_numpy().tolist() == [[0, 0], [1, 0], [1, 1]]
     assert plan["clearance_mm"].tolist() == [5, 4, 3] and plan["rank"].tolist() == [0, 1, 2]
-    assert [plan[name].dtype.name for name in plan] == ["uint16", "uint16", "float32", "int32", "int64"]
+    assert [plan[name].dtype.name for name in plan] == ["int32", "int32", "float32", "int32", "int64"]
     assert about["combinations"] == 6 and about["inside_the_lungs"] == 5 and about["kept"] == 3
     assert about["share_of_each_normal"] == {"min": 0.333333, "median": 0.5, "max": 0.666667, "used": 2, "of": 2}
 

@@ -1,14 +1,13 @@
 """The composites of one shard of the plan."""
 
-from lungsynth.compose.render import Renderer, render_shard
-from lungsynth.sets import bank, shard
-from lungsynth.sets.tables import read_parquet
+from lungsynth.compose.render import read_plan, render_rows, renderer_of
+from lungsynth.sets import shard
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     settings = job.settings("compose.render")
-    groups, plan = read_parquet(job.input.groups), read_parquet(job.input.plan)
-    renderer = Renderer(bank.read(job.input.normals), bank.read(job.input.nodules), groups, settings)
-    images, masks, lesions = render_shard(renderer, plan, int(job.wildcards.shard))
+    plan = read_plan(job.input.plan, int(job.wildcards.shard), settings)
+    renderer = renderer_of(plan, job.input.normals, job.input.nodules, job.input.groups, settings)
+    images, masks, lesions = render_rows(renderer, job.bar(plan.itertuples(), len(plan)), len(plan))
     shard.write(job.output.images.with_suffix(""), images, masks, lesions)
     job.say(f"{len(images)} composites with {len(lesions)} lesions")
