@@ -5,7 +5,13 @@ COMPOSED = [
     *tables(*POOLS),
     *(
         f"{R}/compose/{name}"
-        for name in ("presence.npz", "groups.parquet", "plan.parquet", "plan.json")
+        for name in (
+            "presence.npz",
+            "groups.parquet",
+            "plan.parquet",
+            "plan.json",
+            "render.json",
+        )
     ),
     *files.image_set("lesions_composite"),
     *expand(
@@ -92,9 +98,9 @@ rule write_render_settings:
     output:
         settings=f"{R}/compose/render.json",
     log:
-        f"logs/{study.study}/write_render_settings.log",
+        f"{LOGS}/write_render_settings.log",
     benchmark:
-        f"logs/{study.study}/write_render_settings.tsv"
+        f"{LOGS}/write_render_settings.tsv"
     conda:
         LIBRARY
     resources:

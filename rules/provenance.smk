@@ -6,7 +6,8 @@ rule record_provenance:
     input:
         f"{R}/report/report.html",
         f"{R}/report/story.png",
-        f"{R}/release/manifest.csv",
+        f"{R}/release/DATASHEET.md",
+        f"{R}/compose/render.json",
     output:
         ledger=f"{R}/provenance.json",
     log:

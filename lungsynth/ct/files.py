@@ -110,6 +110,27 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+@contextmanager
+def whole_folders(root: str | Path, *names: str) -> Iterator[Path]:
+    """Yield a hidden folder with the empty sub-folders `names`; they take their places in `root` at the end.
+
+    All vanish on an error.
+    """
+    root = Path(root)
+    draft = _draft(root / names[0])
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        for name in names:
+            (draft / name).mkdir(parents=True)
+        yield draft
+        for name in names:
+            shutil.rmtree(root / name, ignore_errors=True)
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(draft / name, root / name)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` as UTF-8, whole or not at all."""
     write_bytes(path, text.encode())

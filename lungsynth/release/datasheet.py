@@ -1,7 +1,7 @@
 """DATASHEET.md: what the data set is, what it may be used for, what was left out and how good it is."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
@@ -39,6 +39,21 @@ def lesion_summary(lesions: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def left_out(refused: Mapping[str, Mapping[str, int]], gate: pd.DataFrame) -> pd.DataFrame:
+    """What selection refused of each kind of generated image, by reason, and the gate of the composites."""
+    rows = [
+        {"what": f"generated {name}", "why": why, "count": count}
+        for name, reasons in refused.items()
+        for why, count in reasons.items()
+    ]
+    rows += [
+        {"what": "composites after refinement", "why": row.what, "count": row.hits, "of": f"{row.n} {row.of}"}
+        for row in gate.itertuples()
+        if row.what != "kept"
+    ]
+    return pd.DataFrame(rows).fillna("")
+
+
 def cohort_summary(scans: pd.DataFrame) -> pd.DataFrame:
     """Patients and scans of each role, from rows with `patient` and `role`."""
     roles = [role for role in ("fit", "tune", "domain", "test") if role in set(scans.role)]
@@ -59,11 +74,10 @@ class Sheet:
     """What the datasheet says; tables are Markdown, made by `markdown`.
 
     Attributes:
-        title, study, seed, version, code, licence, source_note: plain words; `code` is the digest of the software.
-        images, lesions, size_px, mm_per_px, window_hu, formats: of the release.
-        values: format -> a sentence on its stored values (`Exporter.image_values`).
+        title, study, seed, version, licence, source_note: plain words.
+        images, lesions, size_px, mm_per_px, window_hu: of the release.
+        values: format -> {image, mask}, a sentence each on the stored values (`Exporter`).
         lesion_table, cohort_table, left_out_table, score_table: Markdown, "" where there is nothing to say.
-        limits: further limits of this study, one sentence each.
 
     Raises:
         DataError: there is no image.
@@ -80,14 +94,11 @@ class Sheet:
     size_px: int
     mm_per_px: float
     window_hu: tuple[float, float]
-    formats: list[str]
-    values: dict[str, str]
+    values: dict[str, dict[str, str]]
     lesion_table: str
     cohort_table: str = ""
     left_out_table: str = ""
     score_table: str = ""
-    code: str = ""
-    limits: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not self.images:

@@ -1,126 +1,108 @@
-"""The released images and the two tables that describe them: one row an image, one row a lesion."""
+"""What the gate kept, measured once for all formats, and the two tables that describe it: images and lesions."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from lungsynth.ct import shape
-from lungsynth.release.exporter import Exporter
-from lungsynth.release.registry import EXPORTERS
-from lungsynth.sets.tables import write_json
+from lungsynth.release.exporter import Item
+from lungsynth.sets.lesions import PLACE, measure
+from lungsynth.sets.shard import group_id
 from lungsynth.study.errors import DataError
 
 MANIFEST_COLUMNS = ("file", "mask", "normal", "group", "seed", "lesions")
-LESION_COLUMNS = (
-    *("image", "row", "column", "row_min", "column_min", "row_max", "column_max"),
-    *("diameter_mm", "texture", "source_nodule", "label", "mean_hu"),
-)
-MARK = "_synthetic"
-NOTICE = "SYNTHETIC - NOT FOR DIAGNOSTIC USE"
+LESION_COLUMNS = ("image", *PLACE, "diameter_mm", "texture", "source_nodule", "label", "mean_hu")
+FACTS = ("normal", "group", "seed", "rank")
+KEPT_COLUMNS = ("at", "name", *FACTS, "lesions")
 
 
-@dataclass(frozen=True)
-class Item:
-    """One image to be handed over.
+def lesion_rows(name: str, image: np.ndarray, mask: np.ndarray, sources: Mapping[int, str], mm_per_px: float) -> list:
+    """One row a lesion (LESION_COLUMNS), measured on the released image int16 HU [h, w] and its mask.
 
-    Attributes:
-        name: of its files, without the mark and the suffix; unique.
-        image: int16 HU [h, w].
-        mask: uint8 [h, w], k in the pixels of the k-th lesion.
-        normal, group: where its lung and its lesions come from.
-        seed: of the plan's row.
+    Args:
         sources: mask label -> id of the bank's nodule.
-        facts: more plain values for the sidecar (rank in the plan, clearance in mm).
-    """
-
-    name: str
-    image: np.ndarray
-    mask: np.ndarray
-    normal: str
-    group: str
-    seed: int
-    sources: dict[int, str]
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-def lesion_rows(item: Item, file: str, mm_per_px: float) -> list[dict[str, Any]]:
-    """One row a lesion, measured on the released image and its mask; the box is in inclusive px.
 
     Raises:
         DataError: a label of the mask has no source nodule, or a source nodule no pixel.
     """
-    labels = sorted(int(label) for label in np.unique(item.mask) if label)
-    if labels != sorted(item.sources):
-        raise DataError(f"{item.name}: the mask holds lesions {labels}, its rows {sorted(item.sources)}")
-    rows = []
-    for label in labels:
-        where = item.mask == label
-        row, column = shape.centroid_px(where)
-        on_rows, on_columns = np.flatnonzero(where.any(1)), np.flatnonzero(where.any(0))
-        mean_hu = float(item.image[where].mean())
-        corners = (on_rows[0], on_columns[0], on_rows[-1], on_columns[-1])
-        measures = (shape.equivalent_diameter_mm(where, mm_per_px), shape.texture_class(mean_hu))
-        values = (file, row, column, *map(int, corners), *measures, item.sources[label], label, mean_hu)
-        rows.append(dict(zip(LESION_COLUMNS, values, strict=True)))
-    return rows
+    labels = sorted(int(label) for label in np.unique(mask) if label)
+    if labels != sorted(sources):
+        raise DataError(f"{name}: the mask holds lesions {labels}, its rows {sorted(sources)}")
+    return [
+        {"image": name, "label": label, "source_nodule": sources[label], **measure(image, mask == label, mm_per_px)}
+        for label in labels
+    ]
 
 
-def _sidecar(item: Item, exporters: dict[str, Exporter], spacing_mm: tuple, info: dict[str, Any]) -> dict:
-    """What a file says about itself when it has lost its folder."""
-    values = {name: {"image": one.image_values, "mask": one.mask_values} for name, one in exporters.items()}
-    about = {"synthetic": True, "notice": NOTICE, "modality": "CT, generated", "spacing_mm_zyx": list(spacing_mm)}
-    made = {"normal": item.normal, "group": item.group, "seed": item.seed, "values": values}
-    return {**info, **item.facts, **about, **made, "source_nodules": {str(k): v for k, v in item.sources.items()}}
-
-
-def write_images(
-    items: Iterable[Item],
-    images: Path,
-    masks: Path,
-    formats: list[str],
+def measure_shard(
+    images: np.ndarray,
+    masks: np.ndarray,
+    rows: pd.DataFrame,
+    kept: Sequence[int],
+    plan: pd.DataFrame,
+    normal_ids: Sequence[str],
     mm_per_px: float,
-    slice_mm: float,
-    info: dict[str, Any],
-    root: str = "",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Write every item in every format with a sidecar .json beside its image; every name ends in `_synthetic`.
+    """What is released of one shard.
 
     Args:
-        items: streamed, so that only one is in memory.
-        images, masks: folders, which exist.
-        formats: names of `EXPORTERS`; the first is the one that the tables point to.
-        mm_per_px, slice_mm: size of a pixel; thickness that a flat image states.
-        info: plain values for every sidecar: study, version, licence, plan's digest.
-        root: prefix of the tables' paths, for releases that are cut into sub-folders ("" or "0003/").
+        images, masks: of the shard, int16 HU and uint8 [n, h, w]; they may stay on disk.
+        rows: one row a lesion laid, as the shard's table has them.
+        kept: places in the shard of the images that the gate kept.
+        plan: the plan's rows of the shard at least.
+        normal_ids: ids of the pool's normals.
 
     Returns:
-        The manifest's rows (file, mask, normal, group, seed, lesions, then file and mask of each further format) and
-        the lesions' rows, both empty where there is no item; files are named relative to the release's folder, and
-        `lesions.image` equals `manifest.file`.
+        One row an image (KEPT_COLUMNS; `at` is the place in the shard) and one a lesion (LESION_COLUMNS; `image` is
+        the image's name), both without rows where nothing was kept.
     """
-    exporters = {name: EXPORTERS.get(name)() for name in formats}
-    spacing_mm = (float(slice_mm), float(mm_per_px), float(mm_per_px))
-    manifest, lesions = [], []
-    for item in items:
-        files, mask_files = {}, {}
-        for name, exporter in exporters.items():
-            file, mask_file = f"{item.name}{MARK}{exporter.suffix}", f"{item.name}_mask{MARK}{exporter.suffix}"
-            exporter.write_image(images / file, item.image, spacing_mm)
-            exporter.write_mask(masks / mask_file, item.mask, spacing_mm)
-            files[name], mask_files[name] = f"images/{root}{file}", f"masks/{root}{mask_file}"
-        write_json(images / f"{item.name}{MARK}.json", _sidecar(item, exporters, spacing_mm, info))
-        found = lesion_rows(item, files[formats[0]], mm_per_px)
-        values = (files[formats[0]], mask_files[formats[0]], item.normal, item.group, item.seed, len(found))
-        more = {f"{name}_file": files[name] for name in formats[1:]}
-        more |= {f"{name}_mask": mask_files[name] for name in formats[1:]}
-        manifest.append(dict(zip(MANIFEST_COLUMNS, values, strict=True)) | more)
+    seeds, of_image = plan.set_index("rank")["seed"], dict(tuple(rows.groupby("image")))
+    released, lesions = [], []
+    for at in kept:
+        laid = of_image[at]
+        rank, normal, group = (int(laid[name].iloc[0]) for name in ("composite", "normal", "group"))
+        sources = dict(zip(laid["lesion"].astype(int), laid["source_nodule"].astype(str), strict=True))
+        name = f"composite-{rank:07d}"
+        found = lesion_rows(name, images[at], masks[at], sources, mm_per_px)
+        facts = (normal_ids[normal], group_id(group), int(seeds[rank]), rank)
+        released.append(dict(zip(KEPT_COLUMNS, (at, name, *facts, len(found)), strict=True)))
         lesions += found
-    more = [f"{name}_{what}" for name in formats[1:] for what in ("file", "mask")]
-    return (
-        pd.DataFrame(manifest, columns=[*MANIFEST_COLUMNS, *more]),
-        pd.DataFrame(lesions, columns=list(LESION_COLUMNS)),
-    )
+    return pd.DataFrame(released, columns=list(KEPT_COLUMNS)), pd.DataFrame(lesions, columns=list(LESION_COLUMNS))
+
+
+def items(
+    images: np.ndarray, masks: np.ndarray, kept: pd.DataFrame, lesions: pd.DataFrame, place: str
+) -> Iterator[Item]:
+    """The images of a shard as `measure_shard` described them, one after the other, for the sub-folder `place`."""
+    of_image = {name: rows.drop(columns="image").to_dict("records") for name, rows in lesions.groupby("image")}
+    for row in kept.to_dict("records"):
+        facts = {name: row[name] for name in FACTS}
+        yield Item(row["name"], place, images[row["at"]], masks[row["at"]], facts, of_image.get(row["name"], []))
+
+
+def joined(
+    kept: pd.DataFrame, lesions: pd.DataFrame, files: Mapping[str, pd.DataFrame]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The release's two tables.
+
+    Args:
+        kept, lesions: of all shards, see `measure_shard`.
+        files: format -> name, file and mask of every image, in the order of `kept`; the first format is the one
+            that the tables point to.
+
+    Returns:
+        The manifest (MANIFEST_COLUMNS, then FORMAT_file and FORMAT_mask of each further format) and the lesions'
+        rows, whose `image` equals the manifest's `file`.
+
+    Raises:
+        ValueError: a format has not written exactly these images.
+    """
+    for name, table in files.items():
+        if table["name"].tolist() != kept["name"].tolist():
+            raise ValueError(f"{name} has written {len(table)} images that are not the {len(kept)} released ones")
+    first, *others = (table.reset_index(drop=True) for table in files.values())
+    manifest = kept.reset_index(drop=True).assign(file=first["file"], mask=first["mask"])[list(MANIFEST_COLUMNS)]
+    for name, table in zip(list(files)[1:], others, strict=True):
+        manifest = manifest.assign(**{f"{name}_file": table["file"], f"{name}_mask": table["mask"]})
+    file_of = dict(zip(first["name"], first["file"], strict=True))
+    return manifest, lesions.assign(image=lesions["image"].map(file_of))

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lungsynth.ct.files import whole
+from lungsynth.sets.tables import concatenate as join_tables
 from lungsynth.sets.tables import read_csv, write_csv
 from lungsynth.study.errors import DataError
 
@@ -55,8 +56,7 @@ def concatenate(sets: list[ImageSet]) -> ImageSet:
         np.concatenate([one.images for one in sets]),
         np.concatenate([one.masks for one in sets]),
         sets[0].mm_per_px,
-        # A table without rows has no types of its own and would spoil those of the others.
-        pd.concat([one.table for one in sets if len(one)] or [sets[0].table], ignore_index=True),
+        join_tables(one.table for one in sets),
     )
 
 

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,12 @@ Cell = Literal["text", "number", "number or empty", "whole number", "flag"]
 FLAGS = {"0": 0, "1": 1, "false": 0, "true": 1}
 ROW_GROUP = 65536
 MISSING = ["", "nan", "NaN", "NA", "null"]
+
+
+def concatenate(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Several tables of equal columns as one; one without rows has no types of its own and would spoil the others'."""
+    tables = list(tables)
+    return pd.concat([one for one in tables if len(one)] or tables[:1], ignore_index=True)
 
 
 def to_csv(table: pd.DataFrame) -> str:

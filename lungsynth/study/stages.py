@@ -426,7 +426,11 @@ class Score(Settings):
 class Release(Settings):
     """What is handed over."""
 
-    formats: list[str] = Field(["nifti", "png16"], description="names of lungsynth/release/formats")
+    formats: list[str] = Field(
+        ["nifti", "png16"],
+        min_length=1,
+        description="names of lungsynth/release/formats; the tables point to the first",
+    )
     slice_mm: float = Field(2.5, gt=0, description="thickness written into a 2-D image's spacing")
     title: str = Field("Synthetic chest CT slices with lung nodules", description="of the datasheet and report")
     licence: str = Field("CC BY 4.0", description="of the released data")
@@ -434,3 +438,9 @@ class Release(Settings):
         "Source images are digital phantoms made by this software; no patient's data is in them.",
         description="a line on the source data for the datasheet: licence, attribution",
     )
+
+    @model_validator(mode="after")
+    def _each_format_once(self):
+        if double := sorted({name for name in self.formats if self.formats.count(name) > 1}):
+            raise ValueError(f"formats names {', '.join(double)} twice; once is enough")
+        return self

@@ -109,9 +109,13 @@ def test_the_extractor_sees_a_shift():
 
 
 def test_the_exporter_gives_back_what_it_got(tmp_path):
-    exporter = registry("lungsynth.release.formats").get("npy")()
+    from lungsynth.release.export import export, finish
+    from lungsynth.release.exporter import About, Item
+
+    about = About("test", "0.1.0", "CC0", mm_per_px=2.0, slice_mm=2.5, window_hu=(-1000, 400))
     hu = np.random.default_rng(1).integers(-1024, 3071, (8, 8)).astype(np.int16)
-    exporter.write_image(tmp_path / "a.npy", hu, (2.5, 2, 2))
-    exporter.write_mask(tmp_path / "m.npy", hu > 0, (2.5, 2, 2))
-    np.testing.assert_array_equal(exporter.read_image(tmp_path / "a.npy"), hu)
-    np.testing.assert_array_equal(exporter.read_mask(tmp_path / "m.npy"), hu > 0)
+    item = Item("a", "npy/0", hu, (hu > 0).astype(np.uint8), {}, [])
+    files = export("npy", about, [item], tmp_path, "0")
+    finish("npy", about, tmp_path)
+    np.testing.assert_array_equal(np.load(tmp_path / files["file"][0]), hu)
+    np.testing.assert_array_equal(np.load(tmp_path / files["mask"][0]), hu > 0)

@@ -8,7 +8,8 @@ from conftest import TEST_STUDY, snakemake
 
 LATER_THAN_PLAN = {
     *("render_shard", "train_refiner", "refine_shard", "gate_shard", "judge_refinement", "score_sets"),
-    *("tabulate_scores", "export_shard", "write_release", "make_report", "draw_story", "record_provenance", "all"),
+    *("tabulate_scores", "make_report", "draw_story", "record_provenance", "all"),
+    *("measure_shard", "export_shard", "finish_format", "list_release", "write_datasheet"),
 }
 EVERYTHING_AFTER_GENERATION = {*LATER_THAN_PLAN, "draw_groups", "make_plan", "compare_distributions"}
 
@@ -75,7 +76,9 @@ def test_a_comment_a_docstring_and_a_blank_line_rerun_nothing(finished):
         assert reruns(finished) == set()
 
 
-SCORES = {"score_sets", "tabulate_scores", "write_release", "make_report", "record_provenance", "all"}
+DESCRIBED = {"write_datasheet", "make_report", "record_provenance", "all"}
+EXPORTED = DESCRIBED | {"export_shard", "finish_format", "list_release"}
+SCORES = {"score_sets", "tabulate_scores", "write_datasheet", "make_report", "record_provenance", "all"}
 CASES = [
     (
         "score.bootstrap",
@@ -95,6 +98,8 @@ CASES = [
         "plan: {keep: 41",
         LATER_THAN_PLAN | {"make_plan", "compare_distributions"},
     ),
+    ("release.title", "study: test", "study: test\nrelease: {title: Another}", DESCRIBED),
+    ("release.licence", "study: test", "study: test\nrelease: {licence: CC0}", EXPORTED),
 ]
 
 
@@ -112,11 +117,12 @@ CODE_CASES = [
         LATER_THAN_PLAN | {"make_plan", "compare_distributions"},
     ),
     (
-        "lungsynth/release/manifest.py",
+        "lungsynth/release/exporter.py",
         'MARK = "_synthetic"',
         'MARK = "_made"',
-        {"export_shard", "write_release", "make_report", "record_provenance", "all"},
+        EXPORTED | {"measure_shard"},
     ),
+    ("lungsynth/release/formats/png16.py", "OFFSET_HU = 1024", "OFFSET_HU = 2048", EXPORTED),
 ]
 
 
@@ -124,6 +130,23 @@ CODE_CASES = [
 def test_an_edit_of_a_module_reruns_the_steps_that_import_it(finished, name, old, new, expected):
     with edited(finished / name, old, new):
         assert reruns(finished) == expected
+
+
+def exported(folder) -> set[str]:
+    """FORMAT/SHARD of what a dry run would export."""
+    text = snakemake(folder, "--dry-run", "--cores", "2", *TEST_STUDY).stdout
+    return set(re.findall(r"^    output: .*release/images/(\w+/\d+),", text, re.M))
+
+
+def test_a_further_format_exports_nothing_again(finished):
+    with edited(finished / "studies/test.yaml", "study: test", "study: test\nrelease: {formats: [nifti, png16, coco]}"):
+        assert exported(finished) == {"coco/0", "coco/1"}
+        assert reruns(finished) == EXPORTED
+
+
+def test_an_edit_of_one_format_exports_that_format_alone(finished):
+    with edited(finished / "lungsynth/release/formats/png16.py", "OFFSET_HU = 1024", "OFFSET_HU = 2048"):
+        assert exported(finished) == {"png16/0", "png16/1"}
 
 
 def test_an_edit_of_one_generator_reruns_that_target_only(finished):

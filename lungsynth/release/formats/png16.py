@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from lungsynth.ct.files import whole
-from lungsynth.release.exporter import Exporter
+from lungsynth.release.exporter import PerImage
+from lungsynth.release.png import write_png
 from lungsynth.release.registry import EXPORTERS
 from lungsynth.study.errors import DataError
 
@@ -14,14 +13,14 @@ OFFSET_HU = 1024
 
 
 @EXPORTERS.register("png16")
-class Png16(Exporter):
+class Png16(PerImage):
     """uint16 grey PNG; a PNG knows no spacing in mm that readers honour, so the sidecar states it."""
 
     suffix = ".png"
-    image_values = "uint16, value = HU + 1024"
+    image_values = f"uint16, value = HU + {OFFSET_HU}"
 
-    def write_image(self, path: Path, hu: np.ndarray, spacing_mm: tuple[float, float, float]) -> None:
-        """See `Exporter`.
+    def write_image(self, path: Path, hu: np.ndarray) -> None:
+        """See `PerImage`.
 
         Raises:
             DataError: a value under -1024 HU, which has no place on this scale.
@@ -30,21 +29,8 @@ class Png16(Exporter):
             raise DataError(
                 f"{path.name}: {hu.min()} HU lies under -{OFFSET_HU}, the least a 16-bit PNG holds; clip it"
             )
-        stored = (np.asarray(hu, np.int32) + OFFSET_HU).astype(np.uint16)
-        with whole(path) as draft:
-            Image.fromarray(stored).save(draft, format="PNG", compress_level=6)
+        write_png(path, (np.asarray(hu, np.int32) + OFFSET_HU).astype(np.uint16))
 
-    def write_mask(self, path: Path, mask: np.ndarray, spacing_mm: tuple[float, float, float]) -> None:
-        """See `Exporter`."""
-        with whole(path) as draft:
-            Image.fromarray(np.asarray(mask, np.uint8)).save(draft, format="PNG", compress_level=6)
-
-    def read_image(self, path: Path) -> np.ndarray:
-        """See `Exporter`."""
-        with Image.open(path) as picture:
-            return (np.asarray(picture).astype(np.int32) - OFFSET_HU).astype(np.int16)
-
-    def read_mask(self, path: Path) -> np.ndarray:
-        """See `Exporter`."""
-        with Image.open(path) as picture:
-            return np.asarray(picture).astype(np.uint8)
+    def write_mask(self, path: Path, mask: np.ndarray) -> None:
+        """See `PerImage`."""
+        write_png(path, np.asarray(mask, np.uint8))
