@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -13,19 +14,10 @@ import torch
 import yaml
 from conftest import TEST_STUDY, snakemake
 from safetensors.torch import save
-from snakemake.utils import update_config
 
 from lungsynth.compose.dataset import CompositeDataset
 from lungsynth.features.inception import Inception
 from lungsynth.sets import shard
-from lungsynth.workflow.settings import load
-
-
-def study_of(folder):
-    """The settings of the tiny study, merged as the workflow merges them."""
-    settings = yaml.safe_load((folder / "config.yaml").read_text())
-    update_config(settings, yaml.safe_load((folder / "studies/test.yaml").read_text()))
-    return load(settings)
 
 
 def test_every_released_image_has_its_mask_its_rows_and_its_mark(finished):
@@ -47,11 +39,44 @@ def test_every_released_image_has_its_mask_its_rows_and_its_mark(finished):
 
 def test_a_composite_on_demand_equals_its_shard(finished):
     folder = finished / "results/test/compose"
-    composites = CompositeDataset(folder, study_of(finished).compose.render)
+    composites = CompositeDataset(folder)
     images, masks, rows = shard.read(folder / "shards/1")
     for k, rank in rows.groupby("image")["composite"].first().items():
         made = composites[int(rank)]
         assert np.array_equal(made["image"], images[k]) and np.array_equal(made["mask"], masks[k])
+
+
+def test_a_row_of_the_manifest_is_enough_to_render_its_composite_again(finished):
+    root = finished / "results/test"
+    composites = CompositeDataset(root / "compose")
+    manifest = pd.read_csv(root / "release/manifest.csv")
+    kept = pd.concat([pd.read_parquet(root / f"export/{k}-images.parquet").assign(shard=k) for k in (0, 1)])
+    assert len(manifest) == len(kept)
+    for (_, row), at, number in zip(manifest.iterrows(), kept["at"], kept["shard"], strict=True):
+        again = composites[composites.index(row)]
+        images, masks, _ = shard.read(root / f"compose/shards/{number}")
+        assert np.array_equal(again["image"], images[at]) and np.array_equal(again["mask"], masks[at])
+        released = sitk.GetArrayFromImage(sitk.ReadImage(str(root / "release" / row["mask"])))[0]
+        assert np.array_equal(again["mask"], released)
+
+
+def test_a_further_format_is_exported_beside_those_that_are_there(finished, tmp_path):
+    release = finished / "results/test/release"
+    overlay = tmp_path / "study.yaml"
+    overlay.write_text("release: {formats: [nifti, png16, coco]}\n")
+    places = [release / "images/coco", release / "masks/coco", release / "coco", finished / "results/test/export/coco"]
+    try:
+        run = snakemake(finished, "--cores", "2", *TEST_STUDY, str(overlay), "--", "results/test/release/coco")
+        assert run.stderr.count("rule export_shard:") == 2 and run.stderr.count("rule finish_format:") == 1
+        instances = json.loads((release / "coco/instances_synthetic.json").read_text())
+        assert all((release / "images/coco" / one["file_name"]).is_file() for one in instances["images"])
+    finally:
+        for place in places:
+            shutil.rmtree(place, ignore_errors=True)
+        for record in (finished / "results/test/.records").glob("*-coco*.json"):
+            record.unlink()
+    manifest, lesions = pd.read_csv(release / "manifest.csv"), pd.read_csv(release / "lesions.csv")
+    assert len(instances["images"]) == len(manifest) and len(instances["annotations"]) == len(lesions)
 
 
 def test_scores_name_their_sets_and_stand_with_interval_and_n(finished):

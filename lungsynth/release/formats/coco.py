@@ -1,7 +1,7 @@
 """COCO instances: 8-bit PNG in the study's window and one JSON, as pycocotools, MMDetection and Detectron2 read them.
 
-Outlines are run lengths, not polygons: they come back as the same pixels. A polygon does so only where writer and reader
-agree on half a pixel, which is much for a lesion of three.
+Outlines are run lengths, not polygons: they come back as the same pixels. A polygon does so only where its writer and
+reader agree on half a pixel, which is much for a lesion of three.
 """
 
 import json
