@@ -37,7 +37,7 @@ class Pool:
     got: dict[str, int]
 
 
-def draw_pool(real: ImageSet, generated: ImageSet | None, n_real: int, n_generated: int, seed: int, what: str) -> Pool:
+def draw_pool(real: ImageSet, generated: ImageSet, n_real: int, n_generated: int, seed: int, what: str) -> Pool:
     """min(n, available) images of either kind without replacement, in the order of their sets.
 
     Real ones are drawn at random. Of the generated ones the best are taken: those with the largest `similarity` to
@@ -47,14 +47,14 @@ def draw_pool(real: ImageSet, generated: ImageSet | None, n_real: int, n_generat
         DataError: nothing is left to draw from.
     """
     picked = np.sort(rng(seed, "compose", "pool", what).permutation(len(real))[:n_real])
-    parts = [real.take(picked)]
-    if generated is not None and n_generated:
-        parts.append(generated.take(_most_alike(generated.table, n_generated)))
-    got = {"real": len(picked), "generated": len(parts[1]) if len(parts) > 1 else 0}
-    parts = [part for part in parts if len(part)]
+    chosen = _most_alike(generated.table, n_generated)
+    parts = [part for part in (real.take(picked), generated.take(chosen)) if len(part)]
     if not parts:
-        raise DataError(f"no {what} to compose from: {len(real)} real and none generated in the banks")
-    return Pool(concatenate(parts), got)
+        raise DataError(
+            f"no {what} to compose from: {len(real)} real and {len(generated)} generated in the banks, of which "
+            f"compose takes {n_real} and {n_generated} at most"
+        )
+    return Pool(concatenate(parts), {"real": len(picked), "generated": len(chosen)})
 
 
 def _most_alike(table: pd.DataFrame, n: int) -> np.ndarray:

@@ -104,7 +104,7 @@ def _rows(archive: zipfile.ZipFile, name: str, rows: Sequence[int]) -> tuple[np.
         first, size = member.tell(), int(np.prod(shape[1:])) * dtype.itemsize
         chosen = np.empty((len(rows), *shape[1:]), dtype)
         for place, row in enumerate(rows):
-            member.seek(first + row * size)
+            member.seek(first + int(row) * size)
             chosen[place] = np.frombuffer(member.read(size), dtype).reshape(shape[1:])
     return chosen, shape[0]
 

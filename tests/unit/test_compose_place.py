@@ -94,7 +94,7 @@ def test_pool_takes_what_there_is_and_says_what_it_wanted():
     assert pool.got == {"real": 3, "generated": 1}
     assert len(pool.images) == 4
     with pytest.raises(DataError, match="no nodules"):
-        draw_pool(real.take([]), None, 5, 0, 0, "nodules")
+        draw_pool(real.take([]), made, 5, 0, 0, "nodules")
 
 
 def test_the_generated_images_most_like_real_ones_are_taken_in_the_order_of_their_set():

@@ -34,6 +34,24 @@ def test_a_mark_of_byte_order_and_windows_line_ends_are_tolerated(tmp_path):
     assert tables.read_csv(tmp_path / "t.csv").to_dict("records") == [{"id": "01", "x": 2}]
 
 
+def test_chosen_rows_of_a_large_table_are_those_of_the_whole_in_its_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "ROW_GROUP", 10)
+    table = pd.DataFrame({"rank": np.arange(95, dtype=np.uint16), "seed": np.arange(95) + 2**62, "name": "x"})
+    tables.write_parquet(tmp_path / "t.parquet", table)
+    assert tables.count_rows(tmp_path / "t.parquet") == 95
+    for chosen in ([3], [94, 0, 41, 41], np.array([7, 8], np.int32), [], [200]):
+        wanted = table[table["rank"].isin(np.asarray(chosen))].reset_index(drop=True)
+        pd.testing.assert_frame_equal(tables.read_parquet(tmp_path / "t.parquet", only={"rank": chosen}), wanted)
+
+
+def test_a_large_table_that_is_missing_or_none_is_one_line(tmp_path):
+    (tmp_path / "t.parquet").write_bytes(b"no table")
+    for name in ("t.parquet", "absent.parquet"):
+        for read in (tables.read_parquet, tables.count_rows, lambda path: tables.read_parquet(path, only={"a": [1]})):
+            with pytest.raises(DataError, match=name):
+                read(tmp_path / name)
+
+
 def test_lines_end_the_unix_way_and_whole_numbers_stay_whole():
     assert tables.to_csv(pd.DataFrame({"n": [3], "x": [0.1 + 0.2]})) == "n,x\n3,0.3\n"
 
