@@ -51,6 +51,8 @@ class Renderer:
         self.patches = Patches(nodules, normals.mm_per_px, settings.feather_mm)
         self.place = {number: place for place, number in enumerate(normals.table.index)}
         here = groups.assign(nodule=nodules.table.index.get_indexer(groups["nodule"]))
+        if (here["nodule"] < 0).any():
+            raise ValueError("the groups name nodules that the pool does not hold")
         self.rows = dict(tuple(here.groupby("group", sort=False)))
 
     def render(self, normal: int, group: int) -> Composite:

@@ -142,13 +142,16 @@ def read_rows(path: str | Path, rows: Sequence[int]) -> ImageSet:
     The index of the table tells which row of the file each image is.
 
     Raises:
-        DataError: as `read`.
-        IndexError: there is no such row.
+        DataError: as `read`, or there is no such row.
     """
     path = Path(path)
     with _archive(path) as archive:
         _check(path, archive)
         table = _table(path, _rows(archive, "images.npy", [])[1])
+        if len(rows) and max(rows) >= len(table):
+            raise DataError(
+                f"{path}: holds {len(table)} images, row {max(rows)} is wanted; files of two runs are mixed"
+            )
         chosen = table.iloc[rows]
         images, masks = (_rows(archive, name, rows)[0] for name in ("images.npy", "masks.npy"))
         return ImageSet(images, masks, float(_array(archive, "mm_per_px.npy").item()), chosen)

@@ -19,7 +19,7 @@ import SimpleITK as sitk
 from PIL import Image
 
 from lungsynth.ct import proof, volume
-from lungsynth.ct.files import whole, whole_folder, write_bytes, write_text
+from lungsynth.ct.files import whole, whole_folder, whole_folders, write_bytes, write_text
 from lungsynth.sets import bank, shard, tables
 from lungsynth.study.errors import LungsynthError, WriteError
 
@@ -259,3 +259,21 @@ def test_an_image_without_a_voxel_more_or_less_is_whole(tmp_path):
         with whole(tmp_path / name) as draft:
             proof.write_image(draft, SCAN.to_sitk(), name.endswith("gz"))
         np.testing.assert_array_equal(volume.read(tmp_path / name).hu, HU)
+
+
+def test_folders_that_belong_together_take_their_places_together_or_not_at_all(tmp_path):
+    (tmp_path / "images/0").mkdir(parents=True)
+    (tmp_path / "images/0/old").write_text("old")
+    with pytest.raises(RuntimeError), whole_folders(tmp_path, "images/0", "masks/0") as folder:
+        (folder / "images/0/new").write_text("new")
+        raise RuntimeError
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["old"]
+    with whole_folders(tmp_path, "images/0", "masks/0") as folder:
+        (folder / "images/0/new").write_text("new")
+        (folder / "masks/0/mask").write_text("mask")
+        assert not (tmp_path / "masks").exists()
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == [
+        "images/0/new",
+        "masks/0/mask",
+    ]
+    assert not [path for path in tmp_path.rglob(".*")]
