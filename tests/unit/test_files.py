@@ -276,4 +276,4 @@ def test_folders_that_belong_together_take_their_places_together_or_not_at_all(t
         "images/0/new",
         "masks/0/mask",
     ]
-    assert not [path for path in tmp_path.rglob(".*")]
+    assert not list(tmp_path.rglob(".*"))
