@@ -84,7 +84,7 @@ rule export_shard:
         settings=settings("image", "release.licence", "release.slice_mm", "study"),
         code=format_code("release/export_shard.py"),
     message:
-        "{wildcards.format}, shard {wildcards.shard}"
+        "released images as {wildcards.format}, shard {wildcards.shard}"
     script:
         f"{SCRIPTS}/release/export_shard.py"
 
@@ -110,7 +110,7 @@ rule finish_format:
         settings=settings("image", "release.licence", "release.slice_mm", "study"),
         code=format_code("release/finish_format.py"),
     message:
-        "{wildcards.format}, the whole set"
+        "released images as {wildcards.format}, the whole set"
     script:
         f"{SCRIPTS}/release/finish_format.py"
 

@@ -135,7 +135,7 @@ def test_an_edit_of_a_module_reruns_the_steps_that_import_it(finished, name, old
 def exported(folder) -> set[str]:
     """FORMAT/SHARD of what a dry run would export."""
     text = snakemake(folder, "--dry-run", "--cores", "2", *TEST_STUDY).stdout
-    return set(re.findall(r"^    output: .*release/images/(\w+/\d+),", text, re.M))
+    return {"/".join(found) for found in re.findall(r"released images as (\w+), shard (\d+)", text)}
 
 
 def test_a_further_format_exports_nothing_again(finished):
