@@ -1,15 +1,16 @@
-"""The workflow as a picture: which rule reads what which rule made, laid out by Graphviz."""
+"""The workflow as a picture: which rule reads what which rule made, laid out by igraph."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+import igraph
 import networkx as nx
-import pygraphviz
 
 Edges = list[tuple[str, str]]
-CHAR, BOX, MARGIN = 6.9, 28, 6
-POINTS = 72
-"""To the inch: Graphviz takes sizes in inches and gives places in points, which are the page's px here."""
+CHAR, BOX, ROW, GAP, MARGIN = 6.9, 28, 50, 16, 6
+"""px: width of a letter, height of a box, from row to row, between boxes, round the picture."""
 
 
 def edges_from(records: Sequence[Mapping], targets: Sequence[str]) -> tuple[Edges, dict[str, str]]:
@@ -81,48 +82,61 @@ def reduced(edges: Edges) -> nx.DiGraph:
 
 
 def rule_graph(edges: Edges, stages: Mapping[str, str]) -> Drawing:
-    """The rules as boxes that lie below what they read, with as few crossings as Graphviz finds.
+    """The rules as boxes that lie below what they read, with few crossings (igraph's layout of Sugiyama 1981).
 
-    The same edges in any order give the same places; fonts of the machine play no part, as boxes have fixed sizes.
+    The same edges in any order give the same places.
 
     Args:
         edges: (rule, rule that reads its output); jobs of one rule are one box.
         stages: rule -> stage; in the drawing the stages come in the order in which data flow.
     """
     graph = reduced(edges)
-    laid = _laid_out(graph)
-    width, height = map(float, laid.graph_attr["bb"].split(",")[2:])
-    start = max(graph, key=lambda rule: (float(laid.get_node(rule).attr["pos"].split(",")[1]), rule))
-    mirrored = float(laid.get_node(start).attr["pos"].split(",")[0]) > width / 2
+    rules, lines = sorted(graph), sorted(graph.edges)
+    number = {rule: index for index, rule in enumerate(rules)}
+    network = igraph.Graph(len(rules), [(number[start], number[end]) for start, end in lines], directed=True)
+    layout = network.layout_sugiyama(vgap=ROW, maxiter=1000)
+    widths = [CHAR * len(rule) + 24 for rule in rules]
+    bends = [(tuple(point), 0.0) for way in layout.edge_routing for point in way]
+    items = [*zip(layout.coords, widths, strict=True), *bends]
+    spread = _spread(items)
+    left = min(x * spread - width / 2 for (x, _), width in items) - MARGIN
 
-    def place(words: str) -> tuple[float, float]:
-        """Graphviz counts from the lower left corner; mirrored, a narrow window shows where the data begin."""
-        x, y = map(float, words.split(","))
-        return (width - x if mirrored else x) + MARGIN, height - y + MARGIN
+    def place(x: float, y: float) -> tuple[float, float]:
+        return x * spread - left, y + BOX / 2 + MARGIN
 
     boxes = [
-        Box(rule, stages.get(rule, ""), *place(laid.get_node(rule).attr["pos"]), CHAR * len(rule) + 24)
-        for rule in sorted(graph)
+        Box(rule, stages.get(rule, ""), *place(*at), width)
+        for rule, at, width in zip(rules, layout.coords, widths, strict=True)
     ]
     boxes.sort(key=lambda box: (box.y, box.x))
-    lines = [
-        _path([place(point) for point in laid.get_edge(*edge).attr["pos"].split()]) for edge in sorted(graph.edges)
+    ways = [
+        [layout[number[start]], *between, layout[number[end]]]
+        for (start, end), between in zip(lines, layout.edge_routing, strict=True)
     ]
+    paths = [_path([place(*point) for point in way]) for way in ways]
+    right = max(x * spread + width / 2 for (x, _), width in items) - left
     order = list(dict.fromkeys(box.stage for box in boxes))
-    return Drawing(width + 2 * MARGIN, height + 2 * MARGIN, boxes, lines, order)
+    return Drawing(right + MARGIN, boxes[-1].y + BOX / 2 + MARGIN, boxes, paths, order)
 
 
-def _laid_out(graph: nx.DiGraph) -> pygraphviz.AGraph:
-    """The graph with Graphviz's places of its boxes and the control points of its lines."""
-    laid = pygraphviz.AGraph(directed=True, nodesep=0.22, ranksep=0.3)
-    for rule in sorted(graph):
-        size = {"width": (CHAR * len(rule) + 24) / POINTS, "height": BOX / POINTS}
-        laid.add_node(rule, label="", shape="box", fixedsize=True, **size)
-    laid.add_edges_from(sorted(graph.edges), arrowhead="none")
-    laid.layout("dot")
-    return laid
+def _spread(items: list[tuple[tuple[float, float], float]]) -> float:
+    """px for a unit of x, so that no box comes nearer than GAP to what is beside it in its row.
+
+    Args:
+        items: ((x, y), width in px) of boxes and bends; igraph takes all of them for points.
+    """
+    rows: dict[float, list[tuple[float, float]]] = defaultdict(list)
+    for (x, y), width in items:
+        rows[y].append((x, width))
+    beside = [pair for row in rows.values() for pair in pairwise(sorted(row))]
+    return max((((wide + broad) / 2 + GAP) / (x - at) for (at, wide), (x, broad) in beside), default=1.0)
 
 
-def _path(points: list[tuple[float, float]]) -> str:
-    """A chain of Bezier curves: the first point, then three for each curve."""
-    return "M{:.1f},{:.1f}C".format(*points[0]) + " ".join(f"{x:.1f},{y:.1f}" for x, y in points[1:])
+def _path(way: list[tuple[float, float]]) -> str:
+    """A smooth line from the lower edge of the first box through the bends to the upper edge of the last."""
+    parts = [f"M{way[0][0]:.1f},{way[0][1] + BOX / 2:.1f}"]
+    for (x, y), (to_x, to_y) in pairwise(way):
+        start, end = y + BOX / 2, to_y - BOX / 2
+        middle = (start + end) / 2
+        parts.append(f"V{start:.1f}C{x:.1f},{middle:.1f} {to_x:.1f},{middle:.1f} {to_x:.1f},{end:.1f}")
+    return "".join(parts)

@@ -255,6 +255,16 @@ class TestPictures:
 
 class TestDag:
     EDGES = (*((f"a{i}", f"b{j}") for i in range(4) for j in range(5)), ("b0", "c"), ("a0", "d"), ("d", "c"))
+    LONG = (
+        ("a", "long_name_of_a_rule"),
+        ("long_name_of_a_rule", "c"),
+        ("c", "d"),
+        ("a", "side"),
+        ("side", "d"),
+        ("a", "x"),
+        ("x", "e"),
+        ("d", "e"),
+    )
 
     def test_an_edge_that_a_longer_path_says_is_not_drawn(self):
         assert list(dag.reduced([("a", "b"), ("b", "c"), ("a", "c"), ("a", "a")]).edges) == [("a", "b"), ("b", "c")]
@@ -281,11 +291,17 @@ class TestDag:
         assert (x, last[0]) == pytest.approx((above.x, below.x), abs=0.1)
         assert y == pytest.approx(above.y + 14, abs=1) and last[1] == pytest.approx(below.y - 14, abs=1)
 
-    def test_the_data_begin_at_the_left_where_a_narrow_window_shows_them(self):
-        for edges in (self.EDGES, [("z", "a"), ("a", "b"), ("b", "c"), ("c", "d"), ("d", "long_name_of_a_rule")]):
-            drawn = dag.rule_graph([*edges, *((f"k{i}", "b0") for i in range(3))], {})
-            first = max((box for box in drawn.boxes if box.y == drawn.boxes[0].y), key=lambda box: box.rule)
-            assert first.x <= drawn.width / 2
+    def test_a_long_line_passes_between_the_boxes_of_the_rows_it_crosses(self):
+        drawn = dag.rule_graph(self.LONG, {})
+        for line in drawn.lines:
+            points = [tuple(map(float, p.split(","))) for p in re.findall(r"[-\d.]+,[-\d.]+", line)]
+            ends = {
+                min(drawn.boxes, key=lambda box, at=at: abs(box.x - at[0]) + abs(box.y - at[1]))
+                for at in (points[0], points[-1])
+            }
+            for x, y in points[1:-1]:
+                for box in set(drawn.boxes) - ends:
+                    assert abs(x - box.x) > box.width / 2 or abs(y - box.y) >= dag.BOX / 2
 
     def test_the_order_of_the_edges_changes_nothing(self):
         assert dag.rule_graph(self.EDGES, {}) == dag.rule_graph(self.EDGES[::-1], {})
