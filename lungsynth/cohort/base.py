@@ -24,6 +24,8 @@ from lungsynth.study.stages import Role
 Kind = Literal["volume", "slice", "patch"]
 ROLES: tuple[Role, ...] = ("fit", "tune", "domain", "test")
 HU_RANGE = (-1024, 3071)
+HIGHEST_HU = 31743
+"""Of metal on an extended scale: the largest number of 16 bits with a sign, -1024. No CT number is above."""
 
 
 @dataclass(frozen=True)
@@ -162,18 +164,23 @@ def safe_id(text: str) -> str:
 
 def short_hash(text: str, digits: int = 10) -> str:
     """The first digits of the SHA-256 of `text`."""
-    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:digits]  # names may be no UTF-8
 
 
 def to_hu(pixels: np.ndarray, where: str | Path) -> np.ndarray:
     """Pixels of any type as int16 HU within HU_RANGE.
 
     Raises:
-        DataError: a pixel is not a number.
+        DataError: a pixel is not a number, or larger than a CT number can be.
     """
     if pixels.dtype.kind == "f":
         bad = int(np.count_nonzero(~np.isfinite(pixels)))
         if bad:
             raise DataError(f"{where}: {bad} pixels are not a number; convert the scan again")
         pixels = np.rint(pixels)
+    if pixels.dtype.itemsize > 1 and pixels.dtype != np.int16 and pixels.size and pixels.max() > HIGHEST_HU:
+        raise DataError(
+            f"{where}: pixels of up to {pixels.max():g} HU are no CT numbers; values below 0 without their sign, or "
+            "padding without its tag?"
+        )
     return np.clip(pixels, *HU_RANGE).astype(np.int16)

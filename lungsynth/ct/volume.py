@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import SimpleITK as sitk
@@ -114,8 +115,25 @@ def quiet() -> Iterator[None]:
         sitk.ProcessObject.SetGlobalWarningDisplay(before)
 
 
-def read(path: str | Path) -> Volume:
-    """Read a volume (.nii.gz, .mhd).
+@contextmanager
+def openable(path: Path, *beside: Path) -> Iterator[str]:
+    """A name under which the library opens a file. At a name that is no UTF-8 it ends the process, so that a link
+    stands for such a file, with links to the files `beside` it that its header names."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        ending = ".nii.gz" if path.name.lower().endswith(".nii.gz") else ascii(path.suffix)[1:-1]
+        with TemporaryDirectory() as folder:
+            link = Path(folder, f"link{ending}")
+            for file, there in ((link, path), *((Path(folder, other.name), other) for other in beside)):
+                file.symlink_to(there.absolute())
+            yield str(link)
+    else:
+        yield str(path)
+
+
+def read(path: str | Path, *beside: Path) -> Volume:
+    """Read a volume (.nii.gz, .mhd); `beside`: the file of its pixels, where that is another one.
 
     Raises:
         DataError: the file is missing, unreadable, not 3-D or has several values a voxel.
@@ -124,8 +142,8 @@ def read(path: str | Path) -> Volume:
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     try:
-        with quiet():
-            image = sitk.ReadImage(str(path))
+        with quiet(), openable(path, *beside) as name:
+            image = sitk.ReadImage(name)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise DataError(f"{path}: cannot be read as an image ({reason})") from None

@@ -1,14 +1,15 @@
 """Tags of DICOM files: which files may be CT slices, and what speaks against one."""
 
+import gzip
 import math
 import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from pydicom.charset import convert_encodings
 from pydicom.datadict import keyword_for_tag
@@ -17,26 +18,30 @@ from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
 from lungsynth.cohort.names import link_fault
+from lungsynth.cohort.sniff import WORDS, kind_of, strange
 from lungsynth.study.errors import DataError
 
 TAGS = (
-    "PatientID", "Modality", "ImageType", "SOPClassUID", "SeriesInstanceUID", "SOPInstanceUID", "AcquisitionNumber",
-    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "GantryDetectorTilt",
-    "RescaleSlope", "RescaleIntercept", "PixelPaddingValue", "PixelPaddingRangeLimit", "PixelRepresentation",
-    "BitsAllocated", "BitsStored", "HighBit", "ConvolutionKernel", "NumberOfFrames", "SamplesPerPixel",
+    "PatientID", "Modality", "ImageType", "SOPClassUID", "StudyInstanceUID", "FrameOfReferenceUID",
+    "SeriesInstanceUID", "SOPInstanceUID", "AcquisitionNumber", "AcquisitionTime", "AcquisitionDateTime",
+    "InstanceNumber", "ImagesInAcquisition", "NumberOfSeriesRelatedInstances", "ImagePositionPatient",
+    "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "GantryDetectorTilt", "RescaleSlope",
+    "RescaleIntercept", "PixelPaddingValue", "PixelPaddingRangeLimit", "PixelRepresentation", "BitsAllocated",
+    "BitsStored", "HighBit", "KVP", "ConvolutionKernel", "NumberOfFrames", "SamplesPerPixel",
     "PhotometricInterpretation",
 )  # fmt: skip
 CHARSET = Tag("SpecificCharacterSet")
-TAG_NUMBERS = tuple(Tag(name) for name in TAGS)
+TAG_NUMBERS = (*(Tag(name) for name in TAGS), Tag(0x6000, 0x0102))
+"""The last one is OverlayBitPosition, one of those that are there many times, which have no tag by name."""
 SUFFIXES = (".dcm", ".dicom", ".ima", "")
 PIXEL_DATA = (0x7FE00010, 0x7FE00009, 0x7FE00008)
 PIXEL_BYTES = "pixel bytes"
 """No tag of the standard: the length of the pixels as the file states it, kept among the tags."""
 PACKED = 0xFFFFFFFF
 """The length that compressed pixels have."""
+RESCALE = ("RescaleSlope", "RescaleIntercept")
 CT_CLASSES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
-BARE = (b"\x02\0", b"\x08\0")
-"""The groups of tags that a file without a preamble begins with."""
+GZIP = b"\x1f\x8b"
 LEAST_BITS = 9
 CODE = re.compile("[A-Z]{2,9}")
 KERNEL = re.compile("[A-Za-z0-9_+./ -]{1,16}")
@@ -82,7 +87,7 @@ def read_header(path: Path, wanted: Sequence[BaseTag] = TAG_NUMBERS) -> Header:
         warnings.simplefilter("ignore")
         try:
             pixels = _AtPixels()
-            with path.open("rb") as file:
+            with opened(path) as file:
                 data = read_partial(file, pixels, specific_tags=list(wanted))
             charset = data.get("SpecificCharacterSet", None) or "" if CHARSET in data else ""
             encodings = tuple(convert_encodings([charset] if isinstance(charset, str) else list(charset)))
@@ -98,6 +103,16 @@ def read_header(path: Path, wanted: Sequence[BaseTag] = TAG_NUMBERS) -> Header:
     if pixels.length is not None:
         tags[PIXEL_BYTES] = pixels.length
     return Header(path, tags, tuple(damaged))
+
+
+def opened(path: Path) -> BinaryIO:
+    """The file for reading, unpacked where it is packed (gzip)."""
+    file = path.open("rb")
+    if file.read(2) == GZIP:
+        file.close()
+        return gzip.open(path)
+    file.seek(0)
+    return file
 
 
 class _AtPixels:
@@ -146,15 +161,14 @@ def accepted(path: Path, root: Path, skipped: list[tuple[str, str]]) -> Header |
 
 
 def _stranger(path: Path) -> str:
-    """Why a file that could not be read as DICOM is passed over; empty if it never looked like DICOM."""
+    """Why a file that could not be read as DICOM is passed over; empty if it never looked like a scan."""
     try:
-        with path.open("rb") as file:
-            first = file.read(2)
+        kind = kind_of(path)
     except OSError:
         return "cannot be opened"
-    if first in BARE:
-        return "is a DICOM file of the old form, without a preamble; convert it"
-    return "is no DICOM file" if path.suffix else ""
+    if kind and kind != "dicom":
+        return WORDS[kind.removeprefix("packed ")]
+    return "is no DICOM file" if kind or path.suffix else ""
 
 
 def _refusal(tags: Tags) -> str:
@@ -193,9 +207,25 @@ def fault(header: Header) -> str:
         return f"{bits}-bit pixels are no Hounsfield units; export the original series"
     if tags.get("PhotometricInterpretation", "MONOCHROME2") != "MONOCHROME2":
         return "its PhotometricInterpretation is not MONOCHROME2, as that of CT is"
-    if not all(math.isfinite(float(tags.get(name, None) or 0)) for name in ("RescaleSlope", "RescaleIntercept")):
+    return rescale_fault(tags) or pixel_fault(tags)
+
+
+def rescale_fault(tags: Tags) -> str:
+    """Whether stored values can be turned into HU. Both tags are mandatory in CT; without them a stored value is taken
+    for its HU, which values without a sign cannot be."""
+    if not all(math.isfinite(float(tags.get(name, None) or 0)) for name in RESCALE):
         return "RescaleSlope or RescaleIntercept is no number"
-    return pixel_fault(tags)
+    if is_blank(tags, "RescaleIntercept") and int(tags.get("PixelRepresentation", None) or 0) == 0:
+        return "the tag RescaleIntercept is missing and the pixels have no sign; are these Hounsfield units?"
+    if not is_blank(tags, "RescaleSlope") and float(tags.RescaleSlope) == 0:
+        return "RescaleSlope is 0, which makes all pixels equal"
+    return ""
+
+
+def is_blank(tags: Tags, name: str) -> bool:
+    """Whether a tag is missing or holds nothing; 0 is something."""
+    value = tags.get(name, None)
+    return value is None or (isinstance(value, str | bytes | list) and not value)
 
 
 def pixel_fault(tags: Tags) -> str:
@@ -217,11 +247,18 @@ def kernel(header: Header) -> str:
     return "/".join(names) if names and all(KERNEL.fullmatch(name) for name in names) else ""
 
 
-def candidates(root: Path, skipped: list[tuple[str, str]] | None = None) -> Iterator[Path]:
-    """Files that may be DICOM, sorted: .dcm, .dicom, .ima, a number, or no suffix.
+def candidates(
+    root: Path, skipped: list[tuple[str, str]] | None = None, is_known: Callable[[Path], bool] = lambda path: False
+) -> Iterator[Path]:
+    """Files that may be DICOM, sorted: .dcm, .dicom, .ima, a number, no suffix, or whatever begins as DICOM does.
 
     Links to folders are not entered, since what they lead to is found without them or lies outside; a link to a file
-    counts where it leads to one that is not found by itself. Those that lead out are named in `skipped`.
+    counts where it leads to one that is not found by itself.
+
+    Args:
+        root: the folder.
+        skipped: gets the links that lead out, and files that look like scans of another format.
+        is_known: whether a file is another reader's, by its name.
     """
     skipped = [] if skipped is None else skipped
     for folder, folders, files in os.walk(root):
@@ -229,27 +266,40 @@ def candidates(root: Path, skipped: list[tuple[str, str]] | None = None) -> Iter
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted([*files, *links]):
             path = Path(folder, name)
-            if not _may_be_dicom(path) and (name not in links or name.startswith(".")):
+            by_name = _may_be_dicom(path)
+            if name.startswith(".") or path.stem.upper() == "DICOMDIR" or (not by_name and is_known(path)):
                 continue
             if path.is_symlink():
                 reason = link_fault(path, root)
-                if reason:
+                if reason and (by_name or name in links):
                     skipped.append((str(path.relative_to(root)), reason))
                 if reason or path.is_dir() or _is_found(path.resolve(), root):
                     continue
-            if path.is_file():  # opening a pipe would wait for ever
+            if not path.is_file():  # opening a pipe would wait for ever
+                continue
+            if by_name or _begins_as_dicom(path):
                 yield path
+            elif reason := strange(path):
+                skipped.append((str(path.relative_to(root)), reason))
 
 
 def _may_be_dicom(path: Path) -> bool:
-    known = path.suffix.lower() in SUFFIXES or path.suffix[1:].isdigit()
-    return known and not path.name.upper().startswith("DICOMDIR") and not path.name.startswith(".")
+    """By its name."""
+    return path.suffix.lower() in SUFFIXES or path.suffix[1:].isdigit()
+
+
+def _begins_as_dicom(path: Path) -> bool:
+    try:
+        return kind_of(path) in ("dicom", "bare", "packed dicom")
+    except OSError:
+        return False
 
 
 def _is_found(target: Path, root: Path) -> bool:
     """Whether a file within the root is a candidate by its own name."""
     parts = target.relative_to(root.resolve()).parts
-    return _may_be_dicom(target) and not any(part.startswith(".") for part in parts)
+    hidden = any(part.startswith(".") for part in parts)
+    return not hidden and (_may_be_dicom(target) or _begins_as_dicom(target))
 
 
 def in_brief(skipped: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -6,8 +6,10 @@ from functools import cached_property
 from pathlib import Path
 
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash
+from lungsynth.cohort.dicom.acquisitions import lacks
 from lungsynth.cohort.dicom.boxes import box_marks
 from lungsynth.cohort.dicom.headers import Header, accepted, candidates, in_brief, kernel
+from lungsynth.cohort.dicom.patients import Patient, patients_of
 from lungsynth.cohort.dicom.series import read_series
 from lungsynth.cohort.registry import READERS
 from lungsynth.study.errors import DataError
@@ -24,12 +26,16 @@ class DicomReader(Reader):
         """Every series (or slice), from headers alone."""
         self.skipped = []
         groups: dict[str, list[Header]] = defaultdict(list)
-        for path in candidates(self.root, self.skipped):
-            header = self._accepted(path)
+        for path in candidates(self.root, self.skipped, self._is_anothers):
+            header = accepted(path, self.root, self.skipped)
             if header is not None:
                 single = self.settings.images == "slices"
                 groups[header.sop if single else header.series].append(header)
-        refs = [self._ref(self._patient(headers[0]), uid, headers) for uid, headers in groups.items()]
+        self.skipped += lacks(self.root, groups.values())
+        people = patients_of({uid: headers[0] for uid, headers in groups.items()})
+        named = {uid: self._pseudonym(patient) for uid, patient in people.items()}
+        wanted = self.settings.only_patients
+        refs = [self._ref(named[uid], uid, h) for uid, h in groups.items() if not wanted or named[uid] in wanted]
         self.skipped = in_brief(self.skipped)
         if not refs:
             why = f"; a file {self.skipped[0][1]}" if self.skipped else ""
@@ -42,19 +48,17 @@ class DicomReader(Reader):
         marks = box_marks(volume, self._box_files, [header.sop for header in headers])
         return Scan(volume, marks=marks, kernel=kernel(headers[0]))
 
-    def _accepted(self, path: Path) -> Header | None:
-        """The header of a CT slice of a wanted patient; else None, and a line in `skipped`."""
-        header, wanted = accepted(path, self.root, self.skipped), self.settings.only_patients
-        return None if header is None or (wanted and self._patient(header) not in wanted) else header
+    def _is_anothers(self, path: Path) -> bool:
+        """Whether another reader reads a file of this name from the folder."""
+        return False
 
-    def _patient(self, header: Header) -> str:
-        """The patient's pseudonym: from the mapping, the public id itself, or a hash that names nobody."""
-        known = str(header.tags.get("PatientID", "") or "").strip()
-        hashed = f"P-{short_hash(known or header.series)}"
-        given = self.settings.patients.get(known) or self.settings.patients.get(hashed)
+    def _pseudonym(self, patient: Patient) -> str:
+        """From the mapping, the public id itself, or a hash that names nobody."""
+        hashed = f"P-{short_hash(patient.text)}"
+        given = self.settings.patients.get(patient.text) or self.settings.patients.get(hashed)
         if given:
             return safe_id(given)
-        return safe_id(known) if self.settings.keep_patient_ids and known else hashed
+        return safe_id(patient.text) if self.settings.keep_patient_ids and patient.is_id else hashed
 
     def _ref(self, patient: str, uid: str, headers: Sequence[Header]) -> ScanRef:
         files = tuple(sorted(header.path.relative_to(self.root) for header in headers))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lungsynth.cohort.dicom.acquisitions import alternation, difference, mixture
 from lungsynth.cohort.dicom.headers import Header, fault, read_header, refusal
 from lungsynth.cohort.dicom.pixels import read_pixels
 from lungsynth.ct.volume import Volume
@@ -47,8 +48,8 @@ def _assemble(headers: list[Header], max_tilt_deg: float) -> tuple[Volume, list[
             raise DataError(f"{header.path}: {reason}")
     if len({header.series for header in headers}) > 1:
         raise DataError(f"{where}: holds slices of more than one series; give each series its own folder")
-    if len({str(header.tags.get("PatientID", None) or "").strip() for header in headers}) > 1:
-        raise DataError(f"{where}: the slices of the series differ in PatientID; it is more than one scan")
+    if mixed := mixture(headers):
+        raise DataError(f"{where}: {mixed}")
     axes = _axes(headers, where)
     positions = np.array([[float(v) for v in header.tags.ImagePositionPatient] for header in headers])
     if not np.isfinite(positions).all():
@@ -57,6 +58,8 @@ def _assemble(headers: list[Header], max_tilt_deg: float) -> tuple[Volume, list[
     order = np.argsort(along, kind="stable")
     headers, positions, along = [headers[i] for i in order], positions[order], along[order]
     step = _step(headers, along, where)
+    if mixed := alternation(headers):
+        raise DataError(f"{where}: {mixed}")
     _check_tilt(headers, positions, axes[2], max_tilt_deg, where)
     _check_line(positions, along, where)
     dy, dx = (float(v) for v in headers[0].tags.PixelSpacing)
@@ -99,9 +102,9 @@ def _step(headers: Sequence[Header], along: np.ndarray, where: Path) -> float:
     usual = float(np.median(gaps))
     closest, widest = int(gaps.argmin()), int(gaps.argmax())
     if gaps[closest] < DUPLICATE_MM:
-        numbers = sorted({int(h.tags.get("AcquisitionNumber", None) or 0) for h in headers[closest : closest + 2]})
-        of = f" of acquisitions {numbers[0]} and {numbers[1]}; make them two series" if len(numbers) > 1 else ""
-        raise DataError(f"{where}: two slices lie at {along[closest]:g} mm{of or '; keep one of them'}")
+        of = difference(*headers[closest : closest + 2])
+        what_to_do = f" {of}; make them two series" if of else "; keep one of them"
+        raise DataError(f"{where}: two slices lie at {along[closest]:g} mm{what_to_do}")
     if gaps[widest] > GAP * usual:
         gap = f"{gaps[widest]:g} mm where {usual:g} mm are usual"
         raise DataError(f"{where}: slices are missing after {along[widest]:g} mm ({gap})")

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from lungsynth.cohort.base import Mark, Reader, Scan, ScanRef, safe_id, short_hash
+from lungsynth.cohort.dicom.acquisitions import lacks
 from lungsynth.cohort.dicom.headers import Header, accepted, candidates, in_brief, kernel
+from lungsynth.cohort.dicom.patients import patients_of
 from lungsynth.cohort.dicom.series import read_series
 from lungsynth.cohort.lidc.consensus import Lesion, agree, draw, link
 from lungsynth.cohort.lidc.xml_marks import read_readings, series_of
@@ -32,14 +34,18 @@ class LidcReader(Reader):
         self.skipped = []
         groups: dict[str, list[Header]] = defaultdict(list)
         for path in candidates(self.root, self.skipped):
-            header = self._accepted(path)
+            header = accepted(path, self.root, self.skipped)
             if header is not None:
                 groups[header.series].append(header)
-        self.skipped = in_brief(self.skipped)
+        self.skipped = in_brief([*self.skipped, *lacks(self.root, groups.values())])
         if not groups:
             why = f"; a file {self.skipped[0][1]}" if self.skipped else ""
             raise DataError(f"{self.root}: no CT series in the folder; check the source's path{why}")
-        return sorted((self._ref(headers) for headers in groups.values()), key=lambda ref: ref.scan)
+        people = patients_of({uid: headers[0] for uid, headers in groups.items()})
+        named = {uid: p.text if p.is_id else f"P-{short_hash(p.text)}" for uid, p in people.items()}
+        wanted = self.settings.only_patients
+        refs = [self._ref(named[uid], h) for uid, h in groups.items() if not wanted or named[uid] in wanted]
+        return sorted(refs, key=lambda ref: ref.scan)
 
     def read(self, ref: ScanRef) -> Scan:
         """The series with a consensus mask for each lesion that `min_readers` marked."""
@@ -49,13 +55,8 @@ class LidcReader(Reader):
         marks = tuple(_mark(lesion, volume, labels, k) for k, lesion in enumerate(lesions, 1))
         return Scan(volume, nodules=labels, marks=marks, kernel=kernel(headers[0]))
 
-    def _accepted(self, path: Path) -> Header | None:
-        """The header of a CT slice of a wanted patient; else None, and a line in `skipped`."""
-        header, wanted = accepted(path, self.root, self.skipped), self.settings.only_patients
-        return None if header is None or (wanted and _patient(header) not in wanted) else header
-
-    def _ref(self, headers: Sequence[Header]) -> ScanRef:
-        patient, series = safe_id(_patient(headers[0])), headers[0].series
+    def _ref(self, patient: str, headers: Sequence[Header]) -> ScanRef:
+        patient, series = safe_id(patient), headers[0].series
         files = tuple(sorted(header.path.relative_to(self.root) for header in headers))
         return ScanRef(f"{patient}-{short_hash(series, 8)}", patient, "volume", files, series)
 
@@ -98,11 +99,6 @@ class LidcReader(Reader):
                 if match:
                     found[match[1].decode()].append(path)
         return found
-
-
-def _patient(header: Header) -> str:
-    """The public id; the series where there is none."""
-    return str(header.tags.get("PatientID", "") or "") or f"P-{short_hash(header.series)}"
 
 
 def _mark(lesion: Lesion, volume: Volume, labels: np.ndarray, k: int) -> Mark:

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from lungsynth.cohort.base import Scan, ScanRef, safe_id
 from lungsynth.cohort.dicom.headers import Header, read_header
+from lungsynth.cohort.dicom.patients import Patient
 from lungsynth.cohort.dicom.reader import DicomReader
 from lungsynth.cohort.dicom.settings import Settings as DicomSettings
 from lungsynth.cohort.lidc.reader import LidcReader
 from lungsynth.cohort.lidc.settings import Settings as LidcSettings
 from lungsynth.cohort.names import PUBLIC_PATIENT
+from lungsynth.cohort.nifti.header import is_nifti
+from lungsynth.cohort.scans.metaimages import SUFFIXES as METAIMAGES
 from lungsynth.cohort.scans.settings import Settings
 
 MESSAGE = b"LidcReadMessage"
@@ -52,10 +55,13 @@ class AllSeries(DicomReader):
         made.lidc = lidc
         return made
 
-    def _patient(self, header: Header) -> str:
+    def _is_anothers(self, path: Path) -> bool:
+        return is_nifti(path) or path.suffix.lower() in METAIMAGES
+
+    def _pseudonym(self, patient: Patient) -> str:
         """LIDC-IDRI's ids are public: a patient keeps it in a series that has no XML, and is one patient."""
-        known = str(header.tags.get("PatientID", "") or "").strip()
-        return safe_id(known) if PUBLIC_PATIENT.fullmatch(known) else super()._patient(header)
+        known = patient.is_id and PUBLIC_PATIENT.fullmatch(patient.text)
+        return safe_id(patient.text) if known else super()._pseudonym(patient)
 
     def _ref(self, patient: str, uid: str, headers: Sequence[Header]) -> ScanRef:
         ref, read = super()._ref(patient, uid, headers), uid in self.lidc.readings
