@@ -21,6 +21,8 @@ PUBLIC_PATIENT = re.compile(r"LIDC-IDRI-\d{4}")
 PUBLIC_UID = re.compile(r"1\.3\.6\.1\.4\.1\.14519\.5\.2\.1\.6279\.6001\.\d+")
 """LIDC-IDRI's, and so LUNA16's; another UID may hold a date, and is hashed."""
 
+NO_TEXT = "its name is no UTF-8 text; rename it"
+
 
 def public_id(text: str, kind: str) -> str:
     """An id as it is where it is a public one; of any other a hash, since it may name a person or hold a date.
@@ -94,6 +96,11 @@ def hide(ref: ScanRef, public: bool) -> ScanRef:
     """The reference with tokens for its paths; unless the set is public, also for its UID, which may hold a date."""
     uid = ref.uid if public or not ref.uid else f"S-{hashlib.sha256(ref.uid.encode()).hexdigest()[:16]}"
     return replace(ref, source_files=tuple(Path(token(path)) for path in ref.source_files), uid=uid)
+
+
+def is_text(name: str) -> bool:
+    """Whether the bytes of a file's name are UTF-8."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def printable(name: str | Path) -> str:

@@ -11,8 +11,8 @@ RATING_BOUNDS = (2.5, 4.25)
 
 
 def texture_of_rating(rating: float) -> str:
-    """Texture word of a mean LIDC rating, 1 ground glass to 5 solid; empty where nobody rated (NaN)."""
-    if np.isnan(rating):
+    """Texture word of a mean LIDC rating, 1 ground glass to 5 solid; empty where nobody rated (NaN, 0)."""
+    if not 1 <= rating <= 5:
         return ""
     low, high = RATING_BOUNDS
     return "ground_glass" if rating < low else "part_solid" if rating < high else "solid"

@@ -3,7 +3,8 @@
 import gzip
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from lungsynth.cohort.names import entries, link_fault
@@ -93,6 +94,17 @@ def strangers(root: Path, is_known: Callable[[Path], bool]) -> Iterator[tuple[st
         reason = link_fault(path, root) or strange(path)
         if reason:
             yield str(relative), reason
+
+
+def in_brief(skipped: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """One line for all files of a folder that were skipped for one reason: the first file, and how many more."""
+    pairs = list(skipped)
+    counts = Counter((Path(name).parent, reason) for name, reason in pairs)
+    first: dict[tuple[Path, str], str] = {}
+    for name, reason in sorted(pairs):
+        first.setdefault((Path(name).parent, reason), name)
+    more = {key: f" (and {n - 1} more in its folder)" if n > 1 else "" for key, n in counts.items()}
+    return [(name, key[1] + more[key]) for key, name in first.items()]
 
 
 def _kind(head: bytes) -> str:

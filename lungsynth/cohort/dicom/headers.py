@@ -5,7 +5,6 @@ import math
 import os
 import re
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -300,14 +299,3 @@ def _is_found(target: Path, root: Path) -> bool:
     parts = target.relative_to(root.resolve()).parts
     hidden = any(part.startswith(".") for part in parts)
     return not hidden and (_may_be_dicom(target) or _begins_as_dicom(target))
-
-
-def in_brief(skipped: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """One line for all files of a folder that were skipped for one reason: the first file, and how many more."""
-    pairs = list(skipped)
-    counts = Counter((Path(name).parent, reason) for name, reason in pairs)
-    first: dict[tuple[Path, str], str] = {}
-    for name, reason in sorted(pairs):
-        first.setdefault((Path(name).parent, reason), name)
-    more = {key: f" (and {n - 1} more in its folder)" if n > 1 else "" for key, n in counts.items()}
-    return [(name, key[1] + more[key]) for key, name in first.items()]

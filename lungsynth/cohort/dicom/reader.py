@@ -8,10 +8,12 @@ from pathlib import Path
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash
 from lungsynth.cohort.dicom.acquisitions import lacks
 from lungsynth.cohort.dicom.boxes import box_marks
-from lungsynth.cohort.dicom.headers import Header, accepted, candidates, in_brief, kernel
+from lungsynth.cohort.dicom.headers import Header, accepted, candidates, kernel
 from lungsynth.cohort.dicom.patients import Patient, patients_of
 from lungsynth.cohort.dicom.series import read_series
 from lungsynth.cohort.registry import READERS
+from lungsynth.cohort.sniff import in_brief
+from lungsynth.cohort.xml import xml_files
 from lungsynth.study.errors import DataError
 
 
@@ -68,4 +70,4 @@ class DicomReader(Reader):
     @cached_property
     def _box_files(self) -> dict[str, Path]:
         """SOP UID -> VOC file."""
-        return {path.stem: path for path in sorted(self.root.rglob("*.xml")) if path.is_file()}
+        return {path.stem: path for path in xml_files(self.root)}

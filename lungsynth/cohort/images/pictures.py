@@ -10,21 +10,25 @@ import SimpleITK as sitk
 from PIL import Image, ImageOps
 from pydicom.tag import Tag
 
-from lungsynth.cohort.dicom.headers import Tags, pixel_fault, read_header
+from lungsynth.cohort.dicom import headers
+from lungsynth.cohort.dicom.headers import Header, Tags, pixel_fault, read_header, rescale_fault
+from lungsynth.cohort.dicom.patients import patient_id, stand_ins
+from lungsynth.cohort.dicom.pixels import read_pixels
 from lungsynth.ct import volume as volumes
 from lungsynth.study.errors import DataError
 
 PICTURES = (".png", ".jpg", ".jpeg")
 DICOM = (".dcm", ".ima")
 SUFFIXES = (*PICTURES, *DICOM)
-TAGS = (
-    "PatientID", "Modality", "SOPInstanceUID", "PixelSpacing", "ImagerPixelSpacing", "NumberOfFrames",
-    "SamplesPerPixel", "Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation",
-    "PhotometricInterpretation", "RescaleSlope", "RescaleIntercept",
-)  # fmt: skip
-TAG_NUMBERS = tuple(Tag(name) for name in TAGS)
+TAG_NUMBERS = (*headers.TAG_NUMBERS, Tag("ImagerPixelSpacing"))
 LARGEST_PX = 64_000_000
 MANY = "is in colour or has several frames; one grey picture a file is read"
+TRANSPARENT = "is transparent in places; save it as grey without transparency"
+PNG = b"\x89PNG\r\n\x1a\n"
+PNG_HEAD = 33
+"""Bytes of its signature and its first chunk."""
+GREY = 0
+"""The colour type of one channel."""
 COLOUR_LEVELS = 6
 """Channels of a grey picture differ by no more than this after JPEG has rounded them."""
 
@@ -58,6 +62,7 @@ def read_picture(path: Path) -> Picture:
         DataError: colour, transparency, several pictures in one file, too large, or damaged.
     """
     try:
+        key = _transparent_grey(path)
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=("PNG", "JPEG")) as file:
             if file.width * file.height > LARGEST_PX:
                 raise DataError(f"{path}: {file.width} x {file.height} pixels are more than {LARGEST_PX}")
@@ -65,11 +70,37 @@ def read_picture(path: Path) -> Picture:
                 raise DataError(f"{path}: holds {file.n_frames} pictures; save them one a file")
             upright = ImageOps.exif_transpose(file)
             if upright.mode in ("L", "I;16", "I;16B", "I"):
-                return Picture(np.asarray(upright, np.float32), 8 if upright.mode == "L" else 16, None)
+                values = np.asarray(upright, np.float32)
+                if key is not None and (values == key).any():
+                    raise DataError(f"{path}: {TRANSPARENT}")
+                return Picture(values, 8 if upright.mode == "L" else 16, None)
             return Picture(_grey(upright, path), 8, None)
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
         reason = str(error).replace(str(path), "the file").splitlines() or [type(error).__name__]
         raise DataError(f"{path}: cannot be read as a PNG or JPEG ({reason[0]})") from None
+
+
+def _transparent_grey(path: Path) -> float | None:
+    """The grey level that a PNG without colours declares to be transparent (tRNS), on the scale that it is read with.
+
+    Raises:
+        DataError: a PNG of several channels with 16 bits each, which the library opens with 8.
+    """
+    with path.open("rb") as file:
+        head = file.read(PNG_HEAD)
+        if not head.startswith(PNG) or len(head) < PNG_HEAD:
+            return None
+        bits, colours = head[24:26]
+        if bits == 16 and colours != GREY:
+            raise DataError(
+                f"{path}: has several channels of 16 bits, of which 8 would be read; save it as 16-bit grey"
+            )
+        while colours == GREY and len(start := file.read(8)) == 8 and start[4:] != b"IDAT":
+            body = file.read(int.from_bytes(start[:4]) + 4)
+            if start[4:] == b"tRNS":
+                level = int.from_bytes(body[:2])
+                return level if bits == 16 else level * 255 / (2**bits - 1)
+    return None
 
 
 def _grey(picture: Image.Image, path: Path) -> np.ndarray:
@@ -78,7 +109,7 @@ def _grey(picture: Image.Image, path: Path) -> np.ndarray:
         raise DataError(f"{path}: is a colour picture (CMYK); save it as grey")
     channels = np.asarray(picture.convert("RGBA"), np.int16)
     if channels[..., 3].min() < 255:
-        raise DataError(f"{path}: is transparent in places; save it as grey without an alpha channel")
+        raise DataError(f"{path}: {TRANSPARENT}")
     if np.ptp(channels[..., :3], axis=2).max() > COLOUR_LEVELS:
         raise DataError(f"{path}: is a colour picture; save it as grey")
     return channels[..., 1].astype(np.float32)
@@ -97,6 +128,11 @@ def read_tags(path: Path) -> Tags:
     if header.damaged:
         raise DataError(f"the tag {header.damaged[0]} is damaged")
     return header.tags
+
+
+def person_of(tags: Tags) -> str:
+    """What tells one patient from another: the PatientID, else the study or what comes next; empty without any."""
+    return patient_id(tags) or next((uid.partition(" ")[2] for uid in stand_ins(tags)), "")
 
 
 def read_dicom(path: Path) -> Picture:
@@ -120,22 +156,23 @@ def read_dicom(path: Path) -> Picture:
         slope, intercept = float(tags.get("RescaleSlope", 1) or 1), float(tags.get("RescaleIntercept", 0) or 0)
         if not (np.isfinite([slope, intercept]).all() and 1 <= bits <= 32):
             raise ValueError
-        fault = pixel_fault(tags)
+        is_ct = tags.get("Modality", "CT") == "CT"
+        fault = (rescale_fault(tags) if is_ct else "") or pixel_fault(tags)
     except (TypeError, ValueError, AttributeError):  # whose words quote the value
         raise DataError(f"{path}: a tag cannot be understood") from None
     if fault:
         raise DataError(f"{path}: {fault}")
+    if is_ct:
+        if tags.get("PhotometricInterpretation", "") == "MONOCHROME1":
+            raise DataError(f"{path}: is CT in MONOCHROME1 (0 is white), whose HU cannot be trusted; save it again")
+        return Picture(read_pixels([Header(path, tags)])[0].astype(np.float32), 0, spacing_mm)
     try:
-        with volumes.quiet():
-            values = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+        with volumes.quiet(), volumes.openable(path) as name:
+            values = sitk.GetArrayFromImage(sitk.ReadImage(name))
     except RuntimeError:
         raise DataError(f"{path}: the pixels cannot be decoded; the file is damaged or truncated") from None
     if values.shape[:-2] not in ((), (1,)):  # a palette becomes three channels
         raise DataError(f"{path}: {MANY}")
     values = values.reshape(values.shape[-2:]).astype(np.float32)
-    if tags.get("Modality", "CT") != "CT":
-        levels = (values - intercept) / slope
-        return Picture(levels + (1 << (bits - 1) if signed else 0), bits, spacing_mm)
-    if tags.get("PhotometricInterpretation", "") == "MONOCHROME1":
-        raise DataError(f"{path}: is CT in MONOCHROME1 (0 is white), whose HU cannot be trusted; save it again")
-    return Picture(values, 0, spacing_mm)
+    levels = (values - intercept) / slope
+    return Picture(levels + (1 << (bits - 1) if signed else 0), bits, spacing_mm)

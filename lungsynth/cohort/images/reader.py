@@ -9,7 +9,15 @@ import numpy as np
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash, to_hu
 from lungsynth.cohort.copies import thumbnail
 from lungsynth.cohort.expressions import first_in
-from lungsynth.cohort.images.pictures import SUFFIXES, Picture, file_kind, read_dicom, read_picture, read_tags
+from lungsynth.cohort.images.pictures import (
+    SUFFIXES,
+    Picture,
+    file_kind,
+    person_of,
+    read_dicom,
+    read_picture,
+    read_tags,
+)
 from lungsynth.cohort.names import entries, link_fault
 from lungsynth.cohort.registry import READERS
 from lungsynth.ct.resample import resize
@@ -107,7 +115,7 @@ class ImagesReader(Reader):
         known, uid = name, ""
         if file_kind(path) == "dicom":
             tags = read_tags(path)
-            known, uid = str(tags.get("PatientID", "") or name), str(tags.get("SOPInstanceUID", "") or "")
+            known, uid = person_of(tags) or name, str(tags.get("SOPInstanceUID", "") or "")
         if self.settings.patient:
             known = first_in(name, self.settings.patient)
         if not known:

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -10,19 +10,21 @@ import numpy as np
 
 from lungsynth.cohort.base import Mark, Reader, Scan, ScanRef, safe_id, short_hash
 from lungsynth.cohort.dicom.acquisitions import lacks
-from lungsynth.cohort.dicom.headers import Header, accepted, candidates, in_brief, kernel
+from lungsynth.cohort.dicom.headers import Header, accepted, candidates, kernel
 from lungsynth.cohort.dicom.patients import patients_of
 from lungsynth.cohort.dicom.series import read_series
 from lungsynth.cohort.lidc.consensus import Lesion, agree, draw, link
-from lungsynth.cohort.lidc.xml_marks import read_readings, series_of
+from lungsynth.cohort.lidc.xml_marks import MESSAGE, read_readings, series_of
 from lungsynth.cohort.registry import READERS
 from lungsynth.cohort.shapes import texture_of_rating
-from lungsynth.cohort.xml import LARGEST_BYTES, parse
+from lungsynth.cohort.sniff import in_brief
+from lungsynth.cohort.xml import LARGEST_BYTES, Start, parse, start_of, xml_files
 from lungsynth.ct.shape import ball_diameter_mm
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
 
-SERIES_TAG = re.compile(rb"<SeriesInstanceUid>\s*([0-9.]+)\s*<", re.IGNORECASE)
+SERIES_TAG = "SeriesInstanceUid"
+UID = re.compile("[0-9.]+")
 
 
 @READERS.register("lidc")
@@ -37,7 +39,8 @@ class LidcReader(Reader):
             header = accepted(path, self.root, self.skipped)
             if header is not None:
                 groups[header.series].append(header)
-        self.skipped = in_brief([*self.skipped, *lacks(self.root, groups.values())])
+        self.skipped += [*lacks(self.root, groups.values()), *self.unused_readings(groups)]
+        self.skipped = in_brief(self.skipped)
         if not groups:
             why = f"; a file {self.skipped[0][1]}" if self.skipped else ""
             raise DataError(f"{self.root}: no CT series in the folder; check the source's path{why}")
@@ -85,7 +88,7 @@ class LidcReader(Reader):
         if not found:
             others = any(path.parent == folder for paths in self._xml_by_series.values() for path in paths)
             raise DataError(f"{folder}: no XML of the readers for its series{', only of others' if others else ''}")
-        if len({path.read_bytes() for path in found}) > 1:
+        if len({path.read_bytes() for path in found}) > 1 and len({repr(read_readings(path)) for path in found}) > 1:
             raise DataError(f"{found[0]}: {found[1]} speaks of the same series and differs; keep one of them")
         return found[0]
 
@@ -93,12 +96,28 @@ class LidcReader(Reader):
     def _xml_by_series(self) -> Mapping[str, Sequence[Path]]:
         """Series UID -> files that name it, whatever else is wrong with them."""
         found = defaultdict(list)
-        for path in sorted(self.root.rglob("*.xml")):
-            if path.is_file() and path.stat().st_size <= LARGEST_BYTES:
-                match = SERIES_TAG.search(path.read_bytes().replace(b"\0", b""))  # UTF-16 is two bytes a letter
-                if match:
-                    found[match[1].decode()].append(path)
+        for path, start in self._starts:
+            if UID.fullmatch(start.text):
+                found[start.text].append(path)
         return found
+
+    @cached_property
+    def _starts(self) -> Sequence[tuple[Path, Start]]:
+        """How each XML file begins, and the series that it names."""
+        return [(path, start_of(path, SERIES_TAG)) for path in xml_files(self.root)]
+
+    def unused_readings(self, series: Container[str]) -> Iterator[tuple[str, str]]:
+        """(file, reason) of readings of CT that are of none of these series: the scans beside them count as unread."""
+        for path, start in self._starts:
+            if MESSAGE in start.names and start.text not in series:
+                why = "of a series that is not in the folder" if start.text else "that names no series"
+                yield str(path.relative_to(self.root)), f"is a reading of LIDC-IDRI's form {why}"
+            elif (
+                not start.names
+                and path.stat().st_size <= LARGEST_BYTES
+                and MESSAGE.encode() in path.read_bytes().replace(b"\0", b"")
+            ):
+                yield str(path.relative_to(self.root)), "is a reading of LIDC-IDRI's form that is no XML"
 
 
 def _mark(lesion: Lesion, volume: Volume, labels: np.ndarray, k: int) -> Mark:

@@ -1,7 +1,7 @@
-"""What can be wrong with an image file before its pixels are believed: the header of a MetaImage, a cut-off archive."""
+"""What can be wrong with a MetaImage before its pixels are believed."""
 
-import gzip
 import math
+import os
 import zlib
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def read_header(path: Path) -> dict[str, str]:
     header = {}
     with path.open("rb") as file:
         for raw in file.read(LARGEST_HEADER).splitlines():
-            key, equals, value = raw.decode("latin-1").partition("=")
+            key, equals, value = os.fsdecode(raw).partition("=")
             if not equals:
                 break
             header[key.strip()] = value.strip()
@@ -40,24 +40,37 @@ def read_header(path: Path) -> dict[str, str]:
     return header
 
 
-def check_files(path: Path) -> None:
-    """See to it that the pixels lie beside the header and are all there. What the header holds is not quoted: the
-    names of files may name patients.
+def dimensions(header: dict[str, str], path: Path) -> list[float]:
+    """Voxels along x, y, z.
 
     Raises:
-        DataError: the header points elsewhere, the data file is missing, damaged or too short, the image is not 3-D or
-            has no place.
+        DataError: not three numbers.
     """
-    header = read_header(path)
-    name = header["ElementDataFile"]
     size = _numbers(header["DimSize"], path, "DimSize")
     if len(size) != 3 or not all(n.is_integer() and n >= 1 for n in size):
         raise DataError(f"{path}: DimSize is {header['DimSize']!r}; a scan has three dimensions")
+    return size
+
+
+def check_files(path: Path) -> Path:
+    """See to it that the pixels lie beside the header and are as many as it says. What the header holds is not quoted:
+    the names of files may name patients.
+
+    Returns:
+        The file of the pixels.
+
+    Raises:
+        DataError: the header points elsewhere, the data file is missing, damaged, too short or too long, the image is
+            not 3-D or has no place, or the header says something of the pixels that is not read.
+    """
+    header = read_header(path)
+    size = dimensions(header, path)
     spacing = _numbers(header.get("ElementSpacing", header.get("ElementSize", "")), path, "ElementSpacing")
     if len(spacing) != 3 or not all(math.isfinite(s) and s > 0 for s in spacing):
         raise DataError(f"{path}: ElementSpacing must be three numbers above 0")
     _check_place(header, path)
-    start = 0
+    _check_meaning(header, path)
+    name, start = header["ElementDataFile"], 0
     if name == "LOCAL":
         name, start = path.name, _header_bytes(path)
     if name.startswith("LIST") or Path(name).name != name or name in ("..", ".") or "\\" in name:
@@ -70,25 +83,53 @@ def check_files(path: Path) -> None:
     kind = header.get("ElementType", "").removeprefix("MET_")
     if kind not in BYTES:
         raise DataError(f"{path}: ElementType is not one of MET_SHORT, MET_FLOAT ...")
-    need = int(math.prod(size)) * BYTES[kind]
-    packed = header.get("CompressedData", "False").lower() == "true"
-    have = _unpacked_bytes(data, start) if packed else data.stat().st_size - start
+    skip = int(_one_number(header, "HeaderSize", 0, path))
+    _check_length(header, data, start + max(skip, 0), int(math.prod(size)) * BYTES[kind], at_end=skip < 0)
+    return data
+
+
+def _check_length(header: dict[str, str], data: Path, start: int, need: int, at_end: bool) -> None:
+    """As many bytes as the header has room for: others are another scan's.
+
+    Args:
+        start: the first byte of the pixels. at_end: the pixels are the last bytes, whatever lies before them.
+    """
+    is_packed = _is_true(header.get("CompressedData", "False"))
+    have = _unpacked_bytes(data, start) if is_packed else data.stat().st_size - start
     if have < need:
         raise DataError(f"{data}: truncated, {have} bytes where DimSize and ElementType need {need}; copy it again")
+    if have > need and not (at_end and not is_packed):
+        raise DataError(
+            f"{data}: has {have} bytes where DimSize and ElementType need {need}; header and pixels are of two scans?"
+        )
 
 
-def check_gzip(path: Path) -> None:
-    """Read a .gz file to its end: the image library takes a cut-off one for whole and makes up the rest.
+def _check_meaning(header: dict[str, str], path: Path) -> None:
+    """Keys that the image library passes over, though they change what the numbers mean."""
+    if int(_one_number(header, "NDims", 3, path)) != 3:
+        raise DataError(f"{path}: NDims is not the number of dimensions in DimSize, three")
+    channels = _one_number(header, "ElementNumberOfChannels", 1, path)
+    if channels != 1:
+        raise DataError(f"{path}: has {channels:g} values a voxel, a scan has 1")
+    if header.get("DistanceUnits", "mm").lower() not in ("mm", "?", "millimeter", "millimeters"):
+        raise DataError(f"{path}: its DistanceUnits are not mm; save it in mm")
+    if not _is_true(header.get("BinaryData", "True")):
+        raise DataError(f"{path}: its pixels are text (BinaryData = False); save them as binary numbers")
+    scaling = [_one_number(header, f"ElementToIntensityFunction{n}", v, path) for n, v in (("Slope", 1), ("Offset", 0))]
+    if scaling != [1, 0]:
+        raise DataError(f"{path}: asks for a scaling of its pixels (ElementToIntensityFunction), not applied; save HU")
 
-    Raises:
-        DataError: it is truncated or damaged.
-    """
-    try:
-        with gzip.open(path) as file:
-            while file.read(1 << 20):
-                pass
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: truncated or damaged ({error}); copy it again") from None
+
+def _is_true(text: str) -> bool:
+    """As the format's own library reads it: by the first letter."""
+    return text[:1] in ("T", "t", "1")
+
+
+def _one_number(header: dict[str, str], key: str, default: float, path: Path) -> float:
+    numbers = _numbers(header.get(key, str(default)), path, key)
+    if len(numbers) != 1 or not math.isfinite(numbers[0]):
+        raise DataError(f"{path}: {key} must be one number")
+    return numbers[0]
 
 
 def _check_place(header: dict[str, str], path: Path) -> None:

@@ -10,11 +10,13 @@ import numpy as np
 
 from lungsynth.cohort.base import Mark, Reader, Role, Scan, ScanRef, safe_id, to_hu
 from lungsynth.cohort.luna16.annotations import Annotation, read_annotations
-from lungsynth.cohort.luna16.header import check_files, check_gzip
+from lungsynth.cohort.luna16.header import check_files
 from lungsynth.cohort.masks import by_folder, lung_labels, on_grid, usual_ending, where_masks_lie
-from lungsynth.cohort.names import entries, link_fault
+from lungsynth.cohort.names import NO_TEXT, entries, is_text, link_fault
+from lungsynth.cohort.nifti.volume import read_nifti
 from lungsynth.cohort.registry import READERS
 from lungsynth.cohort.shapes import densities, is_inside, sphere
+from lungsynth.cohort.sniff import in_brief, strangers
 from lungsynth.ct import volume as volumes
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
@@ -30,13 +32,12 @@ class Luna16Reader(Reader):
     def list(self) -> list[ScanRef]:
         """Every UID.mhd outside the mask folders."""
         self.skipped = []
-        masks = {self.settings.lungs, self.settings.nodules}
         found: dict[str, Path] = {}
         files = sorted(entries(self.root))
         beside = by_folder((relative.parent, relative.stem) for relative in files if relative.suffix == ".mhd")
         for relative in files:
             hidden = any(part.startswith(".") for part in relative.parts)
-            if relative.suffix != ".mhd" or hidden or not masks.isdisjoint(relative.parts[:-1]):
+            if relative.suffix != ".mhd" or hidden or self._is_mask(relative):
                 continue
             path = self.root / relative
             if fault := link_fault(path, self.root):
@@ -45,9 +46,13 @@ class Luna16Reader(Reader):
             if ending := usual_ending(path.stem, beside[relative.parent]):
                 self.skipped.append((str(relative), f"is named like a mask ({ending}); {self.mask_names}"))
                 continue
+            if not is_text(path.stem):
+                self.skipped.append((str(relative), NO_TEXT))
+                continue
             if path.stem in found:
                 raise DataError(f"{path}: the scan {path.stem} is there twice, also as {found[path.stem]}")
             found[path.stem] = relative
+        self.skipped += in_brief(strangers(self.root, lambda path: path.suffix == ".mhd" or self._is_mask(path)))
         if not found:
             raise DataError(f"{self.root}: no scan (.mhd) in the folder; check the source's path")
         if self.settings.folds:
@@ -58,8 +63,7 @@ class Luna16Reader(Reader):
     def read(self, ref: ScanRef) -> Scan:
         """The scan with its lungs and nodules; a nodule without a label gets its annotated sphere as mask."""
         path = self.root / ref.source_files[0]
-        check_files(path)
-        raw = volumes.read(path)
+        raw = volumes.read(path, check_files(path))
         volume = raw.like(to_hu(raw.hu, path))
         annotations = self._annotations.get(ref.uid, [])
         for annotation in annotations:
@@ -86,6 +90,9 @@ class Luna16Reader(Reader):
     @property
     def _roles(self) -> dict[int | None, Role]:
         return {subset: role for role, subsets in self.settings.folds.items() for subset in subsets}
+
+    def _is_mask(self, relative: Path) -> bool:
+        return not {self.settings.lungs, self.settings.nodules}.isdisjoint(relative.parts[:-1])
 
     def _in_folds(self, found: Mapping[str, Path]) -> dict[str, Path]:
         """The scans of the subsets that `folds` names; the others are counted in `skipped`.
@@ -132,8 +139,7 @@ class Luna16Reader(Reader):
         path = self._beside(self.settings.lungs, f"{uid}.mhd")
         if path is None:
             return None
-        check_files(path)
-        mask = on_grid(volumes.read(path), volume, path)
+        mask = on_grid(volumes.read(path, check_files(path)), volume, path)
         sides = (self.settings.right_labels, self.settings.left_labels, self.settings.other_labels)
         return lung_labels(mask, volume, *sides, path)
 
@@ -148,8 +154,7 @@ class Luna16Reader(Reader):
                 sphere(volume, annotation.centre_mm, annotation.diameter_mm, self.settings.sphere_min_hu, labels, k)
             source = "sphere"
         else:
-            check_gzip(path)
-            labels, source = on_grid(volumes.read(path), volume, path), "label"
+            labels, source = on_grid(read_nifti(path), volume, path), "label"
             if labels.max(initial=0) > len(annotations):
                 raise DataError(f"{path}: label {labels.max()} has no row in {self._table.name}")
         counts = np.bincount(labels.ravel(), minlength=len(annotations) + 1)

@@ -20,10 +20,25 @@ SUFFIXES = (".nii.gz", ".nii")
 LENGTH = 348
 LARGEST_COSINE = 0.01
 """Of two axes: half a degree off the right angle."""
+LARGEST_SHIFT_MM = 1.0
+"""By which sform and qform may differ: less than a voxel."""
+UNITS_MM = {1: 1000.0, 3: 0.001}
+"""The codes of metres and micrometres."""
 NUMBERS = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
 }  # fmt: skip
 """The data types that can hold HU or labels, by NIfTI's codes."""
+
+
+class Place(NamedTuple):
+    """A grid in the patient, LPS.
+
+    Attributes:
+        axes: float64 [3, 3], unit vectors of i, j, k as columns. origin_mm: of the first voxel.
+    """
+
+    axes: np.ndarray
+    origin_mm: np.ndarray
 
 
 class NiftiHeader(NamedTuple):
@@ -33,7 +48,8 @@ class NiftiHeader(NamedTuple):
         size: voxels along i, j, k.
         start, stop: the bytes of the pixels. number: their numpy type.
         ignored_offset: scl_inter where scl_slope is 0: it must not be added.
-        has_place: whether an sform or a qform says where the axes point.
+        place: where the voxels lie, by the sform where its code is above 0, else by the qform; None without either.
+        is_disputed: whether sform and qform put the voxels elsewhere.
     """
 
     size: tuple[int, int, int]
@@ -41,7 +57,8 @@ class NiftiHeader(NamedTuple):
     stop: int
     number: np.dtype
     ignored_offset: float
-    has_place: bool
+    place: Place | None
+    is_disputed: bool
 
 
 def stem(path: Path) -> str:
@@ -57,13 +74,13 @@ def is_nifti(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def is_single_slice(path: Path) -> bool:
-    """Whether one axis has a single voxel; False for files that `check` refuses."""
+def glance(path: Path) -> NiftiHeader | None:
+    """The header, without a look at the pixels; None for files that `check` refuses."""
     try:
         with _opened(path) as file:
-            return min(_parse(file.read(LENGTH), path).size) == 1
+            return _parse(file.read(LENGTH), path)
     except (OSError, EOFError, zlib.error, DataError):
-        return False
+        return None
 
 
 def check(path: Path) -> NiftiHeader:
@@ -83,6 +100,10 @@ def check(path: Path) -> NiftiHeader:
         raise DataError(f"{path}: truncated or damaged ({error}); copy it again") from None
     if have < header.stop:
         raise DataError(f"{path}: truncated, {have} bytes where its header promises {header.stop}; copy it again")
+    if have > header.stop:
+        raise DataError(
+            f"{path}: has {have} bytes where its header has room for {header.stop}; header and pixels are of two scans?"
+        )
     if bad:
         raise DataError(f"{path}: {bad} pixels are not a number; convert the scan again")
     return header
@@ -121,7 +142,7 @@ def _parse(raw: bytes, path: Path) -> NiftiHeader:
     code = struct.unpack_from(order + "h", raw, 70)[0]
     if code not in NUMBERS:
         raise DataError(f"{path}: data type {code} (colour, complex or unknown) is no HU and no mask")
-    has_place = _check_voxels(raw, order, path)
+    place, is_disputed = _place(raw, order, path)
     offset, slope, inter = struct.unpack_from(order + "3f", raw, 108)
     if not 0 <= offset < 2**31:
         raise DataError(f"{path}: vox_offset {offset:g} is impossible; the header is damaged")
@@ -129,29 +150,63 @@ def _parse(raw: bytes, path: Path) -> NiftiHeader:
     start = max(int(offset), LENGTH)
     number = np.dtype(order + NUMBERS[code])
     stop = start + math.prod(dim[1:4]) * number.itemsize
-    return NiftiHeader(tuple(dim[1:4]), start, stop, number, ignored, has_place)
+    return NiftiHeader(tuple(dim[1:4]), start, stop, number, ignored, place, is_disputed)
 
 
-def _check_voxels(raw: bytes, order: str, path: Path) -> bool:
-    """Are the voxels possible and does the sform agree? Returns whether there is an sform or a qform."""
+def _place(raw: bytes, order: str, path: Path) -> tuple[Place | None, bool]:
+    """Where the voxels lie, and whether the two forms differ in it, once they are seen to be possible.
+
+    The image library takes the one or the other by rules of its own, most other programs the sform.
+    """
     pixdim = np.array(struct.unpack_from(order + "3f", raw, 80))
     if not (np.isfinite(pixdim).all() and (pixdim > 0).all()):
         sizes = ", ".join(f"{v:g}" for v in pixdim)
         raise DataError(f"{path}: voxels of {sizes} mm (pixdim) are impossible; they must be above 0")
-    qform, sform = struct.unpack_from(order + "2h", raw, 252)
-    if qform > 0 and not np.isfinite(struct.unpack_from(order + "6f", raw, 256)).all():
+    scale = UNITS_MM.get(raw[123] & 7, 1.0)
+    qform_code, sform_code = struct.unpack_from(order + "2h", raw, 252)
+    qform = _qform(raw, order, scale, path) if qform_code > 0 else None
+    sform = _sform(raw, order, scale, pixdim, path) if sform_code > 0 else None
+    if sform is None or qform is None:
+        return sform or qform, False
+    near = np.abs(sform.axes - qform.axes).max() < 2 * LARGEST_COSINE
+    return sform, not (near and np.abs(sform.origin_mm - qform.origin_mm).max() < LARGEST_SHIFT_MM)
+
+
+def _sform(raw: bytes, order: str, scale: float, pixdim: np.ndarray, path: Path) -> Place:
+    matrix = np.array(struct.unpack_from(order + "12f", raw, 280)).reshape(3, 4)
+    if not np.isfinite(matrix).all():
+        raise DataError(f"{path}: the sform holds values that are no numbers")
+    sizes = np.linalg.norm(matrix[:, :3], axis=0)
+    cosines = matrix[:, :3] / np.maximum(sizes, 1e-9)
+    if np.abs(cosines.T @ cosines - np.eye(3)).max() > LARGEST_COSINE and sizes.all():
+        raise DataError(f"{path}: the sform is sheared (a tilted gantry?); such scans are refused")
+    if not np.allclose(sizes, pixdim, rtol=0.01):
+        raise DataError(
+            f"{path}: the sform's voxels of {', '.join(f'{v:g}' for v in sizes)} mm are not pixdim's "
+            f"{', '.join(f'{v:g}' for v in pixdim)} mm; save the file again with one of them"
+        )
+    return _in_lps(cosines, matrix[:, 3] * scale)
+
+
+def _qform(raw: bytes, order: str, scale: float, path: Path) -> Place:
+    """Rotation by a unit quaternion of which the file holds three numbers (nifti1.h, method 2)."""
+    numbers = np.array(struct.unpack_from(order + "6f", raw, 256))
+    if not np.isfinite(numbers).all():
         raise DataError(f"{path}: the qform holds values that are no numbers")
-    if sform > 0:
-        matrix = np.array(struct.unpack_from(order + "12f", raw, 280)).reshape(3, 4)
-        if not np.isfinite(matrix).all():
-            raise DataError(f"{path}: the sform holds values that are no numbers")
-        sizes = np.linalg.norm(matrix[:, :3], axis=0)
-        cosines = matrix[:, :3] / np.maximum(sizes, 1e-9)
-        if np.abs(cosines.T @ cosines - np.eye(3)).max() > LARGEST_COSINE and sizes.all():
-            raise DataError(f"{path}: the sform is sheared (a tilted gantry?); such scans are refused")
-        if not np.allclose(sizes, pixdim, rtol=0.01):
-            raise DataError(
-                f"{path}: the sform's voxels of {', '.join(f'{v:g}' for v in sizes)} mm are not pixdim's "
-                f"{', '.join(f'{v:g}' for v in pixdim)} mm; save the file again with one of them"
-            )
-    return qform > 0 or sform > 0
+    b, c, d = numbers[:3] / max(1.0, float(np.linalg.norm(numbers[:3])))
+    a = math.sqrt(max(0.0, 1 - b * b - c * c - d * d))
+    turn = np.array(
+        [
+            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
+        ]
+    )
+    turn[:, 2] *= -1 if struct.unpack_from(order + "f", raw, 76)[0] < 0 else 1
+    return _in_lps(turn, numbers[3:] * scale)
+
+
+def _in_lps(axes: np.ndarray, origin_mm: np.ndarray) -> Place:
+    """From NIfTI's right, anterior, superior."""
+    flip = np.array([-1.0, -1.0, 1.0])
+    return Place(axes * flip[:, None], origin_mm * flip)

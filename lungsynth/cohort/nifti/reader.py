@@ -1,11 +1,9 @@
 """A folder of NIfTI chest CT, one scan a file, with masks beside them."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash, to_hu
 from lungsynth.cohort.expressions import first_in
@@ -21,11 +19,14 @@ from lungsynth.cohort.masks import (
     where_masks_lie,
 )
 from lungsynth.cohort.names import entries, link_fault
-from lungsynth.cohort.nifti.header import SUFFIXES, check, is_nifti, is_single_slice, stem
+from lungsynth.cohort.nifti.header import SUFFIXES, glance, is_nifti, stem
+from lungsynth.cohort.nifti.volume import read_nifti
 from lungsynth.cohort.registry import READERS
-from lungsynth.ct import volume as volumes
+from lungsynth.cohort.sniff import in_brief, strangers
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
+
+DISPUTED = "is read, but its sform and qform place it differently; the sform is taken, as its code is above 0"
 
 
 @READERS.register("nifti")
@@ -36,6 +37,7 @@ class NiftiReader(Reader):
         """Every NIfTI file that is no mask."""
         self.skipped = []
         refs = [ref for path in self._scans() if (ref := self._ref(path)) is not None]
+        self.skipped += in_brief(self._strangers())
         if not refs:
             raise DataError(
                 f"{self.root}: no scan (.nii, .nii.gz) in the folder; check the source's path and `patient`"
@@ -55,6 +57,10 @@ class NiftiReader(Reader):
     def mask_names(self) -> str:
         """By the settings."""
         return where_masks_lie(self.settings.lungs, self.settings.nodules)
+
+    def _strangers(self) -> Iterator[tuple[str, str]]:
+        """What may be a scan of another format."""
+        return strangers(self.root, is_nifti)
 
     def _scans(self) -> Iterator[Path]:
         """Files that are no masks, by path; a mask that is not read is named in `skipped`."""
@@ -85,23 +91,15 @@ class NiftiReader(Reader):
             self.skipped.append((str(relative), f"its name does not match patient: {self.settings.patient}"))
             return None
         patient = safe_id(known) if self.settings.keep_patient_ids else f"P-{short_hash(known)}"
-        kind = "slice" if is_single_slice(path) else "volume"
+        header = glance(path)
+        if header is not None and header.is_disputed:
+            self.skipped.append((str(relative), DISPUTED))
+        kind = "slice" if header is not None and min(header.size) == 1 else "volume"
         return ScanRef(f"{patient}-{short_hash(name, 8)}", patient, kind, (relative,))
 
     def _read(self, path: Path) -> Volume:
         """A scan or a mask on the grid of its file."""
-        header = check(path)
-        volume = volumes.read(path)
-        if header.ignored_offset:
-            volume = volume.like(volume.hu - np.float32(header.ignored_offset))
-        if not header.has_place:
-            if not self.settings.axes:
-                raise DataError(
-                    f"{path}: has neither sform nor qform, so that left and right cannot be told; set the source's axes"
-                )
-            way = sitk.DICOMOrientImageFilter.GetDirectionCosinesFromOrientation(self.settings.axes)
-            volume = replace(volume, direction=tuple(way))
-        return volume
+        return read_nifti(path, self.settings.axes)
 
     def _mask_file(self, scan: Path, where: str) -> Path | None:
         """A scan's mask by the setting that says where it is; None where there is none."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash
 from lungsynth.cohort.expressions import first_in
 from lungsynth.cohort.luna16.annotations import read_annotations
-from lungsynth.cohort.luna16.header import read_header
+from lungsynth.cohort.luna16.header import dimensions, read_header
 from lungsynth.cohort.luna16.reader import Luna16Reader
 from lungsynth.cohort.luna16.settings import Settings as Luna16Settings
 from lungsynth.cohort.masks import by_folder, usual_ending
@@ -81,7 +81,7 @@ class MetaImages(Reader):
         if not first_in(path.relative_to(self.root).with_suffix("").as_posix(), self.settings.patient):
             return f"its name does not match patient: {self.settings.patient}"
         try:
-            flat = "1" in read_header(path)["DimSize"].split()
+            flat = 1 in dimensions(read_header(path), path)
         except (DataError, OSError):
             return ""
         return "a single slice; this reader takes whole scans" if flat else ""

@@ -25,6 +25,9 @@ class Niftis(NiftiReader):
         made.is_other_mask = is_other_mask
         return made
 
+    def _strangers(self) -> Iterator[tuple[str, str]]:
+        return iter(())  # the reader of the other series tells of them
+
     def _scans(self) -> Iterator[Path]:
         return (path for path in super()._scans() if not self.is_other_mask(path))
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from lungsynth.cohort.base import Reader, Scan, ScanRef
-from lungsynth.cohort.dicom.headers import in_brief
 from lungsynth.cohort.registry import READERS
 from lungsynth.cohort.scans.metaimages import MetaImages
 from lungsynth.cohort.scans.niftis import Niftis
 from lungsynth.cohort.scans.series import AllSeries, LidcSeries
+from lungsynth.cohort.sniff import in_brief
 from lungsynth.study.errors import DataError
 
 SLICE = "a single slice; `reader: scans` takes whole scans, `reader: dicom` or `nifti` takes slices too"

@@ -12,12 +12,13 @@ from lungsynth.cohort.dicom.reader import DicomReader
 from lungsynth.cohort.dicom.settings import Settings as DicomSettings
 from lungsynth.cohort.lidc.reader import LidcReader
 from lungsynth.cohort.lidc.settings import Settings as LidcSettings
+from lungsynth.cohort.lidc.xml_marks import MESSAGE
 from lungsynth.cohort.names import PUBLIC_PATIENT
 from lungsynth.cohort.nifti.header import is_nifti
 from lungsynth.cohort.scans.metaimages import SUFFIXES as METAIMAGES
 from lungsynth.cohort.scans.settings import Settings
-
-MESSAGE = b"LidcReadMessage"
+from lungsynth.cohort.sniff import in_brief
+from lungsynth.study.errors import DataError
 
 
 class LidcSeries(LidcReader):
@@ -36,10 +37,7 @@ class LidcSeries(LidcReader):
     @cached_property
     def readings(self) -> frozenset[str]:
         """UIDs of the series that a reading of CT speaks of, a damaged one among them: `read` says what is wrong."""
-        named = self._xml_by_series.items()
-        return frozenset(
-            series for series, paths in named if any(MESSAGE in path.read_bytes().replace(b"\0", b"") for path in paths)
-        )
+        return frozenset(start.text for _, start in self._starts if MESSAGE in start.names and start.text)
 
 
 class AllSeries(DicomReader):
@@ -54,6 +52,15 @@ class AllSeries(DicomReader):
         made = cls(DicomSettings(**own), root)
         made.lidc = lidc
         return made
+
+    def list(self) -> list[ScanRef]:
+        """Every series; and readings of a series that is not there, in `skipped`."""
+        try:
+            refs = super().list()
+        except DataError:
+            refs = []  # elsewhere there may be other scans
+        self.skipped += in_brief(self.lidc.unused_readings({ref.uid for ref in refs}))
+        return refs
 
     def _is_anothers(self, path: Path) -> bool:
         return is_nifti(path) or path.suffix.lower() in METAIMAGES
