@@ -85,6 +85,8 @@ def check_files(path: Path) -> Path:
         raise DataError(f"{path}: ElementType is not one of MET_SHORT, MET_FLOAT ...")
     skip = int(_one_number(header, "HeaderSize", 0, path))
     _check_length(header, data, start + max(skip, 0), int(math.prod(size)) * BYTES[kind], at_end=skip < 0)
+    if _is_true(header.get("CompressedData", "False")):
+        _check_packed_length(header, path, data.stat().st_size - start)
     return data
 
 
@@ -102,6 +104,13 @@ def _check_length(header: dict[str, str], data: Path, start: int, need: int, at_
         raise DataError(
             f"{data}: has {have} bytes where DimSize and ElementType need {need}; header and pixels are of two scans?"
         )
+
+
+def _check_packed_length(header: dict[str, str], path: Path, have: int) -> None:
+    """The library fills the image with anything where it unpacks another number of bytes than there are."""
+    said = _one_number(header, "CompressedDataSize", 0 if header["ElementDataFile"] == "LOCAL" else have, path)
+    if said != have:
+        raise DataError(f"{path}: CompressedDataSize is missing or is not that of the pixels ({have}); save it again")
 
 
 def _check_meaning(header: dict[str, str], path: Path) -> None:
