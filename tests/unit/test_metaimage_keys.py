@@ -29,8 +29,8 @@ def write(root, name="a.mhd", data=None, local=False, **keys):
         (root / "a.raw").write_bytes(pixels)
 
 
-def read(root):
-    made = open_reader({"reader": "scans", "path": root.name}, root.parent)
+def read(root, kind="scans", **own):
+    made = open_reader({"reader": kind, "path": root.name, **own}, root.parent)
     (ref,) = made.list()
     return made.read(ref).volume.hu
 
@@ -80,6 +80,15 @@ def test_packed_pixels_of_another_length_than_said_are_refused(tmp_path, local, 
     refused(tmp_path / "m", "CompressedDataSize is missing or is not that of the pixels")
 
 
+@pytest.mark.parametrize(("size", "count"), [("24 20 11 1", 4), ("24 220", 2), ("24 20 11 1 1", 5)])
+def test_another_number_of_dimensions_is_told_and_not_called_a_slice(tmp_path, size, count):
+    write(tmp_path / "m", NDims=count, DimSize=size)
+    with pytest.raises(DataError, match=f"passed over: has {count} dimensions, a scan has 3"):
+        open_reader({"reader": "scans", "path": "m"}, tmp_path).list()
+    with pytest.raises(DataError, match="a scan has three dimensions"):
+        read(tmp_path / "m", "luna16", annotations="")
+
+
 @pytest.mark.parametrize("local", [False, True])
 @pytest.mark.parametrize(
     ("data", "keys", "pattern"),
@@ -92,8 +101,6 @@ def test_packed_pixels_of_another_length_than_said_are_refused(tmp_path, local, 
         (b"h" * 10 + HU.tobytes(), {"HeaderSize": 4}, "has 10566 bytes where .* need 10560"),
         (b"h" * 10 + HU.tobytes(), {"HeaderSize": 20}, "truncated, 10550 bytes where .* need 10560"),
         (None, {"HeaderSize": ""}, "HeaderSize must be one number"),
-        (None, {"NDims": 4, "DimSize": "24 20 11 1"}, "a scan has three dimensions"),
-        (None, {"NDims": 2, "DimSize": "24 220"}, "a scan has three dimensions"),
         (None, {"NDims": 4}, "NDims is not the number of dimensions"),
         (None, {"DistanceUnits": "cm", "ElementSpacing": ".25 .25 .5"}, "its DistanceUnits are not mm"),
         (None, {"DistanceUnits": "um"}, "its DistanceUnits are not mm"),

@@ -81,7 +81,11 @@ class MetaImages(Reader):
         if not first_in(path.relative_to(self.root).with_suffix("").as_posix(), self.settings.patient):
             return f"its name does not match patient: {self.settings.patient}"
         try:
-            flat = 1 in dimensions(read_header(path), path)
+            header = read_header(path)
+            count = len(header["DimSize"].split())
+            if count != 3:
+                return f"has {count} dimensions, a scan has 3"
+            flat = 1 in dimensions(header, path)
         except (DataError, OSError):
             return ""
         return "a single slice; this reader takes whole scans" if flat else ""
