@@ -5,42 +5,28 @@ too; trachea, main bronchi, bowel gas and air under the skin do not. The shape i
 makes it fast and deaf to noise; the edge is then drawn on the scan's own pixels, half way between lung and tissue.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from scipy import ndimage as ndi
 
-from lungsynth.ct.outline import IN_PLANE, filled, wrapped_lung
+from lungsynth.ct.airway import airway_in_slice, airway_of, without_midline_tubes
+from lungsynth.ct.gas import GAS_HU, is_gas
+from lungsynth.ct.outline import IN_PLANE, wrapped_lung
+from lungsynth.ct.torso import Grid, body_of, grid_of, middle_of, midline_of
 from lungsynth.ct.volume import Volume
 
 AIR_HU = -400.0
 """Half way between aerated lung (-860) and soft tissue (50)."""
-GAS_HU = -955.0
-"""The median of gas in bowel, stomach or trachea lies below, that of lung above (FACTS 11.1: -920 to -586)."""
-GRID_MM = 2.5
 RECESS_MM = 45.0
 """Length of the thin recesses beside the diaphragm that are followed from the body of the lung."""
-EDGE_GAP_MM = 120.0
-"""Where the image's edge cuts a lung, the chest wall on both sides of the cut is no further apart."""
 LEAST_PART_ML = 60.0
+LEAST_PART_SHARE = 0.08
+"""A lung's part is no smaller, beside the largest."""
+LEAST_DARK_SHARE = 0.25
+"""The same for a part as dark as gas: a colon with folds is uneven too, but smaller than a lung."""
+GAS_DEPTH_MM = 7.0
+"""Deeper than this folds of the bowel's wall are rare."""
 LEAST_SLICE_MM2 = 800.0
 LEAST_BODY_MM2 = 15000.0
-
-
-class Grid(NamedTuple):
-    """A scan averaged over blocks of pixels: `hu` float32 [z, y, x] with the step of its axes in mm."""
-
-    hu: np.ndarray
-    factor: tuple[int, int, int]
-    step_mm: tuple[float, float, float]
-
-    @property
-    def voxel_ml(self) -> float:
-        return float(np.prod(self.step_mm)) / 1000
-
-    @property
-    def pixel_mm2(self) -> float:
-        return self.step_mm[1] * self.step_mm[2]
 
 
 def segment_volume(volume: Volume) -> np.ndarray:
@@ -51,13 +37,13 @@ def segment_volume(volume: Volume) -> np.ndarray:
     """
     flips = tuple(slice(None, None, -1 if volume.direction[i] < 0 else 1) for i in (8, 4, 0))
     hu = volume.hu[flips]
-    grid = _grid(hu, volume.spacing_mm)
-    body = _body(grid)
+    grid = grid_of(hu, volume.spacing_mm)
+    body = body_of(grid)
     air = (grid.hu < AIR_HU) & body
-    airway = _airway(grid, air, body)
+    airway = airway_of(grid, air, body)
     wide = ndi.binary_opening(airway, IN_PLANE)
-    lungs = _two_lungs(grid, air & ~airway, body, LEAST_PART_ML / grid.voxel_ml, 0.08)
-    lungs = _without_midline_tubes(grid, lungs, body)
+    lungs = _two_lungs(grid, air & ~airway, body, LEAST_PART_ML / grid.voxel_ml, LEAST_PART_SHARE)
+    lungs = without_midline_tubes(grid, lungs, body)
     return np.ascontiguousarray(_draw(hu, grid, lungs, wide, body)[flips])
 
 
@@ -67,10 +53,10 @@ def segment_slice(hu: np.ndarray, mm_per_px: float, both: bool = True) -> np.nda
     hu: [h, w]; mm_per_px: side of a pixel. Returns uint8 [h, w]: 1 right, 2 left, 0 elsewhere. With `both` a slice
     that does not show two plausible lungs (area, HU, place in the body) gives 0 everywhere; without it one is enough.
     """
-    grid = _grid(hu[None], (5.0, mm_per_px, mm_per_px))
-    body = _body(grid)
+    grid = grid_of(hu[None], (5.0, mm_per_px, mm_per_px))
+    body = body_of(grid)
     air = (grid.hu < AIR_HU) & body
-    airway = _airway_in_slice(grid, air, body)
+    airway = airway_in_slice(grid, air, body)
     lungs = _plausible(grid, air & ~airway, body)
     drawn = _draw(hu[None], grid, lungs, airway, body)[0]
     if both and not all((drawn == side).any() for side in (1, 2)):
@@ -78,128 +64,9 @@ def segment_slice(hu: np.ndarray, mm_per_px: float, both: bool = True) -> np.nda
     return drawn
 
 
-def _grid(hu: np.ndarray, spacing_mm: tuple[float, float, float]) -> Grid:
-    """Block means near GRID_MM; the last blocks are filled up with the outermost pixels."""
-    factor = tuple(
-        max(1, int(f)) for f in (1.3 * GRID_MM / spacing_mm[0], *(np.rint(GRID_MM / s) for s in spacing_mm[1:]))
-    )
-    short = [(-n) % f for n, f in zip(hu.shape, factor, strict=True)]
-    if any(short):
-        hu = np.pad(hu, [(0, s) for s in short], mode="edge")
-    for axis in (2, 1, 0):
-        if factor[axis] > 1:
-            steps = [hu[(slice(None),) * axis + (slice(i, None, factor[axis]),)] for i in range(factor[axis])]
-            hu = sum((s.astype(np.float32) for s in steps[1:]), steps[0].astype(np.float32)) / factor[axis]
-    step = tuple(s * f for s, f in zip(spacing_mm, factor, strict=True))
-    return Grid(np.clip(hu, -1024, 3071).astype(np.float32, copy=False), factor, step)
-
-
-def _largest_per_slice(mask: np.ndarray) -> np.ndarray:
-    """The largest part of every slice."""
-    parts, n = ndi.label(mask, IN_PLANE)
-    if n == 0:
-        return mask
-    sizes = np.bincount(parts.ravel(), minlength=n + 1)
-    first_voxel = np.unique(parts, return_index=True)
-    plane = first_voxel[1] // mask[0].size
-    keep = np.zeros(n + 1, bool)
-    for k in np.unique(plane[first_voxel[0] > 0]):
-        here = first_voxel[0][(plane == k) & (first_voxel[0] > 0)]
-        keep[here[np.argmax(sizes[here])]] = True
-    return keep[parts]
-
-
-def _body(grid: Grid) -> np.ndarray:
-    """The patient without couch and sheets, lungs and bowel filled in; where the image's edge cuts a lung, up to it."""
-    reach = max(1, round(3.0 / grid.step_mm[1]))
-    tissue = ndi.binary_erosion(grid.hu > -250, IN_PLANE, iterations=reach, border_value=1)
-    trunk = ndi.binary_dilation(_largest_per_slice(tissue), IN_PLANE, iterations=2 * reach) & (grid.hu > -500)
-    framed = np.pad(trunk, ((0, 0), (1, 1), (1, 1)))
-    gap_px = round(EDGE_GAP_MM / grid.step_mm[1])
-    for end in (0, -1):
-        framed[:, end, 1:-1] = _bridged(trunk[:, end], gap_px)
-        framed[:, 1:-1, end] = _bridged(trunk[:, :, end], gap_px)
-    return filled(framed)[:, 1:-1, 1:-1]
-
-
-def _bridged(lines: np.ndarray, gap_px: int) -> np.ndarray:
-    """Rows of True and False in which the gaps between two runs of True are filled up to a length."""
-    if not lines.any():
-        return lines
-    places = np.arange(lines.shape[1])
-    before = np.maximum.accumulate(np.where(lines, places, -gap_px - lines.shape[1]), axis=1)
-    after = np.minimum.accumulate(np.where(lines, places, gap_px + 2 * lines.shape[1])[:, ::-1], axis=1)[:, ::-1]
-    return after - before <= gap_px
-
-
-def _midline(body: np.ndarray) -> float:
-    """Column of the body's middle."""
-    columns = np.flatnonzero(body.any((0, 1)))
-    weight = body.sum((0, 1))[columns]
-    return float((columns * weight).sum() / weight.sum()) if len(columns) else body.shape[2] / 2
-
-
-def _middle(body: np.ndarray) -> tuple[float, float]:
-    """Row and column of the body's middle."""
-    rows = np.flatnonzero(body.any((0, 2)))
-    weight = body.sum((0, 2))[rows]
-    row = float((rows * weight).sum() / weight.sum()) if len(rows) else body.shape[1] / 2
-    return row, _midline(body)
-
-
-def _airway(grid: Grid, air: np.ndarray, body: np.ndarray) -> np.ndarray:
-    """Trachea and main bronchi: a tube of 8 to 150 ml near the midline that reaches the upper scan.
-
-    The threshold falls until the tube no longer leaks into the lungs. All False where none is found.
-    """
-    smooth = ndi.gaussian_filter(grid.hu, (0.4, 0.5, 0.5))
-    middle, top = _midline(body), 0.72 * len(air)
-    for threshold in (-920, -940, -960, -975):
-        parts, n = ndi.label((smooth < threshold) & body)
-        sizes = np.bincount(parts.ravel(), minlength=n + 1) * grid.voxel_ml
-        boxes = ndi.find_objects(parts)
-        tubes = [
-            i
-            for i in np.flatnonzero((sizes > 8) & (sizes < 150))
-            if i and boxes[i - 1][0].stop > top and _is_central(parts, boxes[i - 1], i, middle, grid.step_mm[2])
-        ]
-        if tubes:
-            tube = parts == max(tubes, key=lambda i: sizes[i])
-            return ndi.binary_dilation(tube, IN_PLANE, iterations=max(1, round(2.5 / grid.step_mm[1]))) & air
-    return np.zeros_like(air)
-
-
-def _airway_in_slice(grid: Grid, air: np.ndarray, body: np.ndarray) -> np.ndarray:
-    """What one slice shows of trachea and main bronchi: small parts near the midline that are as dark as air."""
-    smooth = ndi.gaussian_filter(grid.hu, (0, 0.5, 0.5))
-    parts, n = ndi.label((smooth < GAS_HU + 15) & air)
-    tube = np.zeros(n + 1, bool)
-    middle = _midline(body)
-    for i in range(1, n + 1):
-        rows, columns = np.nonzero(parts[0] == i)
-        area = len(rows) * grid.pixel_mm2
-        box = np.ptp(rows) + 1, np.ptp(columns) + 1
-        round_enough = len(rows) > 0.5 * box[0] * box[1]
-        central = abs(columns.mean() - middle) * grid.step_mm[2] < 30
-        tube[i] = 40 < area < 700 and round_enough and central and _has_wall(grid, parts == i)
-    return ndi.binary_dilation(tube[parts], IN_PLANE, iterations=max(1, round(2.5 / grid.step_mm[1]))) & air
-
-
-def _has_wall(grid: Grid, tube: np.ndarray) -> bool:
-    """Whether tissue lies round a part of a slice, as round the trachea; a bulla lies in the lung."""
-    steps = max(1, round(2.5 / grid.step_mm[1]))
-    wide = ndi.binary_dilation(tube, IN_PLANE, iterations=3 * steps)
-    return bool(grid.hu[wide & ~ndi.binary_dilation(tube, IN_PLANE, iterations=steps)].mean() > -600)
-
-
-def _is_central(parts: np.ndarray, box: tuple, index: int, middle: float, step_mm: float) -> bool:
-    columns = np.nonzero(parts[box] == index)[2].mean() + box[2].start
-    return abs(columns - middle) * step_mm < 35
-
-
 def _two_lungs(grid: Grid, air: np.ndarray, body: np.ndarray, least: float, share: float) -> np.ndarray:
     """Labels 1 right, 2 left on the grid: the large parts of the air in the body, cut apart where they touch."""
-    middle = _midline(body)
+    middle = midline_of(body)
     for radius_mm in (3, 5, 8, 11, 15):
         core = _eroded(air, radius_mm / grid.step_mm[1])
         parts, n = ndi.label(core)
@@ -207,7 +74,7 @@ def _two_lungs(grid: Grid, air: np.ndarray, body: np.ndarray, least: float, shar
         sizes[0] = 0
         if n == 0 or sizes.max() < least:
             return np.zeros(air.shape, np.uint8)
-        large = [i for i in np.flatnonzero(sizes > share * sizes.max()) if not _is_gas(grid.hu[parts == i])]
+        large = [i for i in np.flatnonzero(sizes > share * sizes.max()) if _is_lung(grid, parts == i, sizes.max())]
         sides = _sides(parts, large, sizes, middle, grid.step_mm[2])
         if len(set(sides.values())) == 2 or radius_mm == 15:
             break
@@ -219,9 +86,11 @@ def _two_lungs(grid: Grid, air: np.ndarray, body: np.ndarray, least: float, shar
     return _grow(seeds[parts], air, round((radius_mm + RECESS_MM) / grid.step_mm[1]))
 
 
-def _is_gas(hu: np.ndarray) -> bool:
-    """Whether a part of the air is bowel or stomach: darker than lung and even."""
-    return bool(np.median(hu) < GAS_HU and np.percentile(hu, 65) < GAS_HU + 25)
+def _is_lung(grid: Grid, part: np.ndarray, largest: float = 0.0) -> bool:
+    """Whether a part of the air is lung and no gas; a small one that is as dark as gas is taken for it."""
+    if np.count_nonzero(part) < LEAST_DARK_SHARE * largest and np.median(grid.hu[part]) < GAS_HU:
+        return False
+    return not is_gas(grid.hu, part, depth=round(GAS_DEPTH_MM / grid.step_mm[1]))
 
 
 def _spans_midline(parts: np.ndarray, large: list[int], middle: float) -> bool:
@@ -292,29 +161,15 @@ def _shared(reached: np.ndarray, seeds: np.ndarray, last: np.ndarray) -> np.ndar
     return out
 
 
-def _without_midline_tubes(grid: Grid, lungs: np.ndarray, body: np.ndarray) -> np.ndarray:
-    """Drops what thick slices leave of the trachea: small dark round parts near the midline."""
-    parts, n = ndi.label(lungs > 0, IN_PLANE)
-    if n == 0:
-        return lungs
-    index = np.arange(1, n + 1)
-    area = np.bincount(parts.ravel(), minlength=n + 1)[1:] * grid.pixel_mm2
-    hu = ndi.mean(grid.hu, parts, index)
-    columns = np.array([c[2] for c in ndi.center_of_mass(parts > 0, parts, index)])
-    off_mm = np.abs(columns - _midline(body)) * grid.step_mm[2]
-    tube = np.r_[False, (area < 700) & ((off_mm < 25) & (hu < -880) | (off_mm < 40) & (hu < -910))]
-    return np.where(tube[parts], 0, lungs).astype(np.uint8)
-
-
 def _plausible(grid: Grid, air: np.ndarray, body: np.ndarray) -> np.ndarray:
     """The lungs of one slice by area, HU and place; labels 1 right, 2 left."""
     if body.sum() * grid.pixel_mm2 < LEAST_BODY_MM2:
         return np.zeros(air.shape, np.uint8)
     lungs = _two_lungs(grid, air, body, LEAST_SLICE_MM2 / grid.pixel_mm2, 0.04)
-    lungs = _without_midline_tubes(grid, lungs, body)
+    lungs = without_midline_tubes(grid, lungs, body)
     for side in (1, 2):
         part = lungs == side
-        if part.sum() * grid.pixel_mm2 < LEAST_SLICE_MM2 or _is_gas(grid.hu[part]):
+        if part.sum() * grid.pixel_mm2 < LEAST_SLICE_MM2 or not _is_lung(grid, part):
             lungs = np.where(part, 0, lungs).astype(np.uint8)
     return lungs
 
@@ -335,7 +190,7 @@ def _enlarged(mask: np.ndarray, factor: tuple[int, int], shape: tuple[int, int])
 def _draw(hu: np.ndarray, grid: Grid, lungs: np.ndarray, airway: np.ndarray, body: np.ndarray) -> np.ndarray:
     """Lungs of the grid on the scan's pixels: air near them, and what the wrapped outline encloses."""
     out = np.zeros(hu.shape, np.uint8)
-    middle = _middle(body)
+    middle = middle_of(body)
     for side in (1, 2):
         below = None
         for k in np.flatnonzero((lungs == side).any((1, 2))):
