@@ -11,6 +11,8 @@ from lungsynth.ct.volume import Volume
 OK, BAD = "ok", "quarantined"
 LEAST_LUNG_L = 0.8
 LEAST_LUNG_CM2 = 8.0
+LEAST_LUNG_SHARE = 0.15
+"""The smaller lung has this share of both and more, unless it is collapsed, removed or was not found."""
 LEAST_SLICES = 10
 LEAST_PX = 64
 IN_PLANE_MM = (0.2, 3.0)
@@ -87,6 +89,19 @@ def lung_fault(lungs: np.ndarray, volume: Volume, kind: Kind) -> str:
     if kind == "slice" and area_cm2 < LEAST_LUNG_CM2:
         return f"lungs of {area_cm2:.0f} cm2"
     return ""
+
+
+def lung_note(lungs: np.ndarray, kind: Kind) -> str:
+    """What the user must know about the lungs of a usable scan; empty if nothing. Slices and patches may show one."""
+    if kind != "volume" or not lungs.any():
+        return ""
+    voxels = {name: np.count_nonzero(lungs == side) for side, name in ((1, "right"), (2, "left"))}
+    less = min(voxels, key=voxels.get)
+    share = voxels[less] / sum(voxels.values())
+    if share >= LEAST_LUNG_SHARE:
+        return ""
+    found = f"is {100 * share:.0f} % of both" if voxels[less] else "was not found"
+    return f"the {less} lung {found}: no lesion is looked for where no lung is; look at the picture"
 
 
 def noise_hu(volume: Volume, planes: int = 9) -> float:

@@ -41,7 +41,8 @@ def prepare_batch(rows: Iterable[Mapping[str, Any]], readers: Sequence[Reader], 
 
     For a usable scan: SCAN.nii.gz (int16 HU), SCAN_lungs.nii.gz (uint8, 1 right, 2 left), SCAN_nodules.nii.gz (label k
     of the mark with label k); for every one that could be read, SCAN.png; in the end scans.csv, marks.csv, boxes.csv.
-    A scan that cannot be read or fails a check is a row with verdict `quarantined` and the reason, and no volume.
+    A scan that cannot be read or fails a check is a row with verdict `quarantined` and the reason, and no volume. A
+    scan that is used may have a reason too, to look at it: one lung was not found.
 
     Args:
         rows: of the list of scans (listing.list_scans), of this batch.
@@ -96,7 +97,8 @@ def prepare_scan(
     noise = round(checks.noise_hu(scan.volume), 2) if chest_ct else math.nan
     row = _scan_row(ref, scan, lungs if looked else None, reason)
     outside = sum(mark["inside_lung_mm"] < 0 for mark in marks)
-    return {**row, "axes": axes, "hu_noise": noise, "outside_lungs": outside}, marks
+    note = reason or (checks.lung_note(lungs, ref.kind) if looked else "")
+    return {**row, "reason": note, "axes": axes, "hu_noise": noise, "outside_lungs": outside}, marks
 
 
 def upright(scan: Scan) -> Scan:

