@@ -63,10 +63,10 @@ def without_midline_tubes(grid: Grid, lungs: np.ndarray, body: np.ndarray) -> np
     parts, n = ndi.label(lungs > 0, IN_PLANE)
     if n == 0:
         return lungs
-    index = np.arange(1, n + 1)
-    area = np.bincount(parts.ravel(), minlength=n + 1)[1:] * grid.pixel_mm2
-    hu = ndi.mean(grid.hu, parts, index)
-    columns = np.array([c[2] for c in ndi.center_of_mass(parts > 0, parts, index)])
+    inside = np.nonzero(parts)
+    label = parts[inside] - 1
+    size = np.bincount(label, minlength=n)
+    area, hu, columns = size * grid.pixel_mm2, *(np.bincount(label, v, n) / size for v in (grid.hu[inside], inside[2]))
     off_mm = np.abs(columns - midline_of(body)) * grid.step_mm[2]
     tube = np.r_[False, (area < 700) & ((off_mm < 25) & (hu < -880) | (off_mm < 40) & (hu < -910))]
     return np.where(tube[parts], 0, lungs).astype(np.uint8)

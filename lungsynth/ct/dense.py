@@ -31,9 +31,9 @@ the diaphragm, of which one side stands higher."""
 BAND_MM, BESIDE_MM = 20.0, 32.0
 """A part is told from the heart by the band of this width along the chest wall and the lung beside it, which begins so
 far in front of the band."""
-CAP_MM = 2.5
 LEAST_CAP_MM = 15.0
-"""A wall mass's flat end beyond the lung's outline: radius of the thinnest, length of the shortest."""
+"""Length of the shortest flat end of a wall mass beyond the lung's outline."""
+CROSS = ndi.generate_binary_structure(2, 1)
 
 
 class Cut(NamedTuple):
@@ -71,16 +71,37 @@ def mirror_axes(lungs: np.ndarray, step_mm: float) -> np.ndarray:
 
 def dense_lung(cut: Cut) -> np.ndarray:
     """The dense lung that the outline leaves out, bool [h, w]; nothing where the lungs are alike."""
-    nothing = np.zeros_like(cut.lung)
+    added = np.zeros_like(cut.lung)
     mirrored = _mirrored(cut)
-    smooth = ndi.uniform_filter(cut.hu, 3)
-    dense = mirrored & ~(cut.lung | cut.other) & (smooth > DENSE_HU[0]) & (smooth < DENSE_HU[1])
+    missing = mirrored & ~(cut.lung | cut.other) & (cut.hu > DENSE_HU[0])
+    if not ndi.binary_erosion(missing, CROSS).any():
+        return added
+    box = tuple(slice(v.min(), v.max() + 1) for v in np.nonzero(mirrored | cut.lung))
+    smooth = ndi.uniform_filter(cut.hu[box], 3)
+    dense = missing[box] & (smooth > DENSE_HU[0]) & (smooth < DENSE_HU[1])
     dense &= (smooth < FAT_HU[0]) | (smooth > FAT_HU[1])
-    if not _opened(dense, CAP_MM / cut.step_mm).any():
-        return nothing
+    if ndi.binary_erosion(dense, CROSS).any():
+        added[box] = _added(_cropped(cut, box), dense, mirrored[box])
+    return added
+
+
+def _cropped(cut: Cut, box: tuple[slice, slice]) -> Cut:
+    """The same lung in a window of its slice."""
+    return cut._replace(
+        hu=cut.hu[box],
+        lung=cut.lung[box],
+        other=cut.other[box],
+        axis=cut.axis - 2 * box[1].start,
+        beneath=None if cut.beneath is None else cut.beneath[box],
+        middle_row=cut.middle_row - box[0].start,
+    )
+
+
+def _added(cut: Cut, dense: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+    """The dense tissue that is lung: thick parts, and the ends of masses at the wall."""
     front, back, side = _walls(mirrored, cut)
     parts = _parts(cut, dense, back | side, mirrored)
-    return parts | _caps(cut, dense & (front | back | side), parts)
+    return parts | _caps(cut, dense & (front | back | side) & ~parts)
 
 
 def _side(cut: Cut) -> str:
@@ -148,20 +169,23 @@ def _beside_wall(cut: Cut, band: np.ndarray) -> np.ndarray:
     return convex_hull_image(band | cut.lung & (np.arange(len(band))[:, None] >= first))
 
 
-def _caps(cut: Cut, dense: np.ndarray, added: np.ndarray) -> np.ndarray:
+def _caps(cut: Cut, dense: np.ndarray) -> np.ndarray:
     """The flat ends, at the chest wall, of masses that lie in the lung's outline for the rest."""
-    parts, _ = ndi.label(_opened(dense & ~added, CAP_MM / cut.step_mm))
+    solid = cut.lung & (cut.hu > SOLID_HU)
+    reach = round(10.0 / cut.step_mm)
+    parts, n = ndi.label(ndi.binary_opening(dense, CROSS))
+    near = np.bincount(
+        parts.ravel(), ndi.binary_dilation(ndi.binary_opening(solid, CROSS), iterations=2).ravel(), n + 1
+    )
     caps = np.zeros_like(dense)
-    solid = cut.hu > SOLID_HU
     for i, box in enumerate(ndi.find_objects(parts), 1):
-        reach = round(10.0 / cut.step_mm)
+        if near[i] * cut.step_mm < LEAST_CAP_MM:
+            continue
         box = tuple(slice(max(0, b.start - reach), b.stop + reach) for b in box)
-        part = parts[box] == i
-        away = ndi.distance_transform_edt(~part) * cut.step_mm
+        away = ndi.distance_transform_edt(parts[box] != i) * cut.step_mm
         inside = (away > 3.0) & (away < 8.0) & cut.lung[box]
-        area_mm2 = np.count_nonzero(inside) * cut.step_mm**2
-        if area_mm2 > 5.0 * LEAST_CAP_MM and solid[box][inside].mean() > 0.6:
-            caps[box] |= part
+        if np.count_nonzero(inside) * cut.step_mm**2 > 5.0 * LEAST_CAP_MM and solid[box][inside].mean() > 0.6:
+            caps[box] |= parts[box] == i
     return caps
 
 
@@ -175,5 +199,7 @@ def _joined(lung: np.ndarray, part: np.ndarray, radius_px: float) -> np.ndarray:
 
 def _opened(mask: np.ndarray, radius_px: float) -> np.ndarray:
     """Opening by a disc."""
-    core = ndi.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1] > radius_px if mask.any() else mask
+    if not ndi.binary_erosion(mask, CROSS, iterations=int(radius_px)).any():
+        return np.zeros_like(mask)  # the usual case, and cheaper to tell
+    core = ndi.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1] > radius_px
     return mask & (ndi.distance_transform_edt(~core) <= radius_px) if core.any() else core

@@ -87,8 +87,9 @@ def _behind_thin_walls(grid: Grid, soft: np.ndarray, body: np.ndarray, reach: in
     """
     found = np.zeros_like(body)
     closed = filled(_largest_per_slice(soft, ALL_IN_PLANE)) | body
-    planes = np.flatnonzero((closed & ~body).sum((1, 2)) > LEAST_CAVITY / 4 * closed.sum((1, 2)))
-    for less in range(reach - 1, -1, -1) if len(planes) else ():
+    share = (closed & ~body).sum((1, 2)) / np.maximum(closed.sum((1, 2)), 1)
+    planes = np.flatnonzero(share > LEAST_CAVITY / 4)
+    for less in range(reach - 1, -1, -1) if share.max() > LEAST_CAVITY else ():
         cavity = filled(_trunk(grid.hu[planes], soft[planes], less, ALL_IN_PLANE)) & ~(body | found)[planes]
         found[planes] |= _with_lung(grid.hu[planes], cavity, closed[planes].sum((1, 2)), reach)
     return found
@@ -121,11 +122,10 @@ def _largest_per_slice(mask: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
     if n == 0:
         return mask
     sizes = np.bincount(parts.ravel(), minlength=n + 1)
-    first_voxel = np.unique(parts, return_index=True)
-    plane = first_voxel[1] // mask[0].size
+    planes = np.array([-1, *(box[0].start for box in ndi.find_objects(parts))])
     keep = np.zeros(n + 1, bool)
-    for k in np.unique(plane[first_voxel[0] > 0]):
-        here = first_voxel[0][(plane == k) & (first_voxel[0] > 0)]
+    for k in np.unique(planes[1:]):
+        here = np.flatnonzero(planes == k)
         keep[here[np.argmax(sizes[here])]] = True
     return keep[parts]
 

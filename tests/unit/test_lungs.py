@@ -289,8 +289,8 @@ def test_a_real_mass_at_the_hilum_belongs_to_the_lung(tmp_path):
     """The centre of every box, and nine tenths of the tissue in those where the tumour meets the hilum."""
     root = unpacked("Lung_Dx-A0002", "ct_scans", tmp_path)
     scan, found = real_scan("Lung_Dx-A0002", tmp_path)
-    sops = {dcmread(path, stop_before_pixels=True): path for path in root.rglob("*.dcm")}
-    planes = {sop.SOPInstanceUID: float(sop.ImagePositionPatient[2]) for sop in sops}
+    headers = [dcmread(path, stop_before_pixels=True) for path in root.rglob("*.dcm")]
+    planes = {header.SOPInstanceUID: float(header.ImagePositionPatient[2]) for header in headers}
     boxes = 0
     for path in sorted(root.rglob("*.xml")):
         plane = round(float((planes[path.stem] - scan.volume.origin_mm[2]) / scan.volume.spacing_mm[0]))
