@@ -148,7 +148,7 @@ def _parts(cut: Cut, dense: np.ndarray, band: np.ndarray, mirrored: np.ndarray) 
     size = np.bincount(parts.ravel(), minlength=n + 1)
     wall_mm = np.bincount(parts.ravel(), _back_wall(mirrored).ravel(), n + 1) * cut.step_mm
     white = (size * pixel_mm2 > LEAST_WHITE_MM2) & (wall_mm > LEAST_WALL_MM)
-    other_px = np.count_nonzero(cut.other)
+    other_px = np.count_nonzero(mirrored)
     keep = white & (np.count_nonzero(cut.lung) > LEAST_LUNG_SHARE * other_px) & (other_px > FULL_SHARE * cut.full_px)
     if cut.beneath is not None:
         on_lung = np.bincount(parts.ravel(), cut.beneath.ravel(), n + 1) > 0.5 * size
