@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_curve
 
-from lungsynth.segment.detection import XYZ, Curve, Matched, bootstrap, draw_weights, match
+from lungsynth.segment.scoring.detection import XYZ, Curve, Matched, bootstrap, draw_weights, match
 
 SCANS, CANDIDATES, DRAWS, NODULES, EXCLUDED = 888, 1000, 1000, 1186, 35192
 REPEATS, SCRIPT_DRAWS = 5, 20

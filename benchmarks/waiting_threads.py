@@ -13,8 +13,8 @@ from pathlib import Path
 SECONDS = 10
 STEPS = f"""
 import time, torch
-from lungsynth.segment.dense_unet.network import DenseUNetKind as Kind
-from lungsynth.segment.dense_unet.settings import Settings
+from lungsynth.segment.kinds.dense_unet.network import DenseUNetKind as Kind
+from lungsynth.segment.kinds.dense_unet.settings import Settings
 torch.set_num_threads(2)
 network = Kind(Settings(), 3).build()["segmenter"]
 windows = torch.randn(16, 3, 32, 32)

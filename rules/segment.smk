@@ -13,7 +13,7 @@ SEGMENT_LATER = tuple(
         "keep_nodules",
     )
 )
-SEGMENTER = f"lungsynth.segment.{study.segment.kind}.network"
+SEGMENTER = f"lungsynth.segment.kinds.{study.segment.kind}.network"
 SEGMENTER_RUN = runs.segmenter(study) if study.segment.training.steps else None
 SEGMENTER_STATE = (
     files.last_state(SEGMENTER_RUN)

@@ -8,10 +8,10 @@ import numpy as np
 from torch import nn
 
 from lungsynth.ct.volume import Volume
-from lungsynth.segment import inference
-from lungsynth.segment.grid import Grid, from_grid, mask_to_grid, to_grid
-from lungsynth.segment.registry import SEGMENTERS
-from lungsynth.segment.views import EightViews
+from lungsynth.segment.inference import slices as inference
+from lungsynth.segment.inference.grid import Grid, from_grid, mask_to_grid, to_grid
+from lungsynth.segment.inference.views import EightViews
+from lungsynth.segment.registry import DETECTORS
 from lungsynth.study.stages import Segment
 
 
@@ -31,8 +31,8 @@ def grid_of(segment: Segment) -> Grid:
 
 def make_kind(segment: Segment, start: Path | None = None) -> Any:
     """The kind that a study names with its settings, as the training loop takes it; `start`: released weights."""
-    settings = SEGMENTERS.settings(segment.kind)(**segment.block())
-    return SEGMENTERS.get(segment.kind)(settings, segment.slices, start)
+    settings = DETECTORS.settings(segment.kind)(**segment.block())
+    return DETECTORS.get(segment.kind)(settings, segment.slices, start)
 
 
 def load(segment: Segment, weights: Path, device: Any = "cpu") -> Segmenter:

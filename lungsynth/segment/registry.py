@@ -1,5 +1,5 @@
-"""The segmenters: one folder a kind, `settings.py` and `network.py`."""
+"""The detectors: one folder a kind, `settings.py` and `network.py`."""
 
 from lungsynth.study.registry import Registry
 
-SEGMENTERS = Registry("lungsynth.segment", "network", "segmenter")
+DETECTORS = Registry("lungsynth.segment.kinds", "network", "detector")

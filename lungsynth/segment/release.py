@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from lungsynth.segment.patches import LEVELS, shape_scores
-from lungsynth.segment.registry import SEGMENTERS
-from lungsynth.segment.threshold import OperatingPoint
+from lungsynth.segment.registry import DETECTORS
+from lungsynth.segment.scoring.patches import LEVELS, shape_scores
+from lungsynth.segment.scoring.threshold import OperatingPoint
 from lungsynth.segment.weights import sha256
 from lungsynth.study.errors import DataError
 from lungsynth.study.stages import Segment
@@ -69,7 +69,7 @@ def recipe(
     people: role -> patients, of the training ("fit") and of the operating point ("tune").
     """
     block = segment.block()
-    fixed = SEGMENTERS.settings(segment.kind).network_keys
+    fixed = DETECTORS.settings(segment.kind).network_keys
     kept = segment.model_dump(mode="json", include={"kind", *NETWORK, *TRAINING})
     return {
         "segment": {

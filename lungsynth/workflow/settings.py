@@ -18,7 +18,7 @@ from lungsynth.workflow.sources import under_data
 
 # Dotted key of a block with kinds -> the room whose registry names them.
 KINDS = {
-    "segment": ("lungsynth.segment.registry", "SEGMENTERS"),
+    "segment": ("lungsynth.segment.registry", "DETECTORS"),
     "generate.nodules": ("lungsynth.generate.registry", "GENERATORS"),
     "generate.normals": ("lungsynth.generate.registry", "GENERATORS"),
     "features": ("lungsynth.features.registry", "EXTRACTORS"),

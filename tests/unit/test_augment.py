@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lungsynth.segment.augment import LUNG_HU, window
-from lungsynth.segment.augmentation import Augmentation
+from lungsynth.segment.training.augment import LUNG_HU, window
+from lungsynth.segment.training.augmentation import Augmentation
 from lungsynth.study.seeds import rng
 
 STILL = {"shift_hu": 0, "noise_hu": 0}

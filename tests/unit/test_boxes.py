@@ -9,7 +9,7 @@ from lungsynth.cohort.dicom.boxes import box_marks
 from lungsynth.cohort.prepare import MARK_COLUMNS, prepare_scan
 from lungsynth.ct import volume as volumes
 from lungsynth.ct.volume import Volume
-from lungsynth.segment.detection import match
+from lungsynth.segment.scoring.detection import match
 from lungsynth.sets import boxes
 from lungsynth.sets.scans import Prepared
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from lungsynth.ct.volume import Volume
-from lungsynth.segment import candidates
+from lungsynth.segment.inference import candidates
 
 SPACING = (2.0, 1.0, 1.0)
 SHAPE = (24, 48, 48)

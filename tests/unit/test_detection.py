@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lungsynth.segment import detection
-from lungsynth.segment.detection import Curve, cap, match
-from lungsynth.segment.luna16 import evaluate
+from lungsynth.segment.scoring import detection
+from lungsynth.segment.scoring.detection import Curve, cap, match
+from lungsynth.segment.scoring.luna16 import evaluate
 from lungsynth.study.errors import DataError
 
 

@@ -11,9 +11,9 @@ import pytest
 from detection_cases import ANNOTATIONS, EXCLUDED, MARKS, SCANS, findings, marks
 from sklearn.metrics import roc_curve
 
-from lungsynth.segment import detection, froc_plot
-from lungsynth.segment.detection import RATES, Curve, match
-from lungsynth.segment.luna16 import evaluate
+from lungsynth.segment.scoring import detection, froc_plot
+from lungsynth.segment.scoring.detection import RATES, Curve, match
+from lungsynth.segment.scoring.luna16 import evaluate
 from lungsynth.sets.findings import read_findings, read_marks, read_series
 from lungsynth.study.errors import DataError
 

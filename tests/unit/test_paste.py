@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lungsynth.ct.volume import Volume
-from lungsynth.segment import paste, windows
+from lungsynth.segment.inference.planes import Scan
+from lungsynth.segment.training import paste, windows
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def scan():
     hu[2:22, 40:44, 16:20] = 40
     ball = (z - 30) ** 2 + (y - 67) ** 2 + (x - 134) ** 2 < 4.0**2
     hu[ball] = -20
-    return windows.Scan("s1", "p1", Volume(hu, (2.5, 1.4, 1.4)), ball.astype(np.uint8), lungs)
+    return Scan("s1", "p1", Volume(hu, (2.5, 1.4, 1.4)), ball.astype(np.uint8), lungs)
 
 
 def test_pasted_nodules_lie_in_the_lungs_away_from_the_scan_s_own_and_are_marked(scan):

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 import torch
 
-from lungsynth.segment import patches
 from lungsynth.segment.apply import Segmenter, bare, segment_patches
-from lungsynth.segment.grid import Grid
-from lungsynth.segment.patch_sheet import ends
+from lungsynth.segment.inference.grid import Grid
+from lungsynth.segment.inference.views import EightViews
 from lungsynth.segment.release import operating_point
-from lungsynth.segment.views import EightViews
+from lungsynth.segment.scoring import patches
+from lungsynth.segment.scoring.patch_sheet import ends
 from lungsynth.study.errors import DataError
 
 

@@ -10,13 +10,16 @@ from pydantic import ValidationError
 
 from lungsynth.cohort.checks import geometry_fault
 from lungsynth.ct.volume import Volume
-from lungsynth.segment import apply, inference, windows
-from lungsynth.segment.augmentation import Augmentation
-from lungsynth.segment.batches import batches
-from lungsynth.segment.dense_unet.settings import Settings
-from lungsynth.segment.grid import Grid, pixel_mm
-from lungsynth.segment.losses import dice_and_cross_entropy, dice_loss
-from lungsynth.segment.registry import SEGMENTERS
+from lungsynth.segment import apply
+from lungsynth.segment.inference import slices as inference
+from lungsynth.segment.inference.grid import Grid, pixel_mm
+from lungsynth.segment.inference.planes import Scan
+from lungsynth.segment.kinds.dense_unet.settings import Settings
+from lungsynth.segment.registry import DETECTORS
+from lungsynth.segment.training import windows
+from lungsynth.segment.training.augmentation import Augmentation
+from lungsynth.segment.training.batches import batches
+from lungsynth.segment.training.losses import dice_and_cross_entropy, dice_loss
 from lungsynth.study.errors import DataError
 from lungsynth.study.seeds import rng
 from lungsynth.study.stages import Segment
@@ -37,7 +40,7 @@ def scan():
     nodules = np.zeros(hu.shape, np.uint8)
     nodules[5:8, 26:31, 56:61] = 1
     hu[nodules > 0] = -50
-    return windows.Scan("s1", "p1", Volume(hu, (2.5, 1.4, 1.4)), nodules, lungs)
+    return Scan("s1", "p1", Volume(hu, (2.5, 1.4, 1.4)), nodules, lungs)
 
 
 class Brightness(torch.nn.Module):
@@ -55,7 +58,7 @@ class Brightness(torch.nn.Module):
 
 def test_paper_size_has_the_layers_of_the_paper():
     settings = Settings(widths=(32, 64, 128, 256, 512), growth=16, layers=4)
-    network = SEGMENTERS.get("dense_unet")(settings, 3).build()["segmenter"]
+    network = DETECTORS.get("dense_unet")(settings, 3).build()["segmenter"]
     widths, count = (32, 64, 128, 256, 512), 0
     for source, width in zip((3, *widths), widths, strict=False):
         count += 9 * width * (source + width) + 4 * width  # two convolutions without bias, two batch norms
@@ -69,18 +72,18 @@ def test_paper_size_has_the_layers_of_the_paper():
 
 @pytest.mark.parametrize("shape", [(16, 16), (24, 40)])
 def test_logits_have_the_shape_of_the_slice(shape):
-    network = SEGMENTERS.get("dense_unet")(Settings(**SMALL), 3).build()["segmenter"].eval()
+    network = DETECTORS.get("dense_unet")(Settings(**SMALL), 3).build()["segmenter"].eval()
     assert network(torch.zeros(2, 3, *shape)).shape == (2, 1, *shape)
 
 
 def test_what_lies_outside_the_window_cannot_be_told_from_its_end():
-    network = SEGMENTERS.get("dense_unet")(Settings(**SMALL), 3).build()["segmenter"].eval()
+    network = DETECTORS.get("dense_unet")(Settings(**SMALL), 3).build()["segmenter"].eval()
     torch.testing.assert_close(network(torch.full((1, 3, 16, 16), 400.0)), network(torch.full((1, 3, 16, 16), 3000.0)))
 
 
 def test_temperature_leaves_the_order_and_the_half():
-    cool = SEGMENTERS.get("dense_unet")(Settings(**SMALL, temperature=1), 3).build()["segmenter"].eval()
-    warm = SEGMENTERS.get("dense_unet")(Settings(**SMALL, temperature=4), 3).build()["segmenter"].eval()
+    cool = DETECTORS.get("dense_unet")(Settings(**SMALL, temperature=1), 3).build()["segmenter"].eval()
+    warm = DETECTORS.get("dense_unet")(Settings(**SMALL, temperature=4), 3).build()["segmenter"].eval()
     warm.load_state_dict(cool.state_dict())
     x = 500 * torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) - 500
     torch.testing.assert_close(warm(x) * 4, cool(x))
@@ -92,7 +95,7 @@ def test_settings_refuse_windows_that_the_pools_do_not_divide():
 
 
 def test_rate_rises_falls_and_ends_at_zero():
-    kind = SEGMENTERS.get("dense_unet")(Settings(**SMALL), 3)
+    kind = DETECTORS.get("dense_unet")(Settings(**SMALL), 3)
     rates = [kind.rate(step, 200) for step in range(200)]
     assert 0 < rates[0] < rates[5] < max(rates) <= 1
     assert rates[-1] < 1e-3
@@ -187,7 +190,7 @@ def test_batches_are_a_function_of_the_stream_and_jitter_moves_hu(scan):
 
 
 def test_batches_without_any_nodule_say_so(scan):
-    empty = windows.Scan("s", "p", scan.volume, np.zeros_like(scan.nodules), scan.lungs)
+    empty = Scan("s", "p", scan.volume, np.zeros_like(scan.nodules), scan.lungs)
     with pytest.raises(DataError, match="0 nodule"):
         batches([windows.cut(empty, Grid(1.4), 32, 3, 20, rng(0, "w"))], 16, 4, STILL)
 

@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 
 from lungsynth.ct.volume import Volume
-from lungsynth.segment import baseline, detection, scoring, threshold
-from lungsynth.segment.detection import Curve, match
-from lungsynth.segment.threshold import OperatingPoint
+from lungsynth.segment.inference import baseline
+from lungsynth.segment.scoring import detection, threshold
+from lungsynth.segment.scoring import detection_table as scoring
+from lungsynth.segment.scoring.detection import Curve, match
+from lungsynth.segment.scoring.threshold import OperatingPoint
 from lungsynth.study.errors import DataError
 
 SCANS = ["a", "b"]

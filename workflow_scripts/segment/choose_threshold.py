@@ -3,7 +3,8 @@
 import pandas as pd
 
 from lungsynth.ct import volume as volumes
-from lungsynth.segment import baseline, candidates, threshold
+from lungsynth.segment.inference import baseline, candidates
+from lungsynth.segment.scoring import threshold
 from lungsynth.sets.scans import prepared, usable
 from lungsynth.sets.tables import read_csv, read_json, write_json
 from lungsynth.workflow.step import step

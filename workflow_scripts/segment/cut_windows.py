@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from lungsynth.segment import paste, windows
-from lungsynth.segment.grid import Grid
-from lungsynth.segment.planes import scans_of
+from lungsynth.segment.inference.grid import Grid
+from lungsynth.segment.inference.planes import scans_of
+from lungsynth.segment.training import paste, windows
 from lungsynth.sets.scans import prepared
 from lungsynth.study.seeds import rng
 from lungsynth.workflow.step import step

@@ -5,7 +5,7 @@ import pandas as pd
 
 from lungsynth.ct import volume as volumes
 from lungsynth.ct.files import whole_folder
-from lungsynth.segment import candidates
+from lungsynth.segment.inference import candidates
 from lungsynth.sets.boxes import HITS
 from lungsynth.sets.scans import prepared
 from lungsynth.sets.tables import read_json, write_csv

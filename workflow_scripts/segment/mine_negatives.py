@@ -1,8 +1,8 @@
 """Contexts round what the half-trained segmenter takes for nodules on the fit scans."""
 
-from lungsynth.segment import windows
 from lungsynth.segment.apply import load, segment_volume
-from lungsynth.segment.planes import scans_of
+from lungsynth.segment.inference.planes import scans_of
+from lungsynth.segment.training import windows
 from lungsynth.sets.scans import prepared
 from lungsynth.train.loop import pick_device
 from lungsynth.workflow.step import step

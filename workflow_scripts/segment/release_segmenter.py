@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from lungsynth.segment import apply, patches, weights
+from lungsynth.segment import apply, weights
 from lungsynth.segment.release import operating_point, recipe
+from lungsynth.segment.scoring import patches
 from lungsynth.sets.scans import prepared, usable
 from lungsynth.sets.tables import read_csv, write_json
 from lungsynth.workflow.step import step

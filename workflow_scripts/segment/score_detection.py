@@ -3,9 +3,10 @@
 import pandas as pd
 
 from lungsynth.ct import volume as volumes
-from lungsynth.segment import baseline, scoring
-from lungsynth.segment.detection import draw_weights, match
-from lungsynth.segment.threshold import OperatingPoint
+from lungsynth.segment.inference import baseline
+from lungsynth.segment.scoring import detection_table as scoring
+from lungsynth.segment.scoring.detection import draw_weights, match
+from lungsynth.segment.scoring.threshold import OperatingPoint
 from lungsynth.sets.scans import prepared
 from lungsynth.sets.tables import read_csv, read_json, write_csv
 from lungsynth.study.seeds import rng

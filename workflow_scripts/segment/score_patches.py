@@ -4,7 +4,8 @@ import numpy as np
 
 from lungsynth.cohort.listing import open_reader
 from lungsynth.cohort.names import public_id
-from lungsynth.segment import apply, patch_sheet, patches
+from lungsynth.segment import apply
+from lungsynth.segment.scoring import patch_sheet, patches
 from lungsynth.sets.tables import read_json, write_csv
 from lungsynth.study.errors import DataError, StudyError
 from lungsynth.workflow.sources import under_data

@@ -6,9 +6,9 @@ import pandas as pd
 
 from lungsynth.cohort.luna16.annotations import read_excluded
 from lungsynth.ct.files import whole_folder, write_text
-from lungsynth.segment.froc_plot import draw
-from lungsynth.segment.luna16 import evaluate
-from lungsynth.segment.scoring import outside_lungs
+from lungsynth.segment.scoring.detection_table import outside_lungs
+from lungsynth.segment.scoring.froc_plot import draw
+from lungsynth.segment.scoring.luna16 import evaluate
 from lungsynth.sets.scans import usable
 from lungsynth.sets.tables import read_csv, read_json, write_csv
 from lungsynth.study.seeds import rng

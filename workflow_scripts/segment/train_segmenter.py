@@ -1,8 +1,8 @@
 """One checkpoint of the nodule segmenter."""
 
-from lungsynth.segment import windows
 from lungsynth.segment.apply import make_kind
-from lungsynth.segment.batches import batches
+from lungsynth.segment.training import windows
+from lungsynth.segment.training.batches import batches
 from lungsynth.train.data import Shape, Source
 from lungsynth.workflow.step import step
 from lungsynth.workflow.training import run_training

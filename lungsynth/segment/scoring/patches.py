@@ -11,8 +11,8 @@ import pandas as pd
 from scipy import ndimage
 
 from lungsynth.ct.shape import ball_mm3, equivalent_diameter_mm
-from lungsynth.segment.candidates import levels_from, shape_score
-from lungsynth.segment.detection import draw_weights, ratio_interval
+from lungsynth.segment.inference.candidates import levels_from, shape_score
+from lungsynth.segment.scoring.detection import draw_weights, ratio_interval
 from lungsynth.study.errors import DataError
 from lungsynth.study.seeds import rng
 

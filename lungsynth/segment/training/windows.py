@@ -12,7 +12,8 @@ import pandas as pd
 from scipy import ndimage
 
 from lungsynth.ct.volume import Volume
-from lungsynth.segment.grid import Grid, grid_position, mask_to_grid, pixel_mm, to_grid
+from lungsynth.segment.inference.grid import Grid, grid_position, mask_to_grid, pixel_mm, to_grid
+from lungsynth.segment.inference.planes import Scan
 from lungsynth.sets.bank import read_arrays, write_arrays
 from lungsynth.sets.tables import read_csv, write_csv
 from lungsynth.study.errors import DataError
@@ -25,25 +26,6 @@ SHARES = {"vessel": 0.4, "wall": 0.3, "lung": 0.3}
 """Where negatives lie: on dense things as wide as small nodules, along the lungs' outline, anywhere in the lungs."""
 WALL_MM = 3.0
 """How far the outline's shell reaches to either side."""
-
-
-@dataclass(frozen=True)
-class Scan:
-    """A fit scan on its own grid: HU volume, nodule labels and lungs (uint8 [z, y, x], 0 outside).
-
-    `marked`, bool [z, y, x], is what may be a nodule beside the labels, from marks without a mask; None: nothing is.
-    """
-
-    name: str
-    patient: str
-    volume: Volume
-    nodules: np.ndarray
-    lungs: np.ndarray
-    marked: np.ndarray | None = None
-
-    def lesions(self) -> np.ndarray:
-        """bool [z, y, x]: all that is no example of normal lung."""
-        return self.nodules > 0 if self.marked is None else (self.nodules > 0) | self.marked
 
 
 @dataclass(frozen=True)

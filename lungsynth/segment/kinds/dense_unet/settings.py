@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field, model_validator
 
-from lungsynth.segment.augmentation import Augmentation
+from lungsynth.segment.training.augmentation import Augmentation
 from lungsynth.study.base import Settings as Base
 
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lungsynth.nets.dense import ConvPair, DenseBlock
-from lungsynth.segment.dense_unet.settings import Settings
-from lungsynth.segment.losses import dice_and_cross_entropy
-from lungsynth.segment.registry import SEGMENTERS
+from lungsynth.segment.kinds.dense_unet.settings import Settings
+from lungsynth.segment.registry import DETECTORS
+from lungsynth.segment.training.losses import dice_and_cross_entropy
 from lungsynth.segment.weights import fill
 from lungsynth.train.data import Shape
 from lungsynth.train.trainable import Update
@@ -61,7 +61,7 @@ class DenseUNet(nn.Module):
         return self.head(x) if self.training else self.head(x) / self.temperature
 
 
-@SEGMENTERS.register("dense_unet")
+@DETECTORS.register("dense_unet")
 class DenseUNetKind:
     """What the training loop asks for; the module is called "segmenter"."""
 

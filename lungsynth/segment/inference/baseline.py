@@ -5,7 +5,7 @@ import pandas as pd
 from scipy import ndimage
 
 from lungsynth.ct.volume import Volume
-from lungsynth.segment import candidates
+from lungsynth.segment.inference import candidates
 
 DENSE_HU = -450.0
 """Half way between lung (-860) and soft tissue (0)."""

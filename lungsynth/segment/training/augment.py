@@ -5,7 +5,7 @@ import torch
 from scipy import ndimage
 from torch.nn import functional
 
-from lungsynth.segment.augmentation import Augmentation
+from lungsynth.segment.training.augmentation import Augmentation
 
 EDGE_PX = 2
 """The centre of a nodule keeps this distance to the window's edge: of what lies outside nothing can be learnt."""

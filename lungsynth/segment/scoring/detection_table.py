@@ -10,9 +10,9 @@ import pandas as pd
 from scipy import ndimage
 
 from lungsynth.ct.volume import Volume
-from lungsynth.segment import detection
-from lungsynth.segment.detection import XYZ, Curve, match
-from lungsynth.segment.threshold import OperatingPoint
+from lungsynth.segment.scoring import detection
+from lungsynth.segment.scoring.detection import XYZ, Curve, match
+from lungsynth.segment.scoring.threshold import OperatingPoint
 from lungsynth.sets import boxes
 
 

@@ -1,12 +1,31 @@
 """Prepared scans as what windows are cut from: a volume as it is, unrelated slices one by one."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lungsynth.segment.windows import Scan
+from lungsynth.ct.volume import Volume
 from lungsynth.sets.scans import Prepared
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A fit scan on its own grid: HU volume, nodule labels and lungs (uint8 [z, y, x], 0 outside).
+
+    `marked`, bool [z, y, x], is what may be a nodule beside the labels, from marks without a mask; None: nothing is.
+    """
+
+    name: str
+    patient: str
+    volume: Volume
+    nodules: np.ndarray
+    lungs: np.ndarray
+    marked: np.ndarray | None = None
+
+    def lesions(self) -> np.ndarray:
+        """bool [z, y, x]: all that is no example of normal lung."""
+        return self.nodules > 0 if self.marked is None else (self.nodules > 0) | self.marked
 
 
 def scans_of(one: Prepared) -> Iterator[Scan]:

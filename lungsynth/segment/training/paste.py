@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from lungsynth.segment.windows import Scan, background_centres
+from lungsynth.segment.inference.planes import Scan
+from lungsynth.segment.training.windows import background_centres
 
 MARGIN_PX = (1, 3, 3)
 """Slices, rows and columns that are laid with a nodule: its soft edge lies outside its mask."""

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from lungsynth.ct.volume import Volume
-from lungsynth.segment.grid import OUTSIDE_HU, Grid, from_grid, mask_to_grid, pixel_mm, to_grid
+from lungsynth.segment.inference.grid import OUTSIDE_HU, Grid, from_grid, mask_to_grid, pixel_mm, to_grid
 
 MARGIN_PX = 10
 """Pixels seen round a lung's box: the wall behind a nodule that sits on it."""

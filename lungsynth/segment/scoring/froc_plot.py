@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lungsynth.ct.files import whole
-from lungsynth.segment.detection import RATES
+from lungsynth.segment.scoring.detection import RATES
 from lungsynth.study.errors import DataError
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")

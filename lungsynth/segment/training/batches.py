@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from lungsynth.segment.augment import window
-from lungsynth.segment.augmentation import Augmentation
-from lungsynth.segment.windows import Windows, join
+from lungsynth.segment.training.augment import window
+from lungsynth.segment.training.augmentation import Augmentation
+from lungsynth.segment.training.windows import Windows, join
 from lungsynth.study.errors import DataError
 
 MINED_SHARE = 0.5

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from lungsynth.segment.detection import Curve, cpm, match
+from lungsynth.segment.scoring.detection import Curve, cpm, match
 from lungsynth.study.errors import DataError
 
 THRESHOLDS = (0.2, 0.3)

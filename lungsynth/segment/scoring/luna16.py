@@ -4,7 +4,7 @@
     score = evaluate(marks, nodules, read_series("seriesuids.csv"), read_findings("annotations_excluded.csv"))
     print(score.table().to_string(), score.froc)
 
-The readers are those of `lungsynth.sets.findings`; `lungsynth.segment.froc_plot` draws `score.curve`.
+The readers are those of `lungsynth.sets.findings`; `lungsynth.segment.scoring.froc_plot` draws `score.curve`.
 """
 
 from collections.abc import Hashable, Sequence
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lungsynth.segment.detection import (
+from lungsynth.segment.scoring.detection import (
     RATES,
     Bootstrap,
     Curve,
