@@ -1,4 +1,15 @@
-# The segmenter that ships in models/: how it is released, how good it is on others' patches, what it finds in others' scans.
+# The detector that ships in models/: how it is released, how good it is on others' patches, what it finds in others' scans.
+
+
+# Every file, see `all`.
+rule segment_folder:
+    input:
+        COHORT,
+        DETECTED_FOLDERS,
+        MASK_FOLDERS,
+        CANDIDATES,
+        f"{R}/segment/candidates.csv",
+        f"{R}/segment/official",
 
 
 rule release_segmenter:
@@ -6,7 +17,7 @@ rule release_segmenter:
         cohort=f"{R}/cohort/cohort.csv",
         marks=f"{R}/cohort/marks.csv",
         folders=SCAN_FOLDERS,
-        state=SEGMENTER_STATE,
+        state=files.needing_probability("release_segmenter", SEGMENTER_STATE),
     output:
         weights=f"{R}/segment/released/{shipped.WEIGHTS}",
         recipe=f"{R}/segment/released/{shipped.RECIPE}",
@@ -17,11 +28,10 @@ rule release_segmenter:
     conda:
         TORCH
     resources:
-        mem_mb=3000,
-        runtime=60,
+        **NETWORK,
     params:
-        settings=settings("segment", "study"),
-        code=code("segment/release_segmenter.py", SEGMENTER),
+        settings=settings("device", "segment", "study", run=SEGMENTER),
+        code=code("segment/release_segmenter.py", DETECTOR),
     message:
         "weights and recipe of the segmenter, as models/ holds them"
     script:
@@ -30,7 +40,7 @@ rule release_segmenter:
 
 rule score_patches:
     input:
-        state=SEGMENTER_STATE,
+        state=files.needing_probability("score_patches", SEGMENTER_STATE),
         recipe=released(shipped.recipe_path),
     output:
         table=report(
@@ -53,13 +63,19 @@ rule score_patches:
     conda:
         TORCH
     resources:
-        mem_mb=3000,
-        runtime=60,
+        **NETWORK,
     params:
         settings=settings(
-            "cohort.sources", "score.bootstrap", "score.confidence", "segment"
+            "cohort.sources",
+            "device",
+            "score.bootstrap",
+            "score.confidence",
+            "segment.detector",
+            "segment.inference",
+            "segment.operating_point",
+            "segment.patches",
         ),
-        code=code("segment/score_patches.py", SEGMENTER, *READER_MODULES),
+        code=code("segment/score_patches.py", DETECTOR, *READER_MODULES),
         data=lambda wildcards: data_digest(study.cohort.sources),
     message:
         "Dice of the segmenter on nodule patches of patients it has not seen"
@@ -67,23 +83,20 @@ rule score_patches:
         f"{SCRIPTS}/segment/score_patches.py"
 
 
-rule segment_folder:
+rule gather_candidates:
     input:
         scans=f"{R}/cohort/scans.csv",
         cohort=f"{R}/cohort/cohort.csv",
         marks=f"{R}/cohort/marks.csv",
-        page=f"{R}/cohort/qc.html",
-        masks=MASK_FOLDERS,
-        between=[*SCAN_FOLDERS, *PROBABILITY_FOLDERS],
         candidates=CANDIDATES,
         threshold=f"{R}/segment/threshold.json",
     output:
         candidates=f"{R}/segment/candidates.csv",
         official=directory(f"{R}/segment/official"),
     log:
-        f"{LOGS}/segment_folder.log",
+        f"{LOGS}/gather_candidates.log",
     benchmark:
-        f"{LOGS}/segment_folder.tsv"
+        f"{LOGS}/gather_candidates.tsv"
     conda:
         LIBRARY
     resources:
@@ -91,10 +104,10 @@ rule segment_folder:
         runtime=10,
     params:
         settings=settings("cohort.sources", "score.bootstrap", "score.confidence"),
-        code=code("segment/segment_folder.py"),
+        code=code("segment/gather_candidates.py"),
         # Here too: LUNA16's list of excluded findings is read from the folder itself.
         data=lambda wildcards: data_digest(study.cohort.sources),
     message:
         "candidates of all scans, scored by LUNA16's rules where there are annotations"
     script:
-        f"{SCRIPTS}/segment/segment_folder.py"
+        f"{SCRIPTS}/segment/gather_candidates.py"

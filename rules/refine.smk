@@ -74,7 +74,7 @@ rule gate_shard:
         refined=f"{R}/refine/shards/{{shard}}.npy",
         normals=f"{R}/compose/normals.npz",
         beside=f"{R}/compose/normals.csv",
-        state=SEGMENTER_STATE,
+        state=files.needing_probability("gate_shard", SEGMENTER_STATE),
     output:
         lesions=f"{R}/refine/gate/{{shard}}-lesions.csv",
         images=f"{R}/refine/gate/{{shard}}-images.csv",
@@ -88,9 +88,13 @@ rule gate_shard:
         **NETWORK,
     params:
         settings=settings(
-            "device", "image", "refine.gate", "segment", without=SEGMENT_LATER
+            "device",
+            "image",
+            "refine.gate",
+            "segment.detector",
+            "segment.inference",
         ),
-        code=code("refine/gate_shard.py", SEGMENTER),
+        code=code("refine/gate_shard.py", DETECTOR),
     message:
         "what refinement did to every lesion, shard {wildcards.shard}"
     script:

@@ -1,48 +1,20 @@
-# Nodule segmentation: windows, training in segments with hard negatives, probabilities, threshold, candidates, scores.
-
-
-# What a segmenter's training and its probabilities do not depend on.
-SEGMENT_LATER = tuple(
-    f"segment.{key}"
-    for key in (
-        "threshold",
-        "max_false_positives",
-        "min_diameter_mm",
-        "lung_margin_mm",
-        "candidate_score",
-        "keep_nodules",
-    )
-)
-SEGMENTER = f"lungsynth.segment.kinds.{study.segment.kind}.network"
-SEGMENTER_RUN = runs.segmenter(study) if study.segment.training.steps else None
+# Nodules in scans: windows, a detector's training with hard negatives, what it finds, operating point, candidates, scores.
+DETECTOR = f"lungsynth.segment.kinds.{study.segment.kind}.network"
+SEGMENTER = runs.segmenter(study)
 SEGMENTER_STATE = (
-    files.last_state(SEGMENTER_RUN)
-    if SEGMENTER_RUN
+    files.last_state(SEGMENTER)
+    if SEGMENTER.training.steps
     else released(shipped.weights_of)[0]
 )
 # Hard negatives, mined after the first checkpoint, join from the second on.
-TRAINING_WINDOWS = [f"{R}/segment/{name}.npz" for name in ("windows", "hard_windows")]
-PROBABILITY_FOLDERS = expand(f"{R}/segment/probability/{{batch}}", batch=BATCHES)
+WINDOWS = [f"{R}/segment/{name}.npz" for name in ("windows", "hard_windows")]
+TRAINED = [*files.states_of(SEGMENTER), *WINDOWS, *tables(*WINDOWS)]
+DETECTED_FOLDERS = expand(f"{R}/segment/detected/{{batch}}", batch=BATCHES)
 MASK_FOLDERS = expand(f"{R}/segment/masks/{{batch}}", batch=BATCHES)
 CANDIDATES = expand(f"{R}/segment/candidates/{{batch}}.csv", batch=BATCHES)
 SEGMENTED = [
-    *(
-        [
-            *files.states_of(SEGMENTER_RUN),
-            *(
-                f"{R}/segment/{name}"
-                for name in (
-                    "windows.npz",
-                    "windows.csv",
-                    "hard_windows.npz",
-                    "hard_windows.csv",
-                )
-            ),
-        ]
-        if SEGMENTER_RUN
-        else []
-    ),
-    *PROBABILITY_FOLDERS,
+    *(TRAINED if SEGMENTER.training.steps else []),
+    *DETECTED_FOLDERS,
     *MASK_FOLDERS,
     *CANDIDATES,
     *(
@@ -69,14 +41,7 @@ rule cut_windows:
         mem_mb=4000,
         runtime=30,
     params:
-        settings=settings(
-            "segment.slices",
-            "segment.spacing_mm",
-            "segment.native_mm",
-            "segment.context_px",
-            "segment.windows_per",
-            "segment.pasted",
-        ),
+        settings=settings("segment.network", "segment.windows"),
         code=code("segment/cut_windows.py"),
     message:
         "training windows of the fit patients, with and without a nodule"
@@ -88,7 +53,7 @@ rule mine_negatives:
     input:
         cohort=f"{R}/cohort/cohort.csv",
         folders=SCAN_FOLDERS,
-        state=f"{R}/{SEGMENTER_RUN.state(0)}" if SEGMENTER_RUN else [],
+        state=f"{R}/{SEGMENTER.state(0)}",
     output:
         windows=f"{R}/segment/hard_windows.npz",
         rows=f"{R}/segment/hard_windows.csv",
@@ -101,22 +66,20 @@ rule mine_negatives:
     resources:
         **NETWORK,
     params:
-        settings=settings("device", "segment", without=SEGMENT_LATER),
-        code=code("segment/mine_negatives.py", SEGMENTER),
+        settings=settings("device", "segment.detector", "segment.windows"),
+        code=code("segment/mine_negatives.py", DETECTOR),
     message:
-        "what the half-trained segmenter takes for nodules"
+        "what the half-trained detector takes for nodules"
     script:
         f"{SCRIPTS}/segment/mine_negatives.py"
 
 
 rule train_segmenter:
     input:
-        windows=lambda wildcards: TRAINING_WINDOWS[: int(wildcards.checkpoint) + 1],
-        beside=lambda wildcards: tables(
-            *TRAINING_WINDOWS[: int(wildcards.checkpoint) + 1]
-        ),
+        windows=lambda wildcards: WINDOWS[: int(wildcards.checkpoint) + 1],
+        beside=lambda wildcards: tables(*WINDOWS[: int(wildcards.checkpoint) + 1]),
         before=files.before("segment"),
-        start=released(shipped.weights_of),
+        start=files.start("segment"),
     output:
         state=f"{R}/segment/{{target}}/{{run}}/state-{{checkpoint}}.pt",
         verdict=f"{R}/segment/{{target}}/{{run}}/state-{{checkpoint}}.json",
@@ -131,42 +94,36 @@ rule train_segmenter:
     resources:
         **TRAINING,
     params:
-        settings=lambda wildcards: settings(
-            "device",
-            "monitor",
-            "segment",
-            run=files.run("segment", wildcards),
-            without=(*SEGMENT_LATER, "segment.views"),
-        ),
-        code=code("segment/train_segmenter.py", SEGMENTER),
+        settings=run_settings("segment", "device", "monitor"),
+        code=code("segment/train_segmenter.py", DETECTOR),
     message:
         "segmenter: {wildcards.run}, checkpoint {wildcards.checkpoint}"
     script:
         f"{SCRIPTS}/segment/train_segmenter.py"
 
 
-rule segment_scans:
+rule detect_nodules:
     input:
         cohort=f"{R}/cohort/cohort.csv",
         folder=f"{R}/cohort/scans/{{batch}}",
         state=SEGMENTER_STATE,
     output:
-        folder=directory(f"{R}/segment/probability/{{batch}}"),
+        folder=directory(f"{R}/segment/detected/{{batch}}"),
     log:
-        f"{LOGS}/segment_scans-{{batch}}.log",
+        f"{LOGS}/detect_nodules-{{batch}}.log",
     benchmark:
-        f"{LOGS}/segment_scans-{{batch}}.tsv"
+        f"{LOGS}/detect_nodules-{{batch}}.tsv"
     conda:
         TORCH
     resources:
         **NETWORK,
     params:
-        settings=settings("device", "segment", without=SEGMENT_LATER),
-        code=code("segment/segment_scans.py", SEGMENTER),
+        settings=settings("device", "segment.detector", "segment.inference"),
+        code=code("segment/detect_nodules.py", DETECTOR),
     message:
-        "probability of nodule in every voxel, batch {wildcards.batch}"
+        "what the detector sees in every scan, batch {wildcards.batch}"
     script:
-        f"{SCRIPTS}/segment/segment_scans.py"
+        f"{SCRIPTS}/segment/detect_nodules.py"
 
 
 rule choose_threshold:
@@ -174,7 +131,7 @@ rule choose_threshold:
         cohort=f"{R}/cohort/cohort.csv",
         marks=f"{R}/cohort/marks.csv",
         folders=SCAN_FOLDERS,
-        probability=PROBABILITY_FOLDERS,
+        detected=DETECTED_FOLDERS,
         recipe=released(shipped.recipe_path),
     output:
         threshold=f"{R}/segment/threshold.json",
@@ -188,13 +145,7 @@ rule choose_threshold:
         mem_mb=3000,
         runtime=30,
     params:
-        settings=settings(
-            "segment.threshold",
-            "segment.max_false_positives",
-            "segment.min_diameter_mm",
-            "segment.lung_margin_mm",
-            "segment.candidate_score",
-        ),
+        settings=settings("segment.operating_point"),
         code=code("segment/choose_threshold.py"),
     message:
         "operating point, on tune patients"
@@ -206,7 +157,7 @@ rule find_candidates:
     input:
         cohort=f"{R}/cohort/cohort.csv",
         folder=f"{R}/cohort/scans/{{batch}}",
-        probability=f"{R}/segment/probability/{{batch}}",
+        detected=f"{R}/segment/detected/{{batch}}",
         threshold=f"{R}/segment/threshold.json",
     output:
         masks=directory(f"{R}/segment/masks/{{batch}}"),
@@ -221,11 +172,7 @@ rule find_candidates:
         mem_mb=3000,
         runtime=30,
     params:
-        settings=settings(
-            "segment.min_diameter_mm",
-            "segment.lung_margin_mm",
-            "segment.candidate_score",
-        ),
+        settings=settings("segment.operating_point"),
         code=code("segment/find_candidates.py"),
     message:
         "nodule candidates, batch {wildcards.batch}"
@@ -239,7 +186,7 @@ rule score_detection:
         marks=f"{R}/cohort/marks.csv",
         folders=SCAN_FOLDERS,
         masks=MASK_FOLDERS,
-        probability=PROBABILITY_FOLDERS,
+        detected=DETECTED_FOLDERS,
         candidates=CANDIDATES,
         threshold=f"{R}/segment/threshold.json",
     output:
@@ -261,9 +208,7 @@ rule score_detection:
         runtime=30,
     params:
         settings=settings(
-            "segment.min_diameter_mm",
-            "score.bootstrap",
-            "score.confidence",
+            "segment.operating_point", "score.bootstrap", "score.confidence"
         ),
         code=code("segment/score_detection.py"),
     message:

@@ -1,6 +1,7 @@
 """Whole files or none: what is written appears under its name only when it is complete."""
 
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -140,3 +141,9 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     """Write `data`, whole or not at all."""
     with whole(path) as draft:
         draft.write_bytes(data)
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Measures of one 2-D mask, balls and their volumes, and the words for a nodule's density."""
+"""Measures of a 2-D mask and of components in a scan, balls and their volumes, and the words for a nodule's density."""
 
 import numpy as np
 
@@ -18,6 +18,33 @@ def ball_mm3(diameter_mm: float) -> float:
 def ball_diameter_mm(volume_mm3: np.ndarray | float) -> np.ndarray:
     """Diameter of the ball of that volume: (6 V / pi)^(1/3)."""
     return np.cbrt(6 * np.asarray(volume_mm3) / np.pi)
+
+
+def compactness(labels: np.ndarray, spacing_mm: tuple[float, ...]) -> np.ndarray:
+    """[components] volume over that of the ball round the centroid that holds all voxels: a ball has 1, a vessel 0.
+
+    labels: int [z, y, x], components 1..n without gaps; spacing_mm: of the axes z, y, x.
+    """
+    voxels = np.argwhere(labels)
+    if not len(voxels):
+        return np.empty(0)
+    label = labels[tuple(voxels.T)]
+    mm = voxels * np.asarray(spacing_mm)
+    count = np.bincount(label)[1:]
+    centre = np.stack([np.bincount(label, axis)[1:] / count for axis in mm.T], axis=1)
+    farthest = np.zeros(len(count))
+    np.maximum.at(farthest, label - 1, np.sqrt(((mm - centre[label - 1]) ** 2).sum(1)))
+    # Half a voxel is added: the farthest voxel has an extent of its own.
+    voxel_mm3 = float(np.prod(spacing_mm))
+    radius = farthest + 0.5 * np.cbrt(voxel_mm3)
+    return np.clip(count * voxel_mm3 / ball_mm3(1) / (2 * radius) ** 3, 0, 1)
+
+
+def roundness(mask: np.ndarray) -> float:
+    """Area of a mask [h, w] over that of the disc round the centroid that holds all pixels: a disc has 1, a line 0."""
+    pixels = np.argwhere(mask)
+    farthest = np.sqrt(((pixels - pixels.mean(0)) ** 2).sum(1)).max() + 0.5
+    return float(min(1.0, len(pixels) / (np.pi * farthest**2)))
 
 
 def eccentricity(mask: np.ndarray) -> float:

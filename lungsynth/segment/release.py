@@ -1,21 +1,15 @@
 """What goes with a segmenter's released weights: its operating point and its recipe."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lungsynth.segment.registry import DETECTORS
 from lungsynth.segment.scoring.patches import LEVELS, shape_scores
 from lungsynth.segment.scoring.threshold import OperatingPoint
-from lungsynth.segment.weights import sha256
 from lungsynth.study.errors import DataError
+from lungsynth.study.runs import Run
 from lungsynth.study.stages import Segment
-
-NETWORK = ("slices", "spacing_mm", "native_mm", "candidate_score")
-"""Settings that belong to the weights beside the kind's own."""
-TRAINING = ("training", "context_px", "windows_per", "pasted")
 
 
 @dataclass(frozen=True)
@@ -62,28 +56,30 @@ def operating_point(
 
 
 def recipe(
-    segment: Segment, study: str, seed: int, chosen: Chosen, people: dict[str, list[str]], weights: Path
+    segment: Segment, run: Run, study: str, chosen: Chosen, people: dict[str, list[str]], sha256: str
 ) -> dict[str, Any]:
     """Everything that one must know to use the weights, and what made them; plain values for JSON.
 
-    people: role -> patients, of the training ("fit") and of the operating point ("tune").
+    people: role -> patients, of the training ("fit") and of the operating point ("tune"); sha256: of the weights' file.
     """
-    block = segment.block()
-    fixed = DETECTORS.settings(segment.kind).network_keys
-    kept = segment.model_dump(mode="json", include={"kind", *NETWORK, *TRAINING})
+    own = segment.block()
+    blocks = segment.model_dump(mode="json", include={"kind", "network", "windows", "training", "patches"})
+    learnt = {name: value for name, value in own.items() if name != "architecture"}
     return {
         "segment": {
-            **{name: kept[name] for name in ("kind", *NETWORK)},
-            segment.kind: {name: block[name] for name in fixed},
+            "kind": segment.kind,
+            segment.kind: {"architecture": own["architecture"]},
+            "network": blocks["network"],
+            "operating_point": {"candidate_score": segment.operating_point.candidate_score},
         },
         "operating_point": chosen.point.to_dict(),
         "chosen_on": {key: value for key, value in asdict(chosen).items() if key != "point"},
         "training": {
             "study": study,
-            "seed": seed,
-            **{name: kept[name] for name in TRAINING},
-            segment.kind: {name: value for name, value in block.items() if name not in fixed},
+            "run": run.name,
+            **{name: blocks[name] for name in ("windows", "training", "patches")},
+            segment.kind: learnt,
         },
         "patients": people,
-        "sha256": sha256(weights),
+        "sha256": sha256,
     }

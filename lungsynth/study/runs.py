@@ -92,7 +92,8 @@ def runs_of(study: Any) -> dict[str, Run]:
 
 def segmenter(study: Any) -> Run:
     """The run that trains the study's segmenter; one of no steps is none, init_from is used as it is."""
-    return _of_block("segment", "nodules", study.segment, study.seed)
+    run = _of_block("segment", "nodules", study.segment, study.seed)
+    return run.model_copy(update={"settings": study.segment.detector.model_dump(mode="json", exclude={"kind"})})
 
 
 def generator(study: Any, target: str) -> Run:

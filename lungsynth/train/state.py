@@ -11,6 +11,7 @@ from torch import nn
 from lungsynth.ct.files import write_bytes
 from lungsynth.nets.ema import Ema
 from lungsynth.study.errors import TrainingError
+from lungsynth.train import weights
 from lungsynth.train.checkpoints import RunPlan
 from lungsynth.train.data import Shape, Source
 from lungsynth.train.losses import LossTable
@@ -106,14 +107,14 @@ def read_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]
 
 
 def start_from(training: TrainingState, path: Path) -> None:
-    """Take over the weights of another run's state; averages start from them too.
+    """Take over the weights of another run's state, or released ones; averages start from them too.
 
     The averages of that run are taken where it kept them. What it has no module for starts fresh.
 
     Raises:
         TrainingError: the file cannot be read, or holds other networks.
     """
-    given = weights_of(read_state(path))
+    given = weights.read(path) if path.suffix == ".safetensors" else weights_of(read_state(path))
     # What has no weights (a pool of past images) belongs to the run that filled it.
     trained = [name for name, module in training.modules.items() if any(True for _ in module.parameters())]
     shared = [name for name in trained if name in given]
@@ -150,8 +151,8 @@ def load(kind: Trainable, path: Path, device: torch.device | str = "cpu", ema: b
         TrainingError: the state cannot be read or belongs to other networks.
     """
     state = read_state(path, device)
-    modules, weights = kind.build(Shape(*state["shape"]), state["classes"]), weights_of(state, ema)
+    modules, given = kind.build(Shape(*state["shape"]), state["classes"]), weights_of(state, ema)
     for name, module in modules.items():
-        _fill(module, weights.get(name), path, name)
+        _fill(module, given.get(name), path, name)
         module.to(device).eval().requires_grad_(False)
     return modules

@@ -1,6 +1,7 @@
 """Where a study's files lie: image sets, trainings, what a training starts from. Rules take their paths from here."""
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from lungsynth.study.errors import StudyError
 from lungsynth.study.runs import Run
 from lungsynth.study.study import Study
 from lungsynth.workflow import shipped
+from lungsynth.workflow.settings import gives_probability
 
 Wildcards = Any
 """Snakemake's: attributes are strings."""
@@ -87,6 +89,24 @@ class Files:
             return [os.path.relpath(shipped.file_to_start_from(run.init_from))]
 
         return files
+
+    def needing_probability(self, rule: str, state: str) -> str | Callable[[Wildcards], str]:
+        """The detector's state, for a rule that needs the probability of every voxel.
+
+        A kind that gives none is refused when the rule is asked for, and other targets go on without it.
+        """
+
+        def refuse(wildcards: Wildcards) -> str:
+            kind = self.study.segment.kind
+            # No exception: of one, Snakemake makes seven lines.
+            print(
+                f"lungsynth: {rule} needs the probability of every voxel, and segment.kind {kind} gives none; take "
+                "another kind, or a target that does without",
+                file=sys.stderr,
+            )
+            sys.exit(1)
+
+        return state if gives_probability(self.study) else refuse
 
     def of_runs(self, what: str, file: str) -> dict[str, str]:
         """A file of every run's end as named inputs: WHAT_segmenter, WHAT_nodules, WHAT_normals, WHAT_refiner."""

@@ -22,6 +22,8 @@ def _of_a_target(target: str) -> dict[str, str]:
     }
 
 
+ARCHITECTURE = ("widths", "growth", "layers", "window_hu", "temperature")
+OPERATING_POINT = ("threshold", "max_false_positives", "min_diameter_mm", "lung_margin_mm", "candidate_score")
 NETWORK = ("filters", "blocks", "residual", "max_shift_hu", *(f"discriminator_{k}" for k in ("filters", "layers")))
 DETAIL = ("discriminator_norm", "discriminator_detail")
 OBJECTIVE = ("crop_px", "learning_rate", "discriminator_rate", "discriminator_batches", "cycle", "identity", "pool")
@@ -31,6 +33,13 @@ MOVED = {
     "segment.segments": "segment.training.checkpoints",
     **_each("segment", "segment.training", "steps", "points_every", "precision"),
     **_each("segment.dense_unet", "segment.training", "batch", "ema"),
+    **_each("segment.dense_unet", "segment.dense_unet.architecture", *ARCHITECTURE),
+    **_each("segment", "segment.network", "slices", "spacing_mm", "native_mm"),
+    **_each("segment", "segment.windows", "context_px", "pasted"),
+    **{f"segment.windows_per.{kind}": f"segment.windows.per_{kind}" for kind in ("volume", "slice", "patch")},
+    "segment.views": "segment.inference.views",
+    **_each("segment", "segment.operating_point", *OPERATING_POINT),
+    "segment.keep_nodules": "segment.patches.keep_nodules",
     **_each("features", "features.training", "steps", "batch"),
     "features.inception": "score.inception",
     **_of_a_target("nodules"),

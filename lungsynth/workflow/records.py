@@ -1,11 +1,10 @@
 """One small record for every job: what it read and wrote, with which settings and code; provenance is made of them."""
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
 
-from lungsynth.ct.files import write_text
+from lungsynth.ct.files import sha256, write_text
 from lungsynth.sets.tables import to_json
 
 FOLDER = ".records"
@@ -50,9 +49,3 @@ def hashes(path: str | Path) -> dict[str, str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found.update({f"{folder}/{name}": sha256(Path(folder, name)) for name in sorted(files) if name[0] != "."})
     return found
-
-
-def sha256(path: str | Path) -> str:
-    """sha256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

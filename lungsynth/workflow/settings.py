@@ -3,7 +3,7 @@
 import copy
 import json
 from importlib import import_module
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -45,6 +45,7 @@ def load(config: dict[str, Any]) -> Study:
         for name in _at(study, path):
             _known(_registry(place), name, path)
     _check_sizes(study)
+    _check_detector(study)
     _check_weights(study)
     _check_starts(study)
     return _replace(study, {"cohort.sources": _sources(study)})
@@ -95,8 +96,11 @@ def _as_model(annotation: Any) -> type[BaseModel] | None:
 def _model_at(path: str) -> type[BaseModel] | None:
     model = Study
     for name in path.split("."):
-        field = model.model_fields.get(name)
-        model = _as_model(field.annotation) if field else None
+        field, computed = model.model_fields.get(name), getattr(model, name, None)
+        if isinstance(computed, property):
+            model = get_type_hints(computed.fget).get("return")
+        else:
+            model = _as_model(field.annotation) if field else None
         if model is None:
             return None
     return model
@@ -194,6 +198,21 @@ def _check_starts(study: Study) -> None:
             raise StudyError(f"init_from: the run {run.name} cannot start from itself")
         if run.init_from is not None and run.init_from not in runs:
             file_to_start_from(run.init_from)
+
+
+def _check_detector(study: Study) -> None:
+    """Banks that are cut along the detector's masks need a kind that can make masks."""
+    kind = study.segment.kind
+    if study.banks.cut_from == "segmentation" and not gives_probability(study):
+        raise StudyError(
+            f"banks.cut_from: segmentation cuts along masks, and segment.kind {kind} gives no probability to make them "
+            "from; set banks.cut_from to annotation, or take another kind"
+        )
+
+
+def gives_probability(study: Study) -> bool:
+    """Whether the study's detector judges every voxel."""
+    return _registry(KINDS["segment"]).settings(study.segment.kind).gives_probability
 
 
 def _check_sizes(study: Study) -> None:

@@ -1,14 +1,14 @@
 """Trained networks that ship in models/: one folder each, with weights, recipe and card."""
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
 
 from lungsynth.study.errors import StudyError, nearest
+from lungsynth.train.weights import RECIPE, WEIGHTS
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
-WEIGHTS, RECIPE, CARD = "weights.safetensors", "recipe.json", "CARD.md"
+CARD = "CARD.md"
 
 
 def weights_of(name: str) -> str:
@@ -47,12 +47,16 @@ def taken_over(config: dict[str, Any]) -> dict[str, Any]:
     name = segment.get("init_from") if isinstance(segment, dict) else None
     if not isinstance(name, str):
         return config
-    config = copy.deepcopy(config)
-    for key, value in recipe_of(name)["segment"].items():
-        own = config["segment"].get(key)
-        both = isinstance(value, dict) and isinstance(own, dict)
-        config["segment"][key] = {**own, **value} if both else value
-    return config
+    return {**config, "segment": _merged(segment, recipe_of(name)["segment"])}
+
+
+def _merged(own: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`own` with the values of `over` in their places, blocks in blocks."""
+    both = {
+        key: _merged(own[key], value) if isinstance(value, dict) and isinstance(own.get(key), dict) else value
+        for key, value in over.items()
+    }
+    return {**own, **both}
 
 
 def file_to_start_from(name: str) -> str:

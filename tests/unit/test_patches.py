@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from lungsynth.segment.apply import Segmenter, bare, segment_patches
 from lungsynth.segment.inference.grid import Grid
+from lungsynth.segment.inference.slices import SliceNetwork, image_probability
 from lungsynth.segment.inference.views import EightViews
 from lungsynth.segment.release import operating_point
 from lungsynth.segment.scoring import patches
@@ -113,8 +113,6 @@ def test_the_operating_point_is_the_best_threshold_and_keeps_its_share():
 class Sided(torch.nn.Module):
     """A network that is wrong on one side: its logit rises to the right."""
 
-    multiple = 8
-
     def __init__(self):
         super().__init__()
         self.slope = torch.nn.Parameter(torch.tensor(0.02))
@@ -132,10 +130,9 @@ def test_eight_views_have_no_side():
 
 
 def test_patches_on_the_native_grid_are_seen_as_they_are_and_others_are_resampled(some):
-    segmenter = Segmenter(EightViews(Sided()), Grid(0.7, (0.5, 1.0)), 1)
-    assert isinstance(bare(segmenter), Sided)
+    network = SliceNetwork(EightViews(Sided()), Grid(0.7, (0.5, 1.0)), 1, 8)
     hu = some[0][:3]
-    seen = segment_patches(segmenter, hu, np.array([0.6, 1.4, 0.9]))
+    seen = image_probability(network, hu, np.array([0.6, 1.4, 0.9]), np.ones(hu.shape, np.uint8))
     assert seen.shape == hu.shape
     inside = some[1][:3] > 0
     assert all(p[m].mean() > p[~m].mean() for p, m in zip(seen, inside, strict=True))

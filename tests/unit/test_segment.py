@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from lungsynth.cohort.checks import geometry_fault
 from lungsynth.ct.volume import Volume
 from lungsynth.segment import apply
-from lungsynth.segment.inference import slices as inference
 from lungsynth.segment.inference.grid import Grid, pixel_mm
 from lungsynth.segment.inference.planes import Scan
-from lungsynth.segment.kinds.dense_unet.settings import Settings
+from lungsynth.segment.inference.slices import SliceNetwork, image_probability, volume_probability
+from lungsynth.segment.kinds.dense_unet.network import DenseUNet
+from lungsynth.segment.kinds.dense_unet.settings import Architecture, Settings
 from lungsynth.segment.registry import DETECTORS
 from lungsynth.segment.training import windows
 from lungsynth.segment.training.augmentation import Augmentation
@@ -22,11 +23,19 @@ from lungsynth.segment.training.batches import batches
 from lungsynth.segment.training.losses import dice_and_cross_entropy, dice_loss
 from lungsynth.study.errors import DataError
 from lungsynth.study.seeds import rng
-from lungsynth.study.stages import Segment
+from lungsynth.study.stages import ChosenDetector, Network
+from lungsynth.study.training import Training
+from lungsynth.train.checkpoints import RunPlan
+from lungsynth.train.loop import run_checkpoint
 
-SMALL = {"widths": (4, 8), "growth": 2, "layers": 2, "window_px": 16}
-SEGMENT = Segment(dense_unet=SMALL)
+SMALL = {"widths": (4, 8), "growth": 2, "layers": 2}
+DETECTOR = ChosenDetector(kind="dense_unet", settings={"architecture": SMALL, "window_px": 16})
 STILL = Augmentation(shift_hu=0, noise_hu=0)
+
+
+def seen(module, mm=1.4):
+    """A module as inference takes it."""
+    return SliceNetwork(module, Grid(mm), 3, 8)
 
 
 @pytest.fixture
@@ -46,8 +55,6 @@ def scan():
 class Brightness(torch.nn.Module):
     """A network whose logit is the middle slice's HU + 500: what inference must not disturb."""
 
-    multiple = 8
-
     def __init__(self):
         super().__init__()
         self.unused = torch.nn.Parameter(torch.zeros(1))
@@ -57,8 +64,7 @@ class Brightness(torch.nn.Module):
 
 
 def test_paper_size_has_the_layers_of_the_paper():
-    settings = Settings(widths=(32, 64, 128, 256, 512), growth=16, layers=4)
-    network = DETECTORS.get("dense_unet")(settings, 3).build()["segmenter"]
+    network = DenseUNet(Architecture(widths=(32, 64, 128, 256, 512), growth=16, layers=4), 3)
     widths, count = (32, 64, 128, 256, 512), 0
     for source, width in zip((3, *widths), widths, strict=False):
         count += 9 * width * (source + width) + 4 * width  # two convolutions without bias, two batch norms
@@ -72,18 +78,18 @@ def test_paper_size_has_the_layers_of_the_paper():
 
 @pytest.mark.parametrize("shape", [(16, 16), (24, 40)])
 def test_logits_have_the_shape_of_the_slice(shape):
-    network = DETECTORS.get("dense_unet")(Settings(**SMALL), 3).build()["segmenter"].eval()
+    network = DenseUNet(Architecture(**SMALL)).eval()
     assert network(torch.zeros(2, 3, *shape)).shape == (2, 1, *shape)
 
 
 def test_what_lies_outside_the_window_cannot_be_told_from_its_end():
-    network = DETECTORS.get("dense_unet")(Settings(**SMALL), 3).build()["segmenter"].eval()
+    network = DenseUNet(Architecture(**SMALL)).eval()
     torch.testing.assert_close(network(torch.full((1, 3, 16, 16), 400.0)), network(torch.full((1, 3, 16, 16), 3000.0)))
 
 
 def test_temperature_leaves_the_order_and_the_half():
-    cool = DETECTORS.get("dense_unet")(Settings(**SMALL, temperature=1), 3).build()["segmenter"].eval()
-    warm = DETECTORS.get("dense_unet")(Settings(**SMALL, temperature=4), 3).build()["segmenter"].eval()
+    cool = DenseUNet(Architecture(**SMALL, temperature=1)).eval()
+    warm = DenseUNet(Architecture(**SMALL, temperature=4)).eval()
     warm.load_state_dict(cool.state_dict())
     x = 500 * torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) - 500
     torch.testing.assert_close(warm(x) * 4, cool(x))
@@ -95,7 +101,7 @@ def test_settings_refuse_windows_that_the_pools_do_not_divide():
 
 
 def test_rate_rises_falls_and_ends_at_zero():
-    kind = DETECTORS.get("dense_unet")(Settings(**SMALL), 3)
+    kind = DETECTORS.get("dense_unet")(Settings(architecture=SMALL), Network())
     rates = [kind.rate(step, 200) for step in range(200)]
     assert 0 < rates[0] < rates[5] < max(rates) <= 1
     assert rates[-1] < 1e-3
@@ -205,26 +211,26 @@ def test_mining_takes_false_positives_and_leaves_nodules(scan):
 
 
 def test_inference_puts_every_pixel_where_it_was(scan):
-    result = inference.probability(Brightness(), scan.volume, scan.lungs, Grid(1.4))
+    result = volume_probability(seen(Brightness()), scan.volume, scan.lungs)
     dense = scan.volume.hu > -500
     np.testing.assert_array_equal(result, np.where(dense, 255, 0))
 
 
 def test_inference_on_another_grid_finds_the_same_place(scan):
-    result = inference.probability(Brightness(), scan.volume, scan.lungs, Grid(1.0))
+    result = volume_probability(seen(Brightness(), 1.0), scan.volume, scan.lungs)
     dense = scan.volume.hu > -500
     assert 2 * (dense & (result > 127)).sum() / (dense.sum() + (result > 127).sum()) > 0.9
 
 
 def test_inference_of_every_other_slice_leaves_zeros_between(scan):
-    whole = inference.probability(Brightness(), scan.volume, scan.lungs, Grid(1.4))
-    some = inference.probability(Brightness(), scan.volume, scan.lungs, Grid(1.4), every=2)
+    whole = volume_probability(seen(Brightness()), scan.volume, scan.lungs)
+    some = volume_probability(seen(Brightness()), scan.volume, scan.lungs, every=2)
     np.testing.assert_array_equal(some[::2], whole[::2])
     assert not some[1::2].any()
 
 
 def test_scan_without_lungs_has_no_nodules(scan):
-    assert not inference.probability(Brightness(), scan.volume, np.zeros_like(scan.lungs), Grid(1.4)).any()
+    assert not volume_probability(seen(Brightness()), scan.volume, np.zeros_like(scan.lungs)).any()
 
 
 def test_neighbours_of_the_middle_slice_are_the_adjacent_ones(scan):
@@ -232,36 +238,31 @@ def test_neighbours_of_the_middle_slice_are_the_adjacent_ones(scan):
         def forward(self, hu):
             return hu[:, 2][:, None] + 500
 
-    result = inference.probability(Above(), scan.volume, scan.lungs, Grid(1.4))
+    result = volume_probability(seen(Above()), scan.volume, scan.lungs)
     dense = scan.volume.hu[5:8, 26:31, 56:61] > -500
     np.testing.assert_array_equal(result[4:7, 26:31, 56:61] > 0, dense)
 
 
 def test_segmenter_of_a_state_serves_scans_and_single_slices(scan, tmp_path):
-    from lungsynth.study.training import Training
-    from lungsynth.train.checkpoints import RunPlan
-    from lungsynth.train.data import Shape, Source
-    from lungsynth.train.loop import run_checkpoint
-
-    kind = apply.make_kind(SEGMENT)
-    draw = batches([windows.cut(scan, Grid(1.4), 32, 3, 20, rng(0, "w"))], 16, 4, Augmentation())
+    kind = apply.make_kind(DETECTOR)
+    data = kind.source([windows.cut(scan, Grid(1.4), 32, 3, 20, rng(0, "w"))], 4)
     plan = RunPlan("segment/nodules/dense_unet-0", 0, Training(steps=4, checkpoints=1, points_every=2), device="cpu")
     outputs = [tmp_path / name for name in ("state-0.pt", "state-0.json", "losses-0.csv")]
-    verdict = run_checkpoint(kind, Source(draw, Shape(3, 16)), plan, None, *outputs)
+    verdict = run_checkpoint(kind, data, plan, None, *outputs)
     assert verdict.step == 4
-    segmenter = apply.load(SEGMENT, outputs[0])
-    assert apply.segment_volume(segmenter, scan.volume, scan.lungs).shape == scan.volume.hu.shape
+    trained = apply.load(DETECTOR, outputs[0])
+    assert apply.segment_volume(trained, scan.volume, scan.lungs).shape == scan.volume.hu.shape
     images = scan.volume.hu[4:7]
-    probability = apply.segment_images(segmenter, images, 2.0)
+    probability = apply.segment_images(trained, images, 2.0)
     assert probability.shape == images.shape
     assert ((probability >= 0) & (probability <= 1)).all()
-    again = apply.segment_images(segmenter, images[1:2], 2.0)
+    again = apply.segment_images(trained, images[1:2], 2.0)
     np.testing.assert_allclose(probability[1:2], again, atol=1e-5)
 
 
 def test_single_slices_are_judged_on_the_segmenters_grid_and_come_back(scan):
-    segmenter = apply.Segmenter(Brightness(), Grid(1.0), 3)
-    probability = apply.segment_images(segmenter, scan.volume.hu, 1.4, scan.lungs)
+    mm = np.full(len(scan.volume.hu), 1.4)
+    probability = image_probability(seen(Brightness(), 1.0), scan.volume.hu, mm, scan.lungs)
     dense = scan.volume.hu > -500
     found = probability > 0.5
     assert 2 * (dense & found).sum() / (dense.sum() + found.sum()) > 0.9
@@ -279,7 +280,7 @@ def test_negatives_keep_away_from_marks_without_a_mask(scan):
 def test_a_scan_whose_pixels_pass_the_cohorts_check_is_segmented(scan, share):
     volume = replace(scan.volume, spacing_mm=(2.5, 1.4 * share, 1.4))
     assert geometry_fault(Volume(np.zeros((12, 64, 64)), volume.spacing_mm), "volume") == ""
-    assert inference.probability(Brightness(), volume, scan.lungs, Grid(1.4)).any()
+    assert volume_probability(seen(Brightness()), volume, scan.lungs).any()
     assert pixel_mm(volume) == 1.4
 
 

@@ -8,13 +8,14 @@ from lungsynth.train.loop import pick_device
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    segment, image, gate = job.settings("segment"), job.settings("image"), job.settings("refine.gate")
+    image, gate = job.settings("image"), job.settings("refine.gate")
     before, masks, rows = shard.read(job.input.composites.with_suffix(""), mmap=False)
     after = shard.load(job.input.refined, mmap=False)
     normals = bank.read(job.input.normals)
     lungs = normals.masks[rows.groupby("image")["normal"].first().to_numpy()]
-    segmenter = load(segment, job.input.state, pick_device(job.settings("device")))
-    seen = [segment_images(segmenter, images, image.mm_per_px, lungs) for images in (before, after)]
+    device = pick_device(job.settings("device"))
+    trained = load(job.settings("segment.detector"), job.input.state, device, job.settings("segment.inference"))
+    seen = [segment_images(trained, images, image.mm_per_px, lungs) for images in (before, after)]
     lesions, images = judge(before, after, masks, *seen, gate.threshold, image.mm_per_px, gate, lungs)
     write_csv(job.output.lesions, lesions)
     write_csv(job.output.images, images)

@@ -10,24 +10,22 @@ from lungsynth.study.seeds import rng
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    grid = Grid(job.settings("segment.spacing_mm"), job.settings("segment.native_mm"))
-    sizes = job.settings("segment.context_px"), job.settings("segment.slices")
-    windows_per = job.settings("segment.windows_per")
-    pasted = job.settings("segment.pasted")
+    network, wanted = job.settings("segment.network"), job.settings("segment.windows")
+    grid = Grid(network.spacing_mm, network.native_mm)
 
     def fit_scans():
         """The fit scans, one at a time."""
         return prepared(job.input.cohort, job.input.folders, ["fit"])
 
-    volumes = (scan for one in fit_scans() if pasted and one.kind == "volume" for scan in scans_of(one))
+    volumes = (scan for one in fit_scans() if wanted.pasted and one.kind == "volume" for scan in scans_of(one))
     pieces, parts = [piece for scan in volumes for piece in paste.pieces_of(scan)], []
     for one in job.bar(fit_scans()):
-        how = (grid, *sizes, getattr(windows_per, one.kind))
+        how = (grid, wanted.context_px, network.slices, wanted.per(one.kind))
         for scan in scans_of(one):
             parts.append(windows.cut(scan, *how, rng(job.seed, "windows", scan.name)))
             if pieces and one.kind == "volume":
                 stream = rng(job.seed, "windows", "pasted", scan.name)
-                more = replace(paste.pasted(scan, pieces, pasted, stream), name=f"{scan.name}-pasted")
+                more = replace(paste.pasted(scan, pieces, wanted.pasted, stream), name=f"{scan.name}-pasted")
                 parts.append(windows.round_nodules(more, *how, stream))
     all_windows = windows.join(parts)
     windows.write(job.output.windows, all_windows)

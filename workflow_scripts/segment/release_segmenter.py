@@ -2,16 +2,19 @@
 
 import numpy as np
 
-from lungsynth.segment import apply, weights
+from lungsynth.ct.files import sha256
+from lungsynth.segment import apply
 from lungsynth.segment.release import operating_point, recipe
 from lungsynth.segment.scoring import patches
 from lungsynth.sets.scans import prepared, usable
 from lungsynth.sets.tables import read_csv, write_json
+from lungsynth.train import weights
+from lungsynth.train.loop import pick_device
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     segment, marks = job.settings("segment"), read_csv(job.input.marks).sort_values("label")
-    segmenter = apply.load(segment, job.input.state)
+    trained = apply.load(segment.detector, job.input.state, pick_device(job.settings("device")), segment.inference)
     scans = [one for one in prepared(job.input.cohort, job.input.folders, ["tune"]) if one.kind == "patch"]
     hu = np.concatenate([one.volume.hu for one in scans])
     masks = np.concatenate([one.nodules > 0 for one in scans])
@@ -20,14 +23,14 @@ with step(snakemake) as job:  # noqa: F821
 
     def probability(images):
         """Of windows, and of whole patches."""
-        return apply.segment_patches(segmenter, images, mm)
+        return apply.segment_images(trained, images, mm)
 
-    size, names = segment.block()["window_px"], range(len(hu))
+    size, names = segment.patches.window_px, range(len(hu))
     dice = patches.scored(probability, hu, masks, names, size, patches.LEVELS, job.seed)
-    chosen = operating_point(dice, probability(hu), masks, mm, readers >= 2, segment.keep_nodules)
-    weights.write(job.output.weights, apply.bare(segmenter))
+    chosen = operating_point(dice, probability(hu), masks, mm, readers >= 2, segment.patches.keep_nodules)
+    weights.write(job.output.weights, trained.modules)
     table = usable(job.input.cohort)
     people = {role: sorted(set(table.loc[table["role"] == role, "patient"])) for role in ("fit", "tune")}
-    study = job.settings("study")
-    write_json(job.output.recipe, recipe(segment, study, job.seed, chosen, people, job.output.weights))
+    about = recipe(segment, job.settings("run"), job.settings("study"), chosen, people, sha256(job.output.weights))
+    write_json(job.output.recipe, about)
     job.say(f"{chosen}")

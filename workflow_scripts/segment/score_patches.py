@@ -8,11 +8,12 @@ from lungsynth.segment import apply
 from lungsynth.segment.scoring import patch_sheet, patches
 from lungsynth.sets.tables import read_json, write_csv
 from lungsynth.study.errors import DataError, StudyError
+from lungsynth.train.loop import pick_device
 from lungsynth.workflow.sources import under_data
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    segment, (source, *_) = job.settings("segment"), job.settings("cohort.sources")
+    point, (source, *_) = job.settings("segment.operating_point"), job.settings("cohort.sources")
     if not job.input.recipe:
         raise StudyError("segment.init_from: is null; name the network in models/ that is to be scored")
     if source["reader"] != "patches":
@@ -20,8 +21,9 @@ with step(snakemake) as job:  # noqa: F821
             f"cohort.sources: the reader {source['reader']!r} gives no patches to score; name reader: patches"
         )
     known = read_json(job.input.recipe[0])
-    level = segment.threshold or known["operating_point"]["threshold"]
-    segmenter, size = apply.load(segment, job.input.state), segment.block()["window_px"]
+    level = point.threshold or known["operating_point"]["threshold"]
+    device, size = pick_device(job.settings("device")), job.settings("segment.patches").window_px
+    trained = apply.load(job.settings("segment.detector"), job.input.state, device, job.settings("segment.inference"))
     reader = open_reader(source, under_data(""))
     rows, hu, masks = reader.patches()
     seen = rows["patient_id"].isin([name for names in known["patients"].values() for name in names]).to_numpy()
@@ -32,7 +34,7 @@ with step(snakemake) as job:  # noqa: F821
 
     def probability(images):
         """Of windows."""
-        return apply.segment_patches(segmenter, images, mm)
+        return apply.segment_images(trained, images, mm)
 
     draws = patches.scored(probability, hu, masks, rows["index"], size, (level,), job.seed)[:, 0]
     table = patches.summary(rows, draws, job.settings("score.bootstrap"), job.settings("score.confidence"), job.seed)
@@ -40,7 +42,7 @@ with step(snakemake) as job:  # noqa: F821
     shown, truth = patches.windows(hu, masks, rows["index"], size, job.seed, 0)
     ends = patch_sheet.ends(draws[0])
     found = np.zeros(shown.shape, bool)
-    found[ends] = apply.segment_patches(segmenter, shown[ends], mm[ends]) >= level
+    found[ends] = apply.segment_images(trained, shown[ends], mm[ends]) >= level
     captions = [f"{row.eq_diam_mm:.0f} mm, {row.n_readers_slice}" for row in rows.itertuples()]
     patch_sheet.draw(job.output.sheet, shown, truth, found, draws[0], captions)
     named = {

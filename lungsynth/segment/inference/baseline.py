@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from lungsynth.ct.shape import compactness
 from lungsynth.ct.volume import Volume
 from lungsynth.segment.inference import candidates
 
@@ -39,8 +40,8 @@ def find(
     dense = (volume.hu[box] > DENSE_HU) & (lungs[box] > 0)
     opened = np.zeros(lungs.shape, bool)
     opened[box] = ndimage.binary_opening(dense, _ball(radius_mm, volume.spacing_mm))
-    labels = candidates.components(opened, volume, lungs, 0.0, min_diameter_mm)
-    table = candidates.measure(scan, labels, candidates.compactness(labels, volume), volume)
+    labels = candidates.components(opened, volume, lungs, min_diameter_mm, 0.0)
+    table = candidates.measure(scan, labels, compactness(labels, volume.spacing_mm), volume)
     if not len(table):
         return table, labels
     small = (table["diameter_mm"] <= LARGEST_MM).to_numpy()

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from lungsynth.ct.shape import ball_diameter_mm, ball_mm3
+from lungsynth.ct.shape import ball_diameter_mm, ball_mm3, compactness
 from lungsynth.ct.volume import Volume
+from lungsynth.study.stages import OperatingPointSettings
 
 COLUMNS = ["scan", "label", "x_mm", "y_mm", "z_mm", "probability", "diameter_mm", "volume_mm3", "slices"]
 EVERY_NEIGHBOUR = np.ones((3, 3, 3), bool)
@@ -38,7 +39,7 @@ def near_lungs(voxels: np.ndarray, lungs: np.ndarray, margin_mm: float, spacing_
 
 
 def components(
-    mask: np.ndarray, volume: Volume, lungs: np.ndarray, margin_mm: float, min_diameter_mm: float
+    mask: np.ndarray, volume: Volume, lungs: np.ndarray, min_diameter_mm: float, margin_mm: float
 ) -> np.ndarray:
     """The components (26 neighbours) of a mask in the grown lungs that have at least the volume of the small sphere.
 
@@ -64,23 +65,6 @@ def components(
     return labels
 
 
-def compactness(labels: np.ndarray, volume: Volume) -> np.ndarray:
-    """[components] volume over that of the ball round the centroid that holds all voxels: a ball has 1, a vessel 0."""
-    voxels = np.argwhere(labels)
-    if not len(voxels):
-        return np.empty(0)
-    label = labels[tuple(voxels.T)]
-    mm = voxels * np.asarray(volume.spacing_mm)
-    count = np.bincount(label)[1:]
-    centre = np.stack([np.bincount(label, axis)[1:] / count for axis in mm.T], axis=1)
-    farthest = np.zeros(len(count))
-    np.maximum.at(farthest, label - 1, np.sqrt(((mm - centre[label - 1]) ** 2).sum(1)))
-    # Half a voxel is added: the farthest voxel has an extent of its own.
-    voxel_mm3 = float(np.prod(volume.spacing_mm))
-    radius = farthest + 0.5 * np.cbrt(voxel_mm3)
-    return np.clip(count * voxel_mm3 / ball_mm3(1) / (2 * radius) ** 3, 0, 1)
-
-
 def shape_score(best: np.ndarray, compact: np.ndarray, mm3: np.ndarray) -> np.ndarray:
     """The odds of the largest probability times compactness times sqrt(volume / 100 mm3), as a probability.
 
@@ -104,7 +88,7 @@ def scored(labels: np.ndarray, probability: np.ndarray, volume: Volume, score: S
     np.maximum.at(best, label - 1, value)
     if score == "max":
         return best
-    return shape_score(best, compactness(labels, volume), count * float(np.prod(volume.spacing_mm)))
+    return shape_score(best, compactness(labels, volume.spacing_mm), count * float(np.prod(volume.spacing_mm)))
 
 
 def levels_from(threshold: float) -> np.ndarray:
@@ -130,7 +114,7 @@ def taken_apart(
         int32 labels without gaps, in the order of the array, and the shape score of each, [components].
     """
     levels = levels_from(threshold)
-    trees = [components(probability >= level * 255, volume, lungs, margin_mm, min_diameter_mm) for level in levels]
+    trees = [components(probability >= level * 255, volume, lungs, min_diameter_mm, margin_mm) for level in levels]
     scores = [scored(labels, probability, volume, "shape") for labels in trees]
     best, whole = scores[-1], [np.ones(len(one), bool) for one in scores]
     for k in range(len(levels) - 2, -1, -1):
@@ -190,9 +174,7 @@ def find(
     volume: Volume,
     lungs: np.ndarray,
     threshold: float,
-    min_diameter_mm: float = 3.0,
-    margin_mm: float = 3.0,
-    score: Score = "max",
+    point: OperatingPointSettings,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """The candidates of a scan and their labels.
 
@@ -200,14 +182,16 @@ def find(
         probability: uint8 0..255 [z, y, x] on the grid of `volume` (only its geometry is used).
         lungs: labels [z, y, x], 0 outside.
         threshold: probability from which a voxel counts, 0..1.
-        score: see `scored`; with "shape" a component is taken apart where its parts score better (`taken_apart`).
+        point: the study's `segment.operating_point`: smallest component, margin round the lungs, what ranks them. With
+            the score "shape" a component is taken apart where its parts score better (`taken_apart`).
 
     Returns:
         A table with `COLUMNS`, one row a candidate, `label` its number in the second value, int32 [z, y, x].
     """
-    if score == "shape":
-        labels, rank = taken_apart(probability, volume, lungs, threshold, min_diameter_mm, margin_mm)
+    sizes = point.min_diameter_mm, point.lung_margin_mm
+    if point.candidate_score == "shape":
+        labels, rank = taken_apart(probability, volume, lungs, threshold, *sizes)
     else:
-        labels = components(probability >= threshold * 255, volume, lungs, margin_mm, min_diameter_mm)
-        rank = scored(labels, probability, volume, score)
+        labels = components(probability >= threshold * 255, volume, lungs, *sizes)
+        rank = scored(labels, probability, volume, point.candidate_score)
     return measure(scan, labels, rank, volume), labels

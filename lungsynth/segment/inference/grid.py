@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lungsynth.ct.hu import AIR_HU
 from lungsynth.ct.resample import resize, resize_mask
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
 
-OUTSIDE_HU = -1000
 SAME = 0.005
 """Pixel sizes that differ by less than this share are taken as equal: a 256 px slice is then off by half a pixel."""
 SQUARE = 0.01
@@ -58,7 +58,7 @@ def to_grid(images: np.ndarray, mm_from: float, mm_to: float) -> np.ndarray:
     shape = grid_shape(images.shape[-2:], mm_from, mm_to)
     if shape == images.shape[-2:]:
         return np.asarray(images, np.int16)
-    return np.rint(resize(images, mm_from, mm_to, shape, fill=OUTSIDE_HU)).astype(np.int16)
+    return np.rint(resize(images, mm_from, mm_to, shape, fill=AIR_HU)).astype(np.int16)
 
 
 def mask_to_grid(masks: np.ndarray, mm_from: float, mm_to: float) -> np.ndarray:

@@ -14,7 +14,6 @@ class EightViews(nn.Module):
     def __init__(self, network: nn.Module):
         super().__init__()
         self.network = network
-        self.multiple = network.multiple
 
     def forward(self, hu: Tensor) -> Tensor:
         total = torch.zeros_like(hu[:, :1])

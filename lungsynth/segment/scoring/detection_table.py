@@ -15,6 +15,9 @@ from lungsynth.segment.scoring.detection import XYZ, Curve, match
 from lungsynth.segment.scoring.threshold import OperatingPoint
 from lungsynth.sets import boxes
 
+ENDS = ("", "_low", "_high")
+"""Of the columns of a value and its bounds."""
+
 
 @dataclass(frozen=True)
 class Draws:
@@ -111,6 +114,22 @@ def outside_lungs(annotations: pd.DataFrame, scans: list[str]) -> int:
     """How many nodules of the scans lie outside the lungs by their masks, where no candidate is looked for."""
     here = annotations[annotations["scan"].isin(scans)]
     return int((here["inside_lung_mm"] < 0).sum()) if "inside_lung_mm" in here else 0
+
+
+def voxel_columns(
+    patches: pd.DataFrame, maps: dict[str, Volume | None], dice: pd.DataFrame, scans: list[str], draws: Draws
+) -> dict[str, float]:
+    """Accuracy and Dice with their bounds, for the row of a detector; NaN where it gives no probability.
+
+    patches: of `patch_list`; maps: uint8 probability of each scan; dice: one row a nodule, columns scan, dice.
+    """
+    none = (float("nan"),) * 3
+    if any(volume is None for volume in maps.values()):
+        values = {"accuracy": none, "dice": none}
+    else:
+        sure = accuracy(with_probability(patches, maps), scans, draws)
+        values = {"accuracy": sure, "dice": mean_dice(dice, scans, draws)}
+    return {f"{what}{end}": one for what, three in values.items() for end, one in zip(ENDS, three, strict=True)}
 
 
 def detection_row(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from lungsynth.ct.shape import ball_mm3, equivalent_diameter_mm
+from lungsynth.ct.shape import ball_mm3, equivalent_diameter_mm, roundness
 from lungsynth.segment.inference.candidates import levels_from, shape_score
 from lungsynth.segment.scoring.detection import draw_weights, ratio_interval
 from lungsynth.study.errors import DataError
@@ -127,7 +127,4 @@ def shape_scores(probability: np.ndarray, masks: np.ndarray, mm_per_px: np.ndarr
 
 def _ball_score(p: np.ndarray, part: np.ndarray, mm: float) -> float:
     """The shape score of the ball with the area of a part [h, h]: its compactness is the plane's to the power 3/2."""
-    where = np.argwhere(part)
-    farthest = np.sqrt(((where - where.mean(0)) ** 2).sum(1)).max() + 0.5
-    compact = min(1.0, len(where) / (np.pi * farthest**2)) ** 1.5
-    return float(shape_score(p[part].max(), compact, ball_mm3(equivalent_diameter_mm(part, mm))))
+    return float(shape_score(p[part].max(), roundness(part) ** 1.5, ball_mm3(equivalent_diameter_mm(part, mm))))

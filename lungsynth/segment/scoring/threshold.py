@@ -37,6 +37,13 @@ class OperatingPoint:
         return asdict(self)
 
 
+def tried(given: float | None, probability: bool) -> tuple[float, ...]:
+    """Thresholds to choose from: the study's own, or those that suit a probability; one that cuts nothing without."""
+    if not probability:
+        return (0.0,)
+    return THRESHOLDS if given is None else (given,)
+
+
 def given(threshold: float) -> OperatingPoint:
     """A threshold that no scan helped to choose; every candidate is shown, and the counts say so."""
     return OperatingPoint(threshold, 0.0, 0.0, 0.0, 0, 0)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
+from lungsynth.ct.hu import AIR_HU
 from lungsynth.segment.inference.planes import Scan
 from lungsynth.segment.training.windows import background_centres
 
@@ -22,7 +23,6 @@ SEEN_HU = 50.0
 """At a place, half of the nodule's pixels in the lungs must rise by that much: in a vessel nobody sees a nodule."""
 TRIES = 3
 """Places drawn for each nodule."""
-AIR_HU = -1000
 
 
 @dataclass(frozen=True)

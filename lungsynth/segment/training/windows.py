@@ -202,7 +202,7 @@ def mine(
 ) -> Windows:
     """Contexts round the surest false positives of a first network on a fit scan ("mined"), at most `most`.
 
-    probability: uint8 0..255 [z, y, x] on the scan's grid (`inference.probability`, some of the slices are enough). A
+    probability: uint8 0..255 [z, y, x] on the scan's grid (some of the slices are enough). A
     false positive is a 2-D component above `threshold` in the grown lungs, no nearer than some pixels to a nodule.
     """
     cutter = Cutter(scan, grid, context_px, slices)
@@ -224,3 +224,16 @@ def mine(
     centres = starts + np.reshape(inner, (-1, 3))
     centres[:, 0] = seen[centres[:, 0].astype(int)]
     return cutter.cut(centres, ["mined"] * len(centres))
+
+
+def mine_candidates(scan: Scan, found: pd.DataFrame, grid: Grid, context_px: int, slices: int, most: int) -> Windows:
+    """Contexts round the surest candidates of a first network that are no lesion ("mined"), at most `most`.
+
+    found: x_mm, y_mm, z_mm and probability of each, of a detector that gives no probability of every voxel.
+    """
+    cutter = Cutter(scan, grid, context_px, slices)
+    places = np.rint(scan.volume.to_index(found[["x_mm", "y_mm", "z_mm"]].to_numpy(float).reshape(-1, 3))).astype(int)
+    places = np.clip(places, 0, np.array(scan.lungs.shape) - 1)
+    lesion = _grown(scan.lesions(), WALL_MM, pixel_mm(scan.volume), 3)[tuple(places.T)]
+    surest = np.argsort(-found["probability"].to_numpy(float)[~lesion], kind="stable")[:most]
+    return cutter.cut(places[~lesion][surest].astype(float), ["mined"] * len(surest))

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lungsynth.nets.dense import ConvPair, DenseBlock
-from lungsynth.segment.kinds.dense_unet.settings import Settings
+from lungsynth.segment.kinds.dense_unet.settings import Architecture, Settings
 from lungsynth.segment.registry import DETECTORS
 from lungsynth.segment.training.losses import dice_and_cross_entropy
-from lungsynth.segment.weights import fill
+from lungsynth.segment.voxels import SliceDetector
+from lungsynth.study.stages import Network
 from lungsynth.train.data import Shape
 from lungsynth.train.trainable import Update
 
@@ -25,21 +25,20 @@ PRIOR_LOGIT = -3.0
 class DenseUNet(nn.Module):
     """Encoder of convolution pairs and max pools; a decoder level is transposed convolution, skip, dense block, 1 x 1.
 
-    HU [n, slices, h, w] (float, h and w multiples of `multiple`) -> logits [n, 1, h, w] of the middle slice. The HU
-    window is applied here, at the network's door. In eval mode the logits are divided by `temperature` (Guo et al.
-    2017): Dice makes a network so sure that its best candidates all round to 1 and cannot be ranked.
+    HU [n, slices, h, w] (float, h and w multiples of `architecture.halvings`) -> logits [n, 1, h, w] of the middle
+    slice. The HU window is applied here, at the network's door. In eval mode the logits are divided by `temperature`
+    (Guo et al. 2017): Dice makes a network so sure that its best candidates all round to 1 and cannot be ranked.
     """
 
-    def __init__(self, settings: Settings, slices: int = 3):
+    def __init__(self, architecture: Architecture, slices: int = 3):
         super().__init__()
-        widths = settings.widths
-        self.window_hu = settings.window_hu
-        self.temperature = settings.temperature
-        self.multiple = 2 ** (len(widths) - 1)
+        widths = architecture.widths
+        self.window_hu = architecture.window_hu
+        self.temperature = architecture.temperature
         sources = (slices, *widths[:-1])
         self.down = nn.ModuleList(ConvPair(a, b) for a, b in zip(sources, widths, strict=True))
         self.up = nn.ModuleList(nn.ConvTranspose2d(low, high, 2, stride=2) for high, low in pairwise(widths))
-        blocks = [DenseBlock(2 * width, settings.growth, settings.layers) for width in widths[:-1]]
+        blocks = [DenseBlock(2 * width, architecture.growth, architecture.layers) for width in widths[:-1]]
         self.dense = nn.ModuleList(
             nn.Sequential(block, nn.Conv2d(block.channels, width, 1))
             for block, width in zip(blocks, widths, strict=False)
@@ -62,21 +61,18 @@ class DenseUNet(nn.Module):
 
 
 @DETECTORS.register("dense_unet")
-class DenseUNetKind:
-    """What the training loop asks for; the module is called "segmenter"."""
+class DenseUNetKind(SliceDetector):
+    """How it is built and trained."""
 
-    loss_family = "supervised"
-    averaged = ("segmenter",)
+    settings: Settings
 
-    def __init__(self, settings: Settings, slices: int = 3, start: Path | None = None):
-        self.settings, self.slices, self.start = settings, slices, start
+    def __init__(self, settings: Settings, network: Network):
+        super().__init__(settings, network)
+        self.multiple = settings.architecture.halvings
 
-    def build(self, shape: Shape | None = None, classes: int = 1, real: Any = None) -> dict[str, nn.Module]:
-        """The network with fresh weights, or with released ones where there is a file to start from."""
-        network = DenseUNet(self.settings, self.slices)
-        if self.start is not None:
-            fill(network, self.start)
-        return {"segmenter": network}
+    def build(self, shape: Shape, classes: int = 1, real: Any = None) -> dict[str, nn.Module]:
+        """The network with fresh weights."""
+        return {"segmenter": DenseUNet(self.settings.architecture, shape.channels)}
 
     def optimisers(self, modules: dict[str, nn.Module]) -> dict[str, torch.optim.Optimizer]:
         """AdamW on everything."""

@@ -1,0 +1,82 @@
+"""Released weights: one .safetensors file, which executes nothing when it is read. No torch is imported here."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lungsynth.ct.files import write_bytes
+from lungsynth.study.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+WEIGHTS, RECIPE = "weights.safetensors", "recipe.json"
+"""The recipe lies beside released weights and states their digest."""
+
+
+def write(path: Path, modules: dict[str, "nn.Module"]) -> None:
+    """Write weights and statistics of modules, each name after its module's ("segmenter.head.bias").
+
+    Equal weights give equal bytes.
+    """
+    from safetensors.torch import save
+
+    tensors = {
+        f"{name}.{key}": value.detach().cpu().contiguous()
+        for name, module in modules.items()
+        for key, value in module.state_dict().items()
+    }
+    write_bytes(path, save(dict(sorted(tensors.items()))))
+
+
+def read(path: Path) -> dict[str, dict[str, "Tensor"]]:
+    """Weights by module, as `write` wrote them.
+
+    Raises:
+        DataError: missing, damaged, or not those that the recipe beside them states.
+    """
+    import safetensors
+    from safetensors.torch import load
+
+    try:
+        content = path.read_bytes()
+        _check(content, path)
+        tensors = load(content)
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise DataError(f"{path}: cannot be read as weights ({str(error).splitlines()[0]})") from None
+    modules: dict[str, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        module, _, key = name.partition(".")
+        modules.setdefault(module, {})[key] = value
+    return modules
+
+
+def fill(modules: dict[str, "nn.Module"], path: Path) -> None:
+    """Give modules the weights of a file.
+
+    Raises:
+        DataError: see `read`; or they are those of other networks.
+    """
+    given = read(path)
+    wanted = [name for name, module in modules.items() if module.state_dict()]
+    if sorted(given) != sorted(wanted):
+        raise DataError(
+            f"{path}: holds the weights of {', '.join(sorted(given))}; wanted are those of {', '.join(wanted)}"
+        )
+    for name in wanted:
+        try:
+            modules[name].load_state_dict(given[name])
+        except RuntimeError as error:
+            reason = str(error).splitlines()[1:2] or [str(error)]
+            raise DataError(f"{path}: does not fit the network {name!r} ({reason[0].strip()})") from None
+
+
+def _check(content: bytes, path: Path) -> None:
+    """Refuse weights that are not those of the recipe beside them; without one there is nothing to compare."""
+    recipe = path.with_name(RECIPE)
+    if not recipe.is_file():
+        return
+    stated = json.loads(recipe.read_text(encoding="utf-8")).get("sha256")
+    if stated and stated != hashlib.sha256(content).hexdigest():
+        raise DataError(f"{path}: its SHA-256 is not the one that {RECIPE} states; the file is damaged, get it again")
