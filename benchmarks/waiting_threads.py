@@ -13,10 +13,10 @@ from pathlib import Path
 SECONDS = 10
 STEPS = f"""
 import time, torch
-from lungsynth.segment.kinds.dense_unet.network import DenseUNetKind as Kind
-from lungsynth.segment.kinds.dense_unet.settings import Settings
+from lungsynth.segment.kinds.dense_unet.network import DenseUNet
+from lungsynth.segment.kinds.dense_unet.settings import Architecture
 torch.set_num_threads(2)
-network = Kind(Settings(), 3).build()["segmenter"]
+network = DenseUNet(Architecture(), 3)
 windows = torch.randn(16, 3, 32, 32)
 steps, start = 0, time.perf_counter()
 while time.perf_counter() - start < {SECONDS}:

@@ -31,12 +31,13 @@ REPEATS = 2
 TILE_PX, TILES = 128, 8
 
 
-def sliding_window(segmenter: apply.Segmenter, hu: np.ndarray) -> np.ndarray:
+def sliding_window(segmenter: apply.Trained, hu: np.ndarray) -> np.ndarray:
     """Probabilities float32 [z, y, x] of all slices by MONAI."""
+    network = segmenter.modules["segmenter"]
     with torch.inference_mode():
         x = torch.from_numpy(hu.astype(np.float32))[:, None]
         tiles = (TILE_PX, TILE_PX)
-        logits = [sliding_window_inference(one[None], tiles, TILES, segmenter.network, overlap=0.25) for one in x]
+        logits = [sliding_window_inference(one[None], tiles, TILES, network, overlap=0.25) for one in x]
         return torch.cat(logits).sigmoid()[:, 0].numpy()
 
 
@@ -54,7 +55,7 @@ def folder_of_slices(scratch: str) -> Path | None:
 def main() -> None:
     """Time both in turn, on one thread and on two, and write the medians."""
     recipe = shipped.recipe_of("nodule_segmenter")
-    segmenter = apply.load(Segment(**recipe["segment"]), Path(shipped.weights_of("nodule_segmenter")))
+    segmenter = apply.load(Segment(**recipe["segment"]).detector, Path(shipped.weights_of("nodule_segmenter")))
     with tempfile.TemporaryDirectory() as scratch:
         folder = folder_of_slices(scratch)
         if folder is None:

@@ -5,7 +5,7 @@ import json
 from importlib import import_module
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from lungsynth.study.errors import StudyError, nearest
 from lungsynth.study.registry import Registry
@@ -51,42 +51,22 @@ def load(config: dict[str, Any]) -> Study:
     return _replace(study, {"cohort.sources": _sources(study)})
 
 
-def view(study: Study, *paths: str, run: Run | None = None, without: tuple[str, ...] = ()) -> str:
+def view(study: Study, *paths: str, run: Run | None = None) -> str:
     """The settings at `paths` (dotted) as one canonical JSON string: what a rule's params carry.
 
     Args:
         run: a training that the step belongs to; stands in the view as "run".
-        without: dotted keys inside them that the step does not use, so that a change there reruns nothing.
     """
-    chosen = {}
-    for path in sorted({"seed", *paths}):
-        value = _plain(_at(study, path))
-        for key in without:
-            if key.startswith(path + "."):
-                _drop(value, key[len(path) + 1 :].split("."))
-        chosen[path] = value
+    chosen = {path: _plain(_at(study, path)) for path in sorted({"seed", *paths})}
     if run is not None:
         chosen["run"] = _plain(run)
     return json.dumps(chosen, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def typed(path: str, value: Any) -> Any:
-    """A view's value at `path` as the model it came from; keys that the view left out are no attributes of it."""
+    """A view's value at `path` as the model it came from."""
     model = Run if path == "run" else _model_at(path)
-    return value if model is None else _made(model, value)
-
-
-def _made(model: type[BaseModel], value: dict[str, Any]) -> BaseModel:
-    """A model out of a part of its keys. Each is checked; rules between keys were, when the study was loaded."""
-    known = {}
-    for name, field in model.model_fields.items():
-        if name in value:
-            inner, part = _as_model(field.annotation), value[name]
-            known[name] = _made(inner, part) if inner else TypeAdapter(field.annotation).validate_python(part)
-    made = model.model_construct(**{**value, **known})
-    for name in set(model.model_fields) - set(value):
-        made.__dict__.pop(name, None)
-    return made
+    return value if model is None else model.model_validate(value)
 
 
 def _as_model(annotation: Any) -> type[BaseModel] | None:
@@ -108,12 +88,6 @@ def _model_at(path: str) -> type[BaseModel] | None:
 
 def _plain(value: Any) -> Any:
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else copy.deepcopy(value)
-
-
-def _drop(value: dict, keys: list[str]) -> None:
-    for name in keys[:-1]:
-        value = value[name]
-    del value[keys[-1]]
 
 
 def _at(study: Study, path: str) -> Any:

@@ -10,11 +10,13 @@ from lungsynth.study.errors import StudyError
 from lungsynth.workflow import settings
 
 KIND = """
+from typing import ClassVar
 from pydantic import Field
 from lungsynth.study.errors import StudyError
 from lungsynth.study.base import Settings as Base
 
 class Settings(Base):
+    gives_probability: ClassVar[bool] = ".beta." not in __name__
     width: int = Field(8, ge=1, description="channels")
     path: str = Field("somewhere", description="folder")
 
@@ -203,42 +205,36 @@ def test_a_view_holds_its_keys_alone_and_always_the_seed():
     assert settings.view(study, "compose.render") != settings.view(other, "compose.render")
 
 
-def test_what_a_step_does_not_use_is_left_out_and_the_study_stays_whole():
+def test_what_is_computed_from_settings_is_seen_with_all_that_goes_into_it():
     study = settings.load(config())
-    left = json.loads(
-        settings.view(study, "segment", "cohort.phantom", without=("segment.threshold", "cohort.phantom.patients"))
+    value = json.loads(settings.view(study, "segment.detector"))["segment.detector"]
+    assert value["kind"] == "alpha" and value["settings"]["width"] == 4
+    made = settings.typed("segment.detector", value)
+    assert made == study.segment.detector
+    for path, other in (("segment.alpha.width", 5), ("segment.network.slices", 1)):
+        changed = settings.load(config(path, other))
+        assert settings.view(study, "segment.detector") != settings.view(changed, "segment.detector")
+    other = settings.load(config("segment.operating_point.threshold", 0.3))
+    assert settings.view(study, "segment.detector") == settings.view(other, "segment.detector")
+
+
+def test_a_script_cannot_read_what_its_view_does_not_hold():
+    made = settings.typed(
+        "segment.network", json.loads(settings.view(settings.load(config()), "segment.network"))["segment.network"]
     )
-    assert "threshold" not in left["segment"]
-    assert left["segment"]["alpha"]["width"] == 4
-    assert "patients" not in left["cohort.phantom"]
-    assert study.cohort.phantom.patients == 24
-    changed = settings.load(config("segment.threshold", 0.3))
-    without = ("segment.threshold",)
-    assert settings.view(study, "segment", without=without) == settings.view(changed, "segment", without=without)
-
-
-def test_a_script_cannot_read_what_its_view_left_out():
-    study = settings.load(config())
-    value = json.loads(settings.view(study, "segment", without=("segment.threshold",)))["segment"]
-    made = settings.typed("segment", value)
-    assert made.training == study.segment.training
-    assert made.block()["width"] == 4
     with pytest.raises(AttributeError, match="threshold"):
         _ = made.threshold
 
 
-def test_what_is_left_out_deeper_down_is_no_default_either():
-    study = settings.load(config())
-    value = json.loads(settings.view(study, "compose", without=("compose.plan.keep",)))["compose"]
-    made = settings.typed("compose", value)
-    assert made.render.shards == study.compose.render.shards
-    with pytest.raises(AttributeError, match="keep"):
-        _ = made.plan.keep
+def test_banks_along_masks_need_a_detector_that_makes_masks(monkeypatch):
+    assert settings.load(config()).banks.cut_from == "segmentation"
+    with pytest.raises(StudyError, match=r"banks\.cut_from: segmentation .* segment\.kind beta gives no probability"):
+        settings.load(config("segment.kind", "beta"))
 
 
 def test_typed_values_are_those_of_the_model():
     study = settings.load(config())
-    view = json.loads(settings.view(study, "image", "cohort", "segment.alpha", "study", without=("cohort.sources",)))
+    view = json.loads(settings.view(study, "image", "cohort", "segment.alpha", "study"))
     assert settings.typed("image", view["image"]) == study.image
     assert settings.typed("image", view["image"]).window_hu == study.image.window_hu
     assert settings.typed("cohort", view["cohort"]).split == study.cohort.split

@@ -158,9 +158,19 @@ def test_an_edit_of_one_generator_reruns_that_target_only(finished):
         assert reruns(finished) == EVERYTHING_AFTER_GENERATION | {"train_generator", "draw_samples", "select_samples"}
 
 
-def test_a_segmenter_s_threshold_reruns_no_training(finished):
-    with edited(finished / "studies/test.yaml", "threshold: 0.05", "threshold: 0.06"):
-        assert not reruns(finished) & {"train_segmenter", "segment_scans", "cut_windows"}
+@pytest.mark.parametrize(
+    "old, new, untouched",
+    [
+        ("threshold: 0.05", "threshold: 0.06", {"cut_windows", "train_segmenter", "detect_nodules"}),
+        ("  operating_point:", "  inference: {views: 8}\n  operating_point:", {"cut_windows", "train_segmenter"}),
+    ],
+    ids=["operating_point.threshold", "inference.views"],
+)
+def test_how_a_detector_is_used_reruns_no_training(finished, old, new, untouched):
+    with edited(finished / "studies/test.yaml", old, new):
+        planned = reruns(finished)
+    assert planned >= {"find_candidates", "score_detection"}
+    assert not planned & {*untouched, "mine_negatives"}
 
 
 def test_an_edit_of_how_random_numbers_descend_is_seen_by_every_step_that_draws(finished):

@@ -10,6 +10,7 @@ from conftest import ROOT, TEST_STUDY, snakemake
 
 from lungsynth.workflow.jobs import gpus_asked
 
+OWN_TARGETS = {"release_segmenter", "score_patches", "segment_folder", "gather_candidates"}
 STUDIES = sorted(path.name for path in (ROOT / "studies").glob("*.yaml"))
 
 
@@ -24,7 +25,7 @@ def test_the_default_study_needs_every_rule_and_at_most_100_jobs(fresh):
     rules = {
         name for path in (fresh / "rules").glob("*.smk") for name in re.findall(r"^rule (\w+):", path.read_text(), re.M)
     }
-    assert set(planned) - {"all"} == rules - {"release_segmenter", "score_patches", "segment_folder"}  # own targets
+    assert set(planned) - {"all"} == rules - OWN_TARGETS
     assert sum(planned.values()) <= 100
 
 
@@ -67,7 +68,7 @@ def test_rules_carry_their_settings_as_plain_strings(fresh):
         for block in re.findall(r"^    params:\n((?:        .*\n)+)", path.read_text(), re.M):
             names = re.findall(r"^        (\w+)=", block, re.M)
             # The user's own files come in at the first step, and in the targets that strangers run on theirs.
-            own = ("list_scans.py", "score_patches.py", "segment_folder.py")
+            own = ("list_scans.py", "score_patches.py", "gather_candidates.py")
             more = ["data"] if any(script in block for script in own) else []
             assert names == ["settings", "code", *more], f"{path.name}: {block}"
 
@@ -109,7 +110,7 @@ def test_every_step_with_a_network_asks_for_a_gpu_where_the_study_wants_one(fres
     for path in (fresh / "rules").glob("*.smk"):
         for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", path.read_text(), re.M):
             asks = re.search(r"resources:\n        \*\*(NETWORK|TRAINING),", body) is not None
-            assert asks == ("        TORCH\n" in body) or name == "release_segmenter", name  # it copies weights
+            assert asks == ("        TORCH\n" in body), name
     monkeypatch.setattr("glob.glob", lambda pattern: ["/dev/nvidia0"])
     assert [gpus_asked(device) for device in ("cpu", "auto", "cuda")] == [0, 1, 1]
     monkeypatch.setattr("glob.glob", lambda pattern: [])
