@@ -163,3 +163,21 @@ def test_froc_table_has_the_seven_rates():
     assert table["false_positives_per_scan"].tolist() == list(detection.RATES)
     assert (table["low"] <= table["sensitivity"]).all()
     assert (table["sensitivity"] <= table["high"]).all()
+
+
+def test_accuracy_and_dice_are_empty_of_a_detector_without_a_probability():
+    patches = scoring.patch_list(
+        annotations(), marks([], [0.5] * 9).assign(diameter_mm=5.0), SCANS, np.random.default_rng(0)
+    )
+    dice = pd.DataFrame({"scan": ["a"], "dice": [1.0]})
+    maps = {scan: Volume(np.zeros((9, 9, 9), np.uint8), (1.0, 1.0, 1.0)) for scan in SCANS}
+    row = scoring.voxel_columns(patches, maps, dice, SCANS, DRAWS)
+    assert (row["accuracy"], row["dice"]) == (0.5, 1.0)
+    assert list(row) == [f"{what}{end}" for what in ("accuracy", "dice") for end in ("", "_low", "_high")]
+    assert np.isnan(list(scoring.voxel_columns(patches, maps | {"b": None}, dice, SCANS, DRAWS).values())).all()
+
+
+def test_thresholds_are_tried_where_there_is_a_probability_to_cut():
+    assert threshold.tried(None, True) == threshold.THRESHOLDS
+    assert threshold.tried(0.05, True) == (0.05,)
+    assert threshold.tried(0.05, False) == threshold.tried(None, False) == (0.0,)
