@@ -51,7 +51,7 @@ class Found:
             self.table = read_csv(path)
 
     def candidates(self, threshold: float, point: OperatingPointSettings) -> tuple[pd.DataFrame, np.ndarray | None]:
-        """Table and labels, see `candidates.find`, with the boxes they hit; without a probability all there are, no labels."""
+        """Table, with the boxes hit, and labels, see `candidates.find`; without a probability all rows and no labels."""
         if self.probability is None:
             return self.table.assign(**{HITS: ""}), None
         scan = self.scan
