@@ -51,7 +51,7 @@ class Found:
             self.table = read_csv(path)
 
     def candidates(self, threshold: float, point: OperatingPointSettings) -> tuple[pd.DataFrame, np.ndarray | None]:
-        """Table, with the boxes hit, and labels, see `candidates.find`; without a probability all rows and no labels."""
+        """Table with the boxes hit, and labels, see `candidates.find`; without a probability all rows, no labels."""
         if self.probability is None:
             return self.table.assign(**{HITS: ""}), None
         scan = self.scan
