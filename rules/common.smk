@@ -92,6 +92,13 @@ def generator_code(script, run):
     return code(script, f"lungsynth.generate.kinds.{run.kind}.network")
 
 
+def format_code(script):
+    """Params function: digest of a script and of the exporter that the wildcard names."""
+    return lambda wildcards: code(
+        script, f"lungsynth.release.formats.{wildcards.format}"
+    )
+
+
 def scored(wildcards):
     """Input function: the sets behind the scores of one extractor, and its weights."""
     names = files_of(wildcards.extractor)

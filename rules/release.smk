@@ -27,13 +27,6 @@ wildcard_constraints:
     format="|".join(FORMATS),
 
 
-def format_code(script):
-    """Params function: digest of a script and of the exporter that the wildcard names."""
-    return lambda wildcards: code(
-        script, f"lungsynth.release.formats.{wildcards.format}"
-    )
-
-
 rule measure_shard:
     input:
         images=f"{R}/refine/shards/{{shard}}.npy",

@@ -116,18 +116,22 @@ def whole_folders(root: str | Path, *names: str) -> Iterator[Path]:
     """Yield a hidden folder with the empty sub-folders `names`; they take their places in `root` at the end.
 
     All vanish on an error.
+
+    Raises:
+        WriteError: the system does not let them be written.
     """
     root = Path(root)
-    draft = _draft(root / names[0])
-    shutil.rmtree(draft, ignore_errors=True)
+    draft = _begin(root / names[0])
     try:
-        for name in names:
-            (draft / name).mkdir(parents=True)
+        with _told(root):
+            for name in names:
+                (draft / name).mkdir(parents=True)
         yield draft
-        for name in names:
-            shutil.rmtree(root / name, ignore_errors=True)
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(draft / name, root / name)
+        with _told(root):
+            for name in names:
+                shutil.rmtree(root / name, ignore_errors=True)
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(draft / name, root / name)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
