@@ -10,15 +10,14 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from lungsynth.ct import shape
+from lungsynth.ct import nodule, shape
+from lungsynth.ct.hu import AIR_HU, HU_RANGE
 from lungsynth.ct.lungbox import lung_boxes, nearest_side
 from lungsynth.ct.resample import resize, resize_mask
 from lungsynth.sets.bank import ImageSet
 from lungsynth.sets.scans import Prepared
 from lungsynth.study.stages import Banks, Image
 
-HU_RANGE = (-1024, 3071)
-AIR_HU = -1000
 NODULE_COLUMNS = (
     *("id", "patient", "scan", "nodule", "slice", "row", "column", "x_mm", "y_mm", "z_mm"),
     *("diameter_mm", "texture", "mean_hu", "side", "u", "v", "annotated", "source"),
@@ -116,7 +115,6 @@ def _nodule_row(
     centre = shape.centroid_px(where)
     side = nearest_side(scan.lungs[k], *centre)
     u, v = lung_boxes(scan.lungs[k])[side].to_uv(*centre) if side else (0.5, 0.5)
-    mean_hu = float(image[mask > 0].mean())
     place = (k, *centre)
     return {
         "id": f"{scan.scan}-n{label}-{k}",
@@ -125,9 +123,7 @@ def _nodule_row(
         "nodule": label,
         **dict(zip(("slice", "row", "column"), place, strict=True)),
         **dict(zip(("x_mm", "y_mm", "z_mm"), map(float, scan.volume.to_mm(np.array(place))), strict=True)),
-        "diameter_mm": shape.equivalent_diameter_mm(mask, mm_per_px),
-        "texture": shape.texture_class(mean_hu),
-        "mean_hu": mean_hu,
+        **nodule.measure(image, mask, mm_per_px),
         "side": side,
         # A nodule on the wall may have its centre just outside the lung's box.
         "u": float(np.clip(u, 0, 1)),

@@ -17,13 +17,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lungsynth.ct.hu import HU_RANGE
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
 from lungsynth.study.stages import Role
 
 Kind = Literal["volume", "slice", "patch"]
 ROLES: tuple[Role, ...] = ("fit", "tune", "domain", "test")
-HU_RANGE = (-1024, 3071)
 HIGHEST_HU = 31743
 """Of metal on an extended scale: the largest number of 16 bits with a sign, -1024. No CT number is above."""
 

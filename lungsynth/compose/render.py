@@ -10,13 +10,13 @@ from scipy import ndimage
 
 from lungsynth.compose.clearance import Members
 from lungsynth.compose.patches import Patches
+from lungsynth.ct import nodule
 from lungsynth.sets.bank import ImageSet, read_rows
-from lungsynth.sets.lesions import MEASURES, measure
 from lungsynth.sets.tables import count_rows, read_parquet
 from lungsynth.study.errors import DataError
 from lungsynth.study.stages import Render
 
-LESION_COLUMNS = ("image", "lesion", *MEASURES, "source_nodule", "composite", "normal", "group")
+LESION_COLUMNS = ("image", "lesion", *nodule.BOX, *nodule.MEASURES, "source_nodule", "composite", "normal", "group")
 AERATED_HU = -700
 """Denser pixels of a lung are vessels, walls and lesions, no texture of the parenchyma."""
 TEXTURE_MM = 3.0
@@ -96,7 +96,7 @@ class Renderer:
         rows = []
         for label, source in enumerate(members["source_nodule"], start=1):
             where = mask == label
-            measured = measure(image, where, self.normals.mm_per_px)
+            measured = {**nodule.place(where), **nodule.measure(image, where, self.normals.mm_per_px)}
             rows.append({"lesion": label, **measured, "source_nodule": source, "normal": normal, "group": group})
         return rows
 

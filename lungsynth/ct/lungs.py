@@ -15,7 +15,7 @@ from lungsynth.ct.outline import IN_PLANE, wrapped_lung
 from lungsynth.ct.torso import Grid, body_of, grid_of, middle_of, midline_of
 from lungsynth.ct.volume import Volume
 
-AIR_HU = -400.0
+AERATED_BELOW_HU = -400.0
 """Half way between aerated lung (-860) and soft tissue (50)."""
 RECESS_MM = 45.0
 """Length of the thin recesses beside the diaphragm that are followed from the body of the lung."""
@@ -44,7 +44,7 @@ def segment_volume(volume: Volume) -> np.ndarray:
     hu = volume.hu[flips]
     grid = grid_of(hu, volume.spacing_mm)
     body = body_of(grid)
-    air = (grid.hu < AIR_HU) & body
+    air = (grid.hu < AERATED_BELOW_HU) & body
     airway = airway_of(grid, air, body)
     wide = ndi.binary_opening(airway, IN_PLANE)
     lungs = _two_lungs(grid, air & ~airway, body, LEAST_PART_ML / grid.voxel_ml, LEAST_PART_SHARE)
@@ -60,7 +60,7 @@ def segment_slice(hu: np.ndarray, mm_per_px: float, both: bool = True) -> np.nda
     """
     grid = grid_of(hu[None], (5.0, mm_per_px, mm_per_px))
     body = body_of(grid)
-    air = (grid.hu < AIR_HU) & body
+    air = (grid.hu < AERATED_BELOW_HU) & body
     airway = airway_in_slice(grid, air, body)
     lungs = _plausible(grid, air & ~airway, body)
     drawn = _draw(hu[None], grid, lungs, airway, body)[0]
@@ -255,4 +255,4 @@ def _draw_lung(hu, out, grid: Grid, lung, airway, wrapped, side: int) -> None:
     enclosed = _enlarged(inner, factor, hu.shape[1:]) > 0.5
     in_airway = _enlarged(airway, factor, hu.shape[1:]) > 0.3
     in_wall = _enlarged(ndi.binary_dilation(airway, cross), factor, hu.shape[1:]) > 0.5
-    out[((hu < AIR_HU) & near & ~in_airway | enclosed & ~in_wall) & (out == 0)] = side
+    out[((hu < AERATED_BELOW_HU) & near & ~in_airway | enclosed & ~in_wall) & (out == 0)] = side

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import ndimage
 
+from lungsynth.ct.hu import AIR_HU
+
 RESIZE = "linear, Gaussian prefilter sigma = 0.35 x shrinkage, pixel centres aligned"
 # Where an edge halves a row of pixels, both sides would lose them: this shift gives them to one side, as half-open
 # intervals do, so that a mask keeps its area.
@@ -15,7 +17,7 @@ def resize(
     mm_to: float,
     size_px: tuple[int, int] | int,
     centre_px: tuple[float, float] | None = None,
-    fill: float = -1000,
+    fill: float = AIR_HU,
 ) -> np.ndarray:
     """Resample images [..., h, w] from `mm_from` to `mm_to` mm a pixel onto a grid of `size_px`.
 

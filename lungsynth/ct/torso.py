@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from lungsynth.ct.gas import is_gas
+from lungsynth.ct.hu import HU_RANGE
 from lungsynth.ct.outline import IN_PLANE, filled
 
 ALL_IN_PLANE = np.zeros((3, 3, 3), bool)
@@ -49,7 +50,7 @@ def grid_of(hu: np.ndarray, spacing_mm: tuple[float, float, float]) -> Grid:
             steps = [hu[(slice(None),) * axis + (slice(i, None, factor[axis]),)] for i in range(factor[axis])]
             hu = sum((s.astype(np.float32) for s in steps[1:]), steps[0].astype(np.float32)) / factor[axis]
     step = tuple(s * f for s, f in zip(spacing_mm, factor, strict=True))
-    return Grid(np.clip(hu, -1024, 3071).astype(np.float32, copy=False), factor, step)
+    return Grid(np.clip(hu, *HU_RANGE).astype(np.float32, copy=False), factor, step)
 
 
 def body_of(grid: Grid) -> np.ndarray:

@@ -24,7 +24,7 @@ from lungsynth.train.data import Shape, Source, need
 from lungsynth.train.loop import load, pick_device, run_checkpoint
 from lungsynth.train.trainable import Update
 
-AIR_HU = -999.0
+EMPTY_BELOW_HU = -999.0
 
 
 class ExtractorTraining:
@@ -63,7 +63,7 @@ class ExtractorTraining:
         extractor, batch = modules["extractor"], next(batches)
         settings = extractor.network.settings
         # A cut-out nodule stands in emptiness that no scanner would blur or shift.
-        air = AIR_HU if self.card.with_mask else None
+        air = EMPTY_BELOW_HU if self.card.with_mask else None
         largest = (settings.blur_px, settings.shift_hu, settings.noise_hu)
         hu, strength = plant(batch["images"].float(), largest, air, rng)
         _, logits, guesses = extractor(hu, batch["masks"])

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from lungsynth.ct import nodule
 from lungsynth.release.exporter import Item
-from lungsynth.sets.lesions import PLACE, measure
 from lungsynth.sets.shard import group_id
 from lungsynth.study.errors import DataError
 
 MANIFEST_COLUMNS = ("file", "mask", "normal", "group", "seed", "lesions")
-LESION_COLUMNS = ("image", *PLACE, "diameter_mm", "texture", "source_nodule", "label", "mean_hu")
+LESION_COLUMNS = ("image", *nodule.BOX, "diameter_mm", "texture", "source_nodule", "label", "mean_hu")
 FACTS = ("normal", "group", "seed", "rank")
 KEPT_COLUMNS = ("at", "name", *FACTS, "lesions")
 
@@ -28,10 +28,12 @@ def lesion_rows(name: str, image: np.ndarray, mask: np.ndarray, sources: Mapping
     labels = sorted(int(label) for label in np.unique(mask) if label)
     if labels != sorted(sources):
         raise DataError(f"{name}: the mask holds lesions {labels}, its rows {sorted(sources)}")
-    return [
-        {"image": name, "label": label, "source_nodule": sources[label], **measure(image, mask == label, mm_per_px)}
-        for label in labels
-    ]
+    rows = []
+    for label in labels:
+        where = mask == label
+        measured = {**nodule.place(where), **nodule.measure(image, where, mm_per_px)}
+        rows.append({"image": name, "label": label, "source_nodule": sources[label], **measured})
+    return rows
 
 
 def measure_shard(

@@ -14,9 +14,10 @@ import SimpleITK as sitk
 from pydicom.filereader import dcmread
 from pydicom.uid import AllTransferSyntaxes
 
-from lungsynth.cohort.base import HIGHEST_HU, HU_RANGE, to_hu
+from lungsynth.cohort.base import HIGHEST_HU, to_hu
 from lungsynth.cohort.dicom.headers import PACKED, PIXEL_BYTES, Header, Tags, opened
 from lungsynth.ct import volume as volumes
+from lungsynth.ct.hu import HU_RANGE
 from lungsynth.study.errors import DataError
 
 PADDING_BELOW_HU = -900

@@ -49,7 +49,7 @@ UNREADABLE = (
     TypeError,  # a single array (.npy) under the name of an archive
     MemoryError,  # a header that promises more than any machine holds
 )  # fmt: skip
-AIR_HU = -200
+NO_LUNG_ABOVE_HU = -200
 """Every patch of a lung holds something below it."""
 
 
@@ -112,7 +112,7 @@ class PatchesReader(Reader):
         if not area.any():
             raise DataError(f"{self._npz}: the masks of all {len(rows)} patches are empty")
         hu = to_hu(images[area > 0], self._npz)
-        if hu.min() >= AIR_HU:
+        if hu.min() >= NO_LUNG_ABOVE_HU:
             raise DataError(
                 f"{self._npz}: no air in any patch (lowest value {hu.min()}); `image` must hold Hounsfield units"
             )
