@@ -37,11 +37,10 @@ LEAST_BODY_MM2 = 15000.0
 def segment_volume(volume: Volume) -> np.ndarray:
     """The lungs of an axial chest CT.
 
-    volume: HU int16 [z, y, x] with spacing and direction (LPS), slices in any sense along the axes.
+    volume: HU int16 [z, y, x], upright (`volume.upright`), with its spacing.
     Returns uint8 [z, y, x]: 1 right, 2 left, 0 elsewhere; all 0 where no lung is found.
     """
-    flips = tuple(slice(None, None, -1 if volume.direction[i] < 0 else 1) for i in (8, 4, 0))
-    hu = volume.hu[flips]
+    hu = volume.hu
     grid = grid_of(hu, volume.spacing_mm)
     body = body_of(grid)
     air = (grid.hu < AERATED_BELOW_HU) & body
@@ -49,7 +48,7 @@ def segment_volume(volume: Volume) -> np.ndarray:
     wide = ndi.binary_opening(airway, IN_PLANE)
     lungs = _two_lungs(grid, air & ~airway, body, LEAST_PART_ML / grid.voxel_ml, LEAST_PART_SHARE)
     lungs = without_midline_tubes(grid, lungs, body)
-    return np.ascontiguousarray(_draw(hu, grid, lungs, wide, body)[flips])
+    return _draw(hu, grid, lungs, wide, body)
 
 
 def segment_slice(hu: np.ndarray, mm_per_px: float, both: bool = True) -> np.ndarray:
