@@ -28,6 +28,8 @@ aorta and the dome of the diaphragm do not (measured on 12 scans without dense l
 LEAST_LUNG_SHARE, FULL_SHARE = 0.25, 0.6
 """Nor is it looked for where this lung has less air beside the other, or the other less than where it is largest: near
 the diaphragm, of which one side stands higher."""
+MEDIAL_MM = 14.0
+"""A mass that lies on lung reaches so far beyond the mirrored lung, into the mediastinum behind the heart."""
 BAND_MM, BESIDE_MM = 20.0, 32.0
 """A part is told from the heart by the band of this width along the chest wall and the lung beside it, which begins so
 far in front of the band."""
@@ -77,12 +79,16 @@ def dense_lung(cut: Cut) -> np.ndarray:
     if not ndi.binary_erosion(missing, CROSS).any():
         return added
     box = tuple(slice(v.min(), v.max() + 1) for v in np.nonzero(mirrored | cut.lung))
-    smooth = ndi.uniform_filter(cut.hu[box], 3)
-    dense = missing[box] & (smooth > DENSE_HU[0]) & (smooth < DENSE_HU[1])
-    dense &= (smooth < FAT_HU[0]) | (smooth > FAT_HU[1])
+    dense = missing[box] & _tissue(cut.hu[box])
     if ndi.binary_erosion(dense, CROSS).any():
         added[box] = _added(_cropped(cut, box), dense, mirrored[box])
     return added
+
+
+def _tissue(hu: np.ndarray) -> np.ndarray:
+    """Where there may be dense lung by its HU: no air, no fat, no bone, no vessel with contrast."""
+    smooth = ndi.uniform_filter(hu, 3)
+    return (smooth > DENSE_HU[0]) & (smooth < DENSE_HU[1]) & ((smooth < FAT_HU[0]) | (smooth > FAT_HU[1]))
 
 
 def _cropped(cut: Cut, box: tuple[slice, slice]) -> Cut:
@@ -152,13 +158,20 @@ def _parts(cut: Cut, dense: np.ndarray, band: np.ndarray, mirrored: np.ndarray) 
     keep = white & (np.count_nonzero(cut.lung) > LEAST_LUNG_SHARE * other_px) & (other_px > FULL_SHARE * cut.full_px)
     if cut.beneath is not None:
         on_lung = np.bincount(parts.ravel(), cut.beneath.ravel(), n + 1) > 0.5 * size
-        keep |= on_lung & (size * pixel_mm2 > LEAST_PART_MM2[_side(cut)])
+        masses = on_lung & (size * pixel_mm2 > LEAST_PART_MM2[_side(cut)])
+        masses[0] = False
+        keep |= masses
     keep[0] = False
     if not keep.any():
         return np.zeros_like(dense)
     away = ndi.distance_transform_edt(~keep[parts])
     whole = (away <= radius + 1) & dense & where | (away <= 2 * radius) & wall  # with its vessels and air
-    return _joined(cut.lung, whole, radius) & mirrored & ~cut.other
+    added = _joined(cut.lung, whole, radius) & mirrored
+    if cut.beneath is not None and masses.any():
+        near = ndi.distance_transform_edt(~masses[parts]) <= MEDIAL_MM / cut.step_mm
+        behind = np.arange(len(dense))[:, None] > cut.middle_row
+        added |= ndi.binary_opening(near & behind & _tissue(cut.hu) & ~cut.lung, CROSS)
+    return added & ~cut.other
 
 
 def _beside_wall(cut: Cut, band: np.ndarray) -> np.ndarray:
