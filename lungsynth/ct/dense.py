@@ -29,7 +29,7 @@ LEAST_LUNG_SHARE, FULL_SHARE = 0.25, 0.6
 """Nor is it looked for where this lung has less air beside the other, or the other less than where it is largest: near
 the diaphragm, of which one side stands higher."""
 MEDIAL_MM = 14.0
-"""A mass that lies on lung reaches so far beyond the mirrored lung, into the mediastinum behind the heart."""
+"""A mass that lies on lung, and not along the wall, reaches so far beyond the mirrored lung, behind the heart."""
 BAND_MM, BESIDE_MM = 20.0, 32.0
 """A part is told from the heart by the band of this width along the chest wall and the lung beside it, which begins so
 far in front of the band."""
@@ -161,6 +161,7 @@ def _parts(cut: Cut, dense: np.ndarray, band: np.ndarray, mirrored: np.ndarray) 
         masses = on_lung & (size * pixel_mm2 > LEAST_PART_MM2[_side(cut)])
         masses[0] = False
         keep |= masses
+        masses &= wall_mm < LEAST_WALL_MM
     keep[0] = False
     if not keep.any():
         return np.zeros_like(dense)
@@ -169,9 +170,18 @@ def _parts(cut: Cut, dense: np.ndarray, band: np.ndarray, mirrored: np.ndarray) 
     added = _joined(cut.lung, whole, radius) & mirrored
     if cut.beneath is not None and masses.any():
         near = ndi.distance_transform_edt(~masses[parts]) <= MEDIAL_MM / cut.step_mm
-        behind = np.arange(len(dense))[:, None] > cut.middle_row
-        added |= ndi.binary_opening(near & behind & _tissue(cut.hu) & ~cut.lung, CROSS)
+        added |= ndi.binary_opening(near & _medial(mirrored, cut) & _tissue(cut.hu) & ~cut.lung, CROSS) & near
     return added & ~cut.other
+
+
+def _medial(mirrored: np.ndarray, cut: Cut) -> np.ndarray:
+    """What lies between the mirrored lung and the middle plane, behind the body's middle."""
+    rows, columns = np.arange(mirrored.shape[0])[:, None], np.arange(mirrored.shape[1])
+    if _side(cut) == "right":
+        between = (columns > len(columns) - 1 - mirrored[:, ::-1].argmax(1)[:, None]) & (columns < cut.axis / 2)
+    else:
+        between = (columns < mirrored.argmax(1)[:, None]) & (columns > cut.axis / 2)
+    return between & mirrored.any(1)[:, None] & (rows > cut.middle_row)
 
 
 def _beside_wall(cut: Cut, band: np.ndarray) -> np.ndarray:

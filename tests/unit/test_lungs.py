@@ -300,7 +300,7 @@ def test_a_real_mass_at_the_hilum_belongs_to_the_lung(tmp_path):
             assert found[plane, (top + bottom) // 2, (left + right) // 2] == 1
             window = np.s_[plane, top:bottom, left:right]
             tissue.append(found[window][scan.volume.hu[window] > -300] == 1)
-    assert np.mean(np.concatenate(tissue)) > 0.83
+    assert np.mean(np.concatenate(tissue)) > 0.8
     assert boxes == 10
 
 
