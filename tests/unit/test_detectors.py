@@ -27,6 +27,8 @@ from lungsynth.train import weights
 from lungsynth.train.checkpoints import RunPlan
 from lungsynth.train.data import Source
 from lungsynth.train.loop import run_checkpoint
+from lungsynth.workflow.files import Files
+from lungsynth.workflow.settings import load
 
 TOYS = str(Path(__file__).with_name("toy_kinds"))
 NAMES = [*DETECTORS.names(), "patch_classifier"]
@@ -200,3 +202,19 @@ def test_views_are_a_setting_of_use_and_not_of_the_weights(name, tmp_path):
         trained = apply.load(chosen(name), state, inference=Inference(views=views))
         assert trained.inference.views == views
         apply.detect(trained, chest(3))
+
+
+def test_what_needs_a_probability_is_refused_in_one_line_and_the_rest_of_the_study_is_not(capsys):
+    kinds = {"segment": {"kind": "patch_classifier"}, "banks": {"cut_from": "annotation"}}
+    study = load(kinds)
+    files = Files(study, {})
+    refuse = files.needing_probability("gate_shard", "state-2.pt")
+    with pytest.raises(SystemExit) as ended:
+        refuse(None)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 1
+    assert line.startswith("lungsynth: gate_shard needs the probability of every voxel")
+    assert "segment.kind patch_classifier gives none" in line
+    assert Files(load({}), {}).needing_probability("gate_shard", "state-2.pt") == "state-2.pt"
+    with pytest.raises(StudyError, match=r"^banks\.cut_from: segmentation cuts along masks"):
+        load({**kinds, "banks": {"cut_from": "segmentation"}})
