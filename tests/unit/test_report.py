@@ -102,6 +102,7 @@ def test_a_card_shows_its_interval_and_a_verdict_in_words_not_in_colour_alone():
     words = card_words(Card("Lesions moved", 11.3, "%", 8.1, 15, "361 lesions", "≤ 10 %", "bad"))
     assert words == {"value": "11.3", "unit": "%", "spread": "8.1 to 15 %", "verdict": "missed"}
     assert card_words(Card("x", None))["value"] == "–"
+    assert card_words(Card("x", 1.0, "mm", np.nan, np.nan))["spread"] == ""
 
 
 @pytest.mark.parametrize(
