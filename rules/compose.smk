@@ -65,10 +65,9 @@ rule draw_groups:
 
 rule make_plan:
     input:
-        nodules=f"{R}/compose/nodules.npz",
         normals=f"{R}/compose/normals.npz",
         groups=f"{R}/compose/groups.parquet",
-        beside=tables(f"{R}/compose/nodules.npz", f"{R}/compose/normals.npz"),
+        beside=tables(f"{R}/compose/normals.npz"),
     output:
         plan=f"{R}/compose/plan.parquet",
         summary=f"{R}/compose/plan.json",

@@ -14,7 +14,9 @@ SHOWN = files.image_sets(
     *(
         entry.name
         for entry in CATALOGUE.values()
-        if entry.name not in STORY and not entry.sharded and entry.role != "tune"
+        if entry.name not in (*STORY, "lesions_fit")
+        and not entry.sharded
+        and entry.role != "tune"
     )
 )
 REPORT = [f"{R}/report/story.png", f"{R}/report/report.html"]
