@@ -20,11 +20,13 @@ from lungsynth.ct.files import why_not_whole
 
 NIFTI_HEADER = 352
 BLOCK = 1 << 22
+KNOWN = (".nii", ".gz", ".mhd")
+"""What this software writes, decoded here; other formats are compared as ITK reads them, which is a weaker proof."""
 READ_ERRORS = (OSError, EOFError, RuntimeError, ValueError, zlib.error)
 
 
 def write_image(path: Path, image: sitk.Image, compress: bool) -> None:
-    """Write an image of one value a voxel and prove it: .nii, .nii.gz, .mhd with .raw or .zraw.
+    """Write an image of one value a voxel and prove it: .nii, .nii.gz, .mhd with .raw or .zraw, or another format that ITK reads and writes.
 
     Raises:
         OSError: it is not whole on the disk; with the system's reason where that can be found out.
@@ -50,6 +52,8 @@ def is_whole(path: Path, image: sitk.Image, voxels: np.ndarray) -> bool:
     try:
         if not _same_grid(path, image):
             return False
+        if path.suffix not in KNOWN:
+            return np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))).reshape(-1).view(np.uint8), voxels)
         with closing(_stored(path)) as blocks:
             for block in blocks:
                 if not np.array_equal(block, voxels[place : place + len(block)]):
