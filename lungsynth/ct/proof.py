@@ -26,7 +26,7 @@ READ_ERRORS = (OSError, EOFError, RuntimeError, ValueError, zlib.error)
 
 
 def write_image(path: Path, image: sitk.Image, compress: bool) -> None:
-    """Write an image of one value a voxel and prove it: .nii, .nii.gz, .mhd with .raw or .zraw, or another format that ITK reads and writes.
+    """Write an image of one value a voxel and prove it: .nii, .nii.gz, .mhd with .raw or .zraw, or what else ITK reads.
 
     Raises:
         OSError: it is not whole on the disk; with the system's reason where that can be found out.
