@@ -23,7 +23,7 @@ from lungsynth.cohort.dicom.series import read_series
 from lungsynth.ct.lungs import segment_volume as find_lungs
 from lungsynth.segment import apply
 from lungsynth.sets.tables import write_csv
-from lungsynth.study.stages import Segment
+from lungsynth.study.stages.segment import Segment
 from lungsynth.workflow import shipped
 
 PACKED = "ct_scans/LIDC-IDRI-0001.tar.xz"

@@ -16,7 +16,8 @@ from lungsynth.ct.lungbox import lung_boxes, nearest_side
 from lungsynth.ct.resample import resize, resize_mask
 from lungsynth.sets.bank import ImageSet
 from lungsynth.sets.scans import Prepared
-from lungsynth.study.stages import Banks, Image
+from lungsynth.study.stages.banks import Banks
+from lungsynth.study.stages.cohort import Image
 
 NODULE_COLUMNS = (
     *("id", "patient", "scan", "nodule", "slice", "row", "column", "x_mm", "y_mm", "z_mm"),

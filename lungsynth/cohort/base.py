@@ -20,7 +20,7 @@ import numpy as np
 from lungsynth.ct.hu import HU_RANGE
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Role
+from lungsynth.study.stages.cohort import Role
 
 Kind = Literal["volume", "slice", "patch"]
 ROLES: tuple[Role, ...] = ("fit", "tune", "domain", "test")

@@ -11,7 +11,7 @@ from lungsynth.cohort.base import ROLES
 from lungsynth.cohort.listing import refuse_copies
 from lungsynth.sets.tables import read_csv
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Split
+from lungsynth.study.stages.cohort import Split
 
 TEXTS = ("scan", "patient", "source", "class", "copy_of", "axes", "kernel", "pixels", "reason", "texture", "note")
 

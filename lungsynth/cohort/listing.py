@@ -15,7 +15,7 @@ from lungsynth.cohort.names import Names, hide, printable, token
 from lungsynth.cohort.registry import READERS
 from lungsynth.cohort.split import Claim, assign, claims
 from lungsynth.study.errors import DataError, StudyError
-from lungsynth.study.stages import Split
+from lungsynth.study.stages.cohort import Split
 
 COLUMNS = ("scan", "patient", "role", "batch", "source", "reader", "kind", "series", "files", "extra")
 SOURCE_KEYS = ("reader", "role", "roles")

@@ -8,7 +8,7 @@ from typing import Any
 from lungsynth.cohort.base import ROLES, ScanRef
 from lungsynth.study.errors import DataError, StudyError
 from lungsynth.study.seeds import rng
-from lungsynth.study.stages import Role, Split
+from lungsynth.study.stages.cohort import Role, Split
 
 
 @dataclass(frozen=True)

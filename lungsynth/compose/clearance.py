@@ -10,7 +10,7 @@ from lungsynth.compose.groups import apart_mm
 from lungsynth.ct.distance import inside_mm
 from lungsynth.ct.lungbox import SIDES, lung_boxes
 from lungsynth.sets.bank import ImageSet
-from lungsynth.study.stages import Plan
+from lungsynth.study.stages.compose import Plan
 
 BACKGROUND_MM = 3.0
 """What a lesion is laid on is averaged over this (sd of a Gaussian), so that a vessel alone does not forbid a place."""

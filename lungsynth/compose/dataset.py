@@ -7,7 +7,7 @@ from lungsynth.compose.render import Composite, renderer_of
 from lungsynth.sets.shard import group_id
 from lungsynth.sets.tables import read_json, read_parquet
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Render
+from lungsynth.study.stages.compose import Render
 
 NUMBERS = {"normal": int, "group": int, "clearance_mm": float, "rank": int, "seed": int}
 

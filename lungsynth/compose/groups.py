@@ -12,7 +12,7 @@ from lungsynth.ct.lungbox import SIDES, lung_boxes
 from lungsynth.sets.bank import ImageSet, concatenate
 from lungsynth.study.errors import DataError
 from lungsynth.study.seeds import rng
-from lungsynth.study.stages import Groups
+from lungsynth.study.stages.compose import Groups
 
 GROUP_COLUMNS = (
     "group",

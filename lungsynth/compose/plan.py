@@ -8,7 +8,7 @@ import pandas as pd
 from lungsynth.compose.clearance import Scores
 from lungsynth.study.errors import DataError, StudyError
 from lungsynth.study.seeds import torch_seed
-from lungsynth.study.stages import Plan
+from lungsynth.study.stages.compose import Plan
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 

@@ -10,7 +10,7 @@ from scipy import ndimage
 from lungsynth.ct.lungbox import SIDES
 from lungsynth.sets.bank import write_arrays
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Presence
+from lungsynth.study.stages.compose import Presence
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from lungsynth.ct import nodule
 from lungsynth.sets.bank import ImageSet, read_rows
 from lungsynth.sets.tables import count_rows, read_parquet
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Render
+from lungsynth.study.stages.compose import Render
 
 LESION_COLUMNS = ("image", "lesion", *nodule.BOX, *nodule.MEASURES, "source_nodule", "composite", "normal", "group")
 AERATED_HU = -700

@@ -18,7 +18,7 @@ from lungsynth.features.faults import plant
 from lungsynth.features.registry import EXTRACTORS
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.errors import TrainingError
-from lungsynth.study.stages import Features
+from lungsynth.study.stages.banks import Features
 from lungsynth.train.checkpoints import RunPlan
 from lungsynth.train.data import Shape, Source, need
 from lungsynth.train.loop import load, pick_device, run_checkpoint

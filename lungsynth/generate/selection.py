@@ -16,7 +16,7 @@ from lungsynth.ct.window import to_unit
 from lungsynth.features.similarity import copies_of, cosine_to_nearest
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.errors import TrainingError
-from lungsynth.study.stages import Selection
+from lungsynth.study.stages.generate import Selection
 
 DIAMETER_CLASSES = 10
 LEAST_IN_CLASS = 4

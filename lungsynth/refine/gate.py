@@ -12,7 +12,7 @@ from scipy import ndimage, stats
 
 from lungsynth.ct import nodule, shape
 from lungsynth.sets.proportions import share
-from lungsynth.study.stages import Gate
+from lungsynth.study.stages.refine import Gate
 
 LESION_COLUMNS = (
     *("image", "lesion", "diameter_mm", "contrast_before", "contrast_after", "found_before", "found_after"),

@@ -15,7 +15,7 @@ from torch.nn import functional
 from lungsynth.nets.residual import ResidualBlock
 from lungsynth.refine.pool import ImagePool
 from lungsynth.refine.protect import weighted_l1
-from lungsynth.study.stages import CycleGanSettings
+from lungsynth.study.stages.refine import CycleGanSettings
 from lungsynth.train.data import Shape
 from lungsynth.train.trainable import Update
 

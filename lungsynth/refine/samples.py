@@ -8,7 +8,7 @@ import torch
 from lungsynth.ct.window import to_unit
 from lungsynth.refine.protect import near_lesions
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Image
+from lungsynth.study.stages.cohort import Image
 from lungsynth.train.data import Shape, Source
 
 

@@ -13,7 +13,7 @@ from lungsynth.segment.inference.planes import Scan
 from lungsynth.segment.registry import DETECTORS
 from lungsynth.segment.voxels import VoxelDetector
 from lungsynth.study.errors import StudyError
-from lungsynth.study.stages import ChosenDetector, Inference
+from lungsynth.study.stages.segment import ChosenDetector, Inference
 from lungsynth.train import weights as released
 
 

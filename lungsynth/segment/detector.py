@@ -8,7 +8,7 @@ import pandas as pd
 
 from lungsynth.segment.inference.planes import Scan
 from lungsynth.segment.training.windows import Windows
-from lungsynth.study.stages import Inference
+from lungsynth.study.stages.segment import Inference
 from lungsynth.train.data import Shape, Source
 from lungsynth.train.trainable import Trainable
 

@@ -9,7 +9,7 @@ from lungsynth.segment.scoring.patches import LEVELS, shape_scores
 from lungsynth.segment.scoring.threshold import OperatingPoint
 from lungsynth.study.errors import DataError
 from lungsynth.study.runs import Run
-from lungsynth.study.stages import Segment
+from lungsynth.study.stages.segment import Segment
 
 
 @dataclass(frozen=True)

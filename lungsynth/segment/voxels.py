@@ -14,7 +14,7 @@ from lungsynth.segment.inference.views import EightViews
 from lungsynth.segment.settings import SliceSettings
 from lungsynth.segment.training.batches import batches
 from lungsynth.segment.training.windows import Windows
-from lungsynth.study.stages import Inference, Network, OperatingPointSettings
+from lungsynth.study.stages.segment import Inference, Network, OperatingPointSettings
 from lungsynth.train.data import Shape, Source
 from lungsynth.train.trainable import LossFamily
 

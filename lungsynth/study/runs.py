@@ -7,7 +7,7 @@ from pydantic import Field
 
 from lungsynth.study.base import Settings
 from lungsynth.study.errors import StudyError
-from lungsynth.study.stages import CycleGanSettings
+from lungsynth.study.stages.refine import CycleGanSettings
 from lungsynth.study.training import Training
 
 LABEL = r"[a-z0-9][a-z0-9_.]*"

@@ -4,8 +4,14 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from lungsynth.study import stages
 from lungsynth.study.base import Settings
+from lungsynth.study.stages.banks import Banks, Features
+from lungsynth.study.stages.cohort import Cohort, Image
+from lungsynth.study.stages.compose import Compose
+from lungsynth.study.stages.generate import Generate, Monitor
+from lungsynth.study.stages.refine import Refine
+from lungsynth.study.stages.score import Release, Score
+from lungsynth.study.stages.segment import Segment
 
 
 class Study(Settings):
@@ -14,17 +20,17 @@ class Study(Settings):
     study: str = Field("demo", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="the folder under results/")
     seed: int = Field(2023, ge=0, description="every random number descends from it, by name")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="cuda where there is one")
-    cohort: stages.Cohort = stages.Cohort()
-    image: stages.Image = stages.Image()
-    segment: stages.Segment = stages.Segment()
-    banks: stages.Banks = stages.Banks()
-    features: stages.Features = stages.Features()
-    generate: stages.Generate = stages.Generate()
-    monitor: stages.Monitor = stages.Monitor()
-    compose: stages.Compose = stages.Compose()
-    refine: stages.Refine = stages.Refine()
-    score: stages.Score = stages.Score()
-    release: stages.Release = stages.Release()
+    cohort: Cohort = Cohort()
+    image: Image = Image()
+    segment: Segment = Segment()
+    banks: Banks = Banks()
+    features: Features = Features()
+    generate: Generate = Generate()
+    monitor: Monitor = Monitor()
+    compose: Compose = Compose()
+    refine: Refine = Refine()
+    score: Score = Score()
+    release: Release = Release()
 
     @model_validator(mode="after")
     def _refiner_crop_fits(self):

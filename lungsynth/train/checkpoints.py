@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lungsynth.ct.files import whole, write_text
 from lungsynth.study.errors import TrainingError
-from lungsynth.study.stages import Monitor
+from lungsynth.study.stages.generate import Monitor
 from lungsynth.study.training import Training
 
 

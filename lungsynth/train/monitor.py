@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lungsynth.study.stages import Monitor
+from lungsynth.study.stages.generate import Monitor
 
 MEDIAN_POINTS = 11
 EARLY_POINTS = 10

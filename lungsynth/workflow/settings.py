@@ -7,10 +7,10 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
+from lungsynth.study.base import WithKinds
 from lungsynth.study.errors import StudyError, nearest
 from lungsynth.study.registry import Registry
 from lungsynth.study.runs import Run, runs_of
-from lungsynth.study.stages import WithKinds
 from lungsynth.study.study import Study
 from lungsynth.workflow.moved import refuse_moved
 from lungsynth.workflow.shipped import file_to_start_from, taken_over

@@ -14,7 +14,8 @@ from lungsynth.ct.volume import Volume
 from lungsynth.sets import boxes
 from lungsynth.sets.proportions import wilson
 from lungsynth.sets.scans import Prepared
-from lungsynth.study.stages import Banks, Image
+from lungsynth.study.stages.banks import Banks
+from lungsynth.study.stages.cohort import Image
 
 MM = 1.0
 SIZE = 256

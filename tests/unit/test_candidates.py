@@ -9,7 +9,7 @@ from scipy import ndimage
 from lungsynth.ct.shape import compactness
 from lungsynth.ct.volume import Volume
 from lungsynth.segment.inference import candidates
-from lungsynth.study.stages import OperatingPointSettings
+from lungsynth.study.stages.segment import OperatingPointSettings
 
 SPACING = (2.0, 1.0, 1.0)
 SHAPE = (24, 48, 48)

@@ -23,7 +23,7 @@ from lungsynth.ct import volume as volumes
 from lungsynth.ct.volume import Volume
 from lungsynth.sets.tables import read_csv, write_csv
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Split
+from lungsynth.study.stages.cohort import Split
 
 SMALL = Split(fit=1, tune=1, domain=1, test=1)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from lungsynth.cohort.base import ROLES, ScanRef
 from lungsynth.cohort.split import Claim, assign, check_roles, claims
 from lungsynth.study.errors import DataError, StudyError
-from lungsynth.study.stages import Split
+from lungsynth.study.stages.cohort import Split
 
 
 def free(names):

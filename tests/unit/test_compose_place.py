@@ -14,7 +14,7 @@ from lungsynth.compose.patches import Patches
 from lungsynth.compose.presence import presence_map
 from lungsynth.ct.lungbox import lung_boxes
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Groups, Plan, Presence
+from lungsynth.study.stages.compose import Groups, Plan, Presence
 
 
 def score(labels: np.ndarray, mm: float, counted: Members, how: str) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ from lungsynth.ct.shape import equivalent_diameter_mm
 from lungsynth.sets import bank, tables
 from lungsynth.sets.shard import group_id
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Groups, Plan, Render
+from lungsynth.study.stages.compose import Groups, Plan, Render
 
 UNIFORM = PresenceMap(np.full((2, 8, 8), 1 / 128))
 

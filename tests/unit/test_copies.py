@@ -18,7 +18,7 @@ from lungsynth.cohort.prepare import prepare_batch
 from lungsynth.cohort.qc import qc_page
 from lungsynth.cohort.split import Claim, assign
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Split
+from lungsynth.study.stages.cohort import Split
 
 HALVES = Split(fit=1, tune=0, domain=0, test=1)
 

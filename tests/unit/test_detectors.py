@@ -21,7 +21,7 @@ from lungsynth.segment.training import windows
 from lungsynth.segment.voxels import VoxelDetector
 from lungsynth.study.errors import DataError, StudyError
 from lungsynth.study.seeds import rng
-from lungsynth.study.stages import ChosenDetector, Inference, Network
+from lungsynth.study.stages.segment import ChosenDetector, Inference, Network
 from lungsynth.study.training import Training
 from lungsynth.train import weights
 from lungsynth.train.checkpoints import RunPlan

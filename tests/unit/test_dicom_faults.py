@@ -15,7 +15,7 @@ from pydicom.uid import HTJ2KLossless, RLELossless
 from lungsynth.cohort.listing import list_scans, open_reader
 from lungsynth.cohort.prepare import prepare_batch
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Split
+from lungsynth.study.stages.cohort import Split
 
 SHAPE = (12, 20, 24)
 GOOD = "1.9.9"

@@ -9,7 +9,7 @@ from chest_samples import write_dicom
 
 from lungsynth.cohort.listing import list_scans, open_reader
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Split
+from lungsynth.study.stages.cohort import Split
 
 SHAPE = (12, 20, 24)
 

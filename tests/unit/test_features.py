@@ -20,7 +20,7 @@ from lungsynth.score.registry import METRICS
 from lungsynth.score.samples import Sample
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.errors import DataError, TrainingError
-from lungsynth.study.stages import Features
+from lungsynth.study.stages.banks import Features
 from lungsynth.study.training import Training
 from lungsynth.train.checkpoints import RunPlan
 

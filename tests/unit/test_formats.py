@@ -14,7 +14,7 @@ from lungsynth.cohort.names import token
 from lungsynth.cohort.prepare import prepare_batch
 from lungsynth.sets.tables import read_csv, write_csv
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Split
+from lungsynth.study.stages.cohort import Split
 
 SHAPE = (12, 20, 24)
 

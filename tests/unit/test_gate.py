@@ -6,7 +6,7 @@ import pytest
 from compose_cases import disc
 
 from lungsynth.refine.gate import judge, lung_shift, summary
-from lungsynth.study.stages import Gate
+from lungsynth.study.stages.refine import Gate
 
 SIZE, MM, RADIUS_PX = 96, 2.0, 5
 CENTRE = (48.0, 48.0)

@@ -22,7 +22,7 @@ from lungsynth.cohort.prepare import prepare_batch
 from lungsynth.cohort.qc import qc_page
 from lungsynth.sets.tables import read_csv, write_csv
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Split
+from lungsynth.study.stages.cohort import Split
 
 ONE = Split(fit=1, tune=0, domain=0, test=0)
 PLANTED = {

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lungsynth.study.stages import Monitor
+from lungsynth.study.stages.generate import Monitor
 from lungsynth.train.monitor import LossMonitor, Slopes
 
 X = np.arange(500.0)

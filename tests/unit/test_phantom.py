@@ -16,7 +16,7 @@ from lungsynth.cohort.phantom.grid import Grid, coverage, ellipse, ellipsoid, ra
 from lungsynth.cohort.phantom.nodules import DIAMETERS_MM, TEXTURES, draw_wanted
 from lungsynth.cohort.phantom.tubes import add_thin, add_tube
 from lungsynth.cohort.phantom.vessels import prim, tree_radii
-from lungsynth.study.stages import Phantom
+from lungsynth.study.stages.cohort import Phantom
 
 SMALL = Phantom(size_px=128, slices=48, slice_mm=5.0, diameter_min_mm=8.0)
 

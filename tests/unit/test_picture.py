@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from lungsynth.ct import picture
-from lungsynth.segment import patch_sheet
+from lungsynth.segment.scoring import patch_sheet
 
 WINDOW = (-1000.0, 400.0)
 

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from lungsynth.compose.clearance import Scores
 from lungsynth.compose.plan import choose, make_plan
 from lungsynth.study.errors import DataError, StudyError
-from lungsynth.study.stages import Plan
+from lungsynth.study.stages.compose import Plan
 
 # Few distinct values, so that ties are the rule.
 SCORES = arrays(np.float32, st.tuples(st.integers(1, 7), st.integers(1, 9)), elements=st.integers(0, 4).map(float))

@@ -13,7 +13,7 @@ from lungsynth.cohort.listing import list_scans, open_reader
 from lungsynth.cohort.prepare import prepare_batch
 from lungsynth.release.formats.png16 import Png16
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Split
+from lungsynth.study.stages.cohort import Split
 
 
 def levels(shape=(96, 128), top=256, seed=0):

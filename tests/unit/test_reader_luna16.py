@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lungsynth.cohort.listing import list_scans, open_reader
 from lungsynth.ct import volume as volumes
 from lungsynth.study.errors import DataError, StudyError
-from lungsynth.study.stages import Split
+from lungsynth.study.stages.cohort import Split
 
 SHAPE = (14, 40, 36)
 SPACING = (2.0, 0.9, 0.7)

@@ -14,7 +14,7 @@ from lungsynth.cohort.masks import split_sides
 from lungsynth.cohort.prepare import prepare_batch, upright
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Split
+from lungsynth.study.stages.cohort import Split
 
 SHAPE = (14, 24, 26)
 SPACING = (2.0, 0.8, 0.8)

@@ -11,7 +11,7 @@ from lungsynth.cohort.listing import list_scans, open_reader
 from lungsynth.cohort.patches.reader import COLUMNS
 from lungsynth.cohort.shapes import texture_of_rating
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Split
+from lungsynth.study.stages.cohort import Split
 
 DATA = os.environ.get("LUNGSYNTH_DATA", "")
 

@@ -17,7 +17,7 @@ from lungsynth.cohort.luna16.annotations import read_excluded
 from lungsynth.cohort.prepare import prepare_batch, upright
 from lungsynth.ct.volume import axes_of, turned
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Cohort, Split
+from lungsynth.study.stages.cohort import Cohort, Split
 from lungsynth.workflow.digest import code_files
 
 DATA = Path(os.environ.get("LUNGSYNTH_DATA", "none"))

@@ -15,7 +15,8 @@ from lungsynth.refine.pool import ImagePool
 from lungsynth.refine.protect import near_lesions, weighted_l1
 from lungsynth.refine.samples import Domain, crop_source
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import CycleGanSettings, Image
+from lungsynth.study.stages.cohort import Image
+from lungsynth.study.stages.refine import CycleGanSettings
 from lungsynth.study.training import Training
 from lungsynth.train.checkpoints import RunPlan
 from lungsynth.train.data import Shape

@@ -30,7 +30,7 @@ from lungsynth.release.manifest import (
 from lungsynth.release.registry import EXPORTERS
 from lungsynth.sets.tables import concatenate
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Release
+from lungsynth.study.stages.score import Release
 
 ABOUT = About("test", "0.1.0", "CC BY 4.0", mm_per_px=2.0, slice_mm=2.5, window_hu=(-1000, 400))
 SOURCES = {1: "scan:4", 2: "w_capsule:1:17"}

@@ -10,7 +10,6 @@ from lungsynth.study.errors import StudyError
 from lungsynth.study.runs import Run, by_name, runs_of
 from lungsynth.study.training import Training
 from lungsynth.workflow.layout import OLD, refuse_old_results
-from lungsynth.workflow.moved import MOVED
 from lungsynth.workflow.settings import load
 
 CONFIG = yaml.safe_load((Path(__file__).resolve().parents[2] / "config.yaml").read_text(encoding="utf-8"))
@@ -49,20 +48,6 @@ def test_equal_runs_of_one_name_are_one_and_unequal_ones_are_refused():
     with pytest.raises(StudyError, match=r"generate/nodules/dcgan-1: .* differ in settings\.z \(40 and 50\), training"):
         by_name([one, other])
     assert len(by_name([one, other.model_copy(update={"label": "wide"})])) == 2
-
-
-@pytest.mark.parametrize("old", MOVED)
-def test_a_key_of_an_older_study_is_told_its_new_place(old):
-    with pytest.raises(StudyError) as caught:
-        load(with_value(old, 1))
-    assert str(caught.value) == f"{old}: is {MOVED[old]} now"
-
-
-@pytest.mark.parametrize("new", sorted({part for new in MOVED.values() for part in new.split(" and ")}))
-def test_the_new_place_of_a_key_exists(new):
-    block = load(CONFIG)
-    for name in new.split("."):
-        block = getattr(block, name)
 
 
 def test_protection_by_a_single_word_is_told_its_new_place():

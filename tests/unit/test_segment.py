@@ -23,7 +23,7 @@ from lungsynth.segment.training.batches import batches
 from lungsynth.segment.training.losses import dice_and_cross_entropy, dice_loss
 from lungsynth.study.errors import DataError
 from lungsynth.study.seeds import rng
-from lungsynth.study.stages import ChosenDetector, Network
+from lungsynth.study.stages.segment import ChosenDetector, Network
 from lungsynth.study.training import Training
 from lungsynth.train.checkpoints import RunPlan
 from lungsynth.train.loop import run_checkpoint

@@ -10,7 +10,7 @@ from lungsynth.features.similarity import copies_of, cosine_to_nearest, nearest_
 from lungsynth.generate.selection import select
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.errors import TrainingError
-from lungsynth.study.stages import Selection
+from lungsynth.study.stages.generate import Selection
 
 WINDOW = (-1000, 400)
 PX = 32

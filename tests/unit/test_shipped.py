@@ -11,7 +11,7 @@ from lungsynth.ct.files import sha256
 from lungsynth.segment.apply import load as load_detector
 from lungsynth.segment.apply import make_kind
 from lungsynth.study.errors import DataError, StudyError
-from lungsynth.study.stages import ChosenDetector, Network, Segment
+from lungsynth.study.stages.segment import ChosenDetector, Network, Segment
 from lungsynth.study.training import Training
 from lungsynth.train import weights
 from lungsynth.train.checkpoints import RunPlan

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from lungsynth.study.errors import TrainingError
-from lungsynth.study.stages import Monitor
+from lungsynth.study.stages.generate import Monitor
 from lungsynth.study.training import Training
 from lungsynth.train.checkpoints import RunPlan, hand_on, read_verdict
 from lungsynth.train.data import Shape, Source, need

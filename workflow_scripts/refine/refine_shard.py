@@ -3,7 +3,7 @@
 from lungsynth.refine.apply import refine_images
 from lungsynth.refine.network import CycleGan
 from lungsynth.sets import shard
-from lungsynth.study.stages import CycleGanSettings
+from lungsynth.study.stages.refine import CycleGanSettings
 from lungsynth.train.loop import load, pick_device
 from lungsynth.workflow.step import step
 

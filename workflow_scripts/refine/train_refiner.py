@@ -4,7 +4,7 @@ from lungsynth.refine.network import CycleGan
 from lungsynth.refine.samples import Domain, crop_source
 from lungsynth.sets import bank, shard
 from lungsynth.study.seeds import rng
-from lungsynth.study.stages import CycleGanSettings
+from lungsynth.study.stages.refine import CycleGanSettings
 from lungsynth.workflow.step import step
 from lungsynth.workflow.training import run_training
 

@@ -2,7 +2,7 @@
 
 from lungsynth.segment.apply import make_kind
 from lungsynth.segment.training import windows
-from lungsynth.study.stages import ChosenDetector
+from lungsynth.study.stages.segment import ChosenDetector
 from lungsynth.workflow.step import step
 from lungsynth.workflow.training import run_training
 

@@ -3,7 +3,7 @@
 from pydantic import Field, field_validator
 
 from lungsynth.study.base import Settings as Base
-from lungsynth.study.stages import Role
+from lungsynth.study.stages.cohort import Role
 
 
 class Settings(Base):

@@ -24,7 +24,7 @@ from lungsynth.cohort.phantom.parenchyma import make_parenchyma
 from lungsynth.cohort.phantom.scanner import scan
 from lungsynth.cohort.phantom.vessels import make_vessels
 from lungsynth.study.seeds import rng
-from lungsynth.study.stages import Phantom
+from lungsynth.study.stages.cohort import Phantom
 
 VERSION = 2
 """Goes up with every change that changes a patient."""

@@ -8,7 +8,7 @@ from scipy import ndimage
 from lungsynth.cohort.phantom.grid import Grid
 from lungsynth.cohort.phantom.vessels import Tree
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages import Phantom
+from lungsynth.study.stages.cohort import Phantom
 
 DIAMETERS_MM = (
     4.01, 4.36, 4.57, 4.84, 5.05, 5.24, 5.51, 5.75, 6.00, 6.28, 6.61,

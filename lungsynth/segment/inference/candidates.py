@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from lungsynth.ct.shape import ball_diameter_mm, ball_mm3, compactness
 from lungsynth.ct.volume import Volume
-from lungsynth.study.stages import OperatingPointSettings
+from lungsynth.study.stages.segment import OperatingPointSettings
 
 COLUMNS = ["scan", "label", "x_mm", "y_mm", "z_mm", "probability", "diameter_mm", "volume_mm3", "slices"]
 EVERY_NEIGHBOUR = np.ones((3, 3, 3), bool)

@@ -15,7 +15,7 @@ from lungsynth.segment.inference import candidates
 from lungsynth.sets.boxes import HITS
 from lungsynth.sets.scans import Prepared
 from lungsynth.sets.tables import read_csv, write_csv
-from lungsynth.study.stages import OperatingPointSettings
+from lungsynth.study.stages.segment import OperatingPointSettings
 
 PROBABILITY, TABLE = ".nii.gz", ".csv"
 

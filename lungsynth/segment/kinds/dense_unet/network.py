@@ -14,7 +14,7 @@ from lungsynth.segment.kinds.dense_unet.settings import Architecture, Settings
 from lungsynth.segment.registry import DETECTORS
 from lungsynth.segment.training.losses import dice_and_cross_entropy
 from lungsynth.segment.voxels import SliceDetector
-from lungsynth.study.stages import Network
+from lungsynth.study.stages.segment import Network
 from lungsynth.train.data import Shape
 from lungsynth.train.trainable import Update
 

@@ -1,0 +1,93 @@
+"""Stage 1: generators, what is drawn, what is kept, and the monitor of their losses."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from lungsynth.study.base import Settings, WithKinds
+from lungsynth.study.training import Training
+
+
+class Sampling(Settings):
+    """What is drawn from a trained generator."""
+
+    count: int = Field(400, ge=1, description="images drawn before selection")
+
+
+class Selection(Settings):
+    """Which drawn images are kept: of use, close to real ones, no copies (C3)."""
+
+    keep: int = Field(100, ge=1, description="images kept at most")
+    metric: Literal["cosine"] = Field("cosine", description="likeness to the nearest real image's features")
+    min_distance_quantile: float = Field(0.01, ge=0, lt=1, description="of real-to-real distances; nearer is a copy")
+    match_sizes: bool = Field(True, description="keep the real proportion of sizes: diameters, or lung areas")
+    size_quantiles: tuple[float, float] = Field((0.01, 0.99), description="sizes allowed, as quantiles of real ones")
+
+    @model_validator(mode="after")
+    def _quantiles_rise(self):
+        low, high = self.size_quantiles
+        if not 0 <= low < high <= 1:
+            raise ValueError(f"size_quantiles must rise from 0 to 1, got {[low, high]}")
+        return self
+
+
+class Generated(WithKinds):
+    """One of the two layers of stage 1: its generator, how it is trained, what is drawn and kept."""
+
+    kind: str = Field("w_capsule", description="of generator; its settings stand under its name")
+    init_from: str | None = Field(None, description="models/ folder, run, or file of weights to start from; null: none")
+    training: Training = Training()
+    sampling: Sampling = Sampling()
+    selection: Selection = Selection()
+
+
+class Generate(Settings):
+    """The two layers of stage 1."""
+
+    nodules: Generated = Generated(
+        kind="w_capsule",
+        w_capsule={
+            "learning_rate": 5e-4,
+            "smooth_doubling": True,
+            "generator_channels": 96,
+            "generator_least": 16,
+            "critic_channels": 16,
+            "critic_most": 64,
+        },
+        training=Training(steps=700, batch=32, ema=0.98),
+        sampling=Sampling(count=600),
+        selection=Selection(keep=200),
+    )
+    normals: Generated = Generated(
+        kind="dcgan",
+        dcgan={
+            "z": 40,
+            "learning_rate": 7e-4,
+            "critic_learning_rate": 2e-4,
+            "generator_channels": 96,
+            "generator_least": 8,
+            "critic_channels": 8,
+            "prior_code": 24,
+            "reconstruct": 30.0,
+            "start_from_mean": False,
+        },
+        training=Training(steps=800, batch=16, ema=0.99),
+        sampling=Sampling(count=400),
+        selection=Selection(keep=60, size_quantiles=(0.1, 0.9)),
+    )
+
+
+class Monitor(Settings):
+    """The loss monitor (FACTS 5.5): slopes of the losses over a growing window tell when to stop."""
+
+    mode: Literal["auto", "none", "report", "stop"] = Field(
+        "auto", description="auto: stop for BCE, report for the rest"
+    )
+    check: int = Field(10, ge=1, description="points between two looks")
+    start: int = Field(50, ge=5, description="first look")
+    hump: float = Field(1.5, gt=0, description="rise of the generator's loss that counts as a hump")
+    settle: float = Field(0.02, gt=0, description="slope under which the fall after a hump has ended")
+    min_window: int = Field(50, ge=5, description="points a slope needs")
+    eps_g: float = Field(0.0025, gt=0, description="largest stable slope of the generator's loss, a point")
+    eps_d: float = Field(0.0003, gt=0, description="largest stable slope of the discriminator's loss, a point")
+    fail: float = Field(0.03, gt=0, description="slope of the last 50 points that means divergence after a stop")

@@ -1,0 +1,99 @@
+"""Nodule detection and segmentation, cut by step."""
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from lungsynth.study.base import Settings, WithKinds
+from lungsynth.study.training import Training
+
+
+class Network(Settings):
+    """What a detector is given to see. It belongs to the trained weights, as the kind's architecture does."""
+
+    slices: Literal[1, 3, 5] = Field(3, description="neighbouring slices that it sees; the middle one is judged")
+    spacing_mm: float = Field(1.4, gt=0, description="pixel size that it works on; slices are resampled to it")
+    native_mm: tuple[float, float] | None = Field(
+        None, description="pixel sizes from the first to the second are left as they are; null: none"
+    )
+
+
+class Windows(Settings):
+    """The contexts that a detector learns from, cut once from the fit scans. It draws its windows from them."""
+
+    context_px: int = Field(64, ge=32, description="side of a context; training windows lie anywhere in it")
+    per_volume: int = Field(80, ge=1, description="contexts with a nodule from a whole scan at most; as many without")
+    per_slice: int = Field(40, ge=1, description="the same of a single slice")
+    per_patch: int = Field(4, ge=1, description="the same of a nodule patch")
+    pasted: int = Field(18, ge=0, description="nodules of fit scans laid once more into each fit scan, in other places")
+
+    def per(self, kind: str) -> int:
+        """Contexts with a nodule from one scan of a kind: volume, slice or patch."""
+        return getattr(self, f"per_{kind}")
+
+
+class Inference(Settings):
+    """How a trained detector is used."""
+
+    views: Literal[1, 8] = Field(
+        1, description="ways in which a slice is turned and mirrored; the mean is taken, in as many times the time"
+    )
+
+
+class OperatingPointSettings(Settings):
+    """Which candidates there are, and which of them are shown."""
+
+    threshold: float | None = Field(
+        None, gt=0, lt=1, description="of the probability; null: chosen on tune patients, or init_from's"
+    )
+    max_false_positives: float = Field(3, gt=0, description="a tune scan bears so many candidates shown that are none")
+    min_diameter_mm: float = Field(3, ge=0, description="of the ball of a candidate's volume; smaller ones are none")
+    lung_margin_mm: float = Field(3, ge=0, description="candidates lie in the lungs, grown by this")
+    candidate_score: Literal["max", "mean", "shape"] = Field(
+        "shape", description="what ranks candidates: largest or mean probability, or odds x compactness x sqrt(volume)"
+    )
+
+
+class Patches(Settings):
+    """How a detector is judged on nodule patches: the Dice of others' patches, and a released one's operating point."""
+
+    window_px: int = Field(48, ge=16, description="side of the windows that are drawn anywhere in the patches")
+    keep_nodules: float = Field(
+        0.9, gt=0, le=1, description="share of the tune patches' nodules that reach a released detector's score"
+    )
+
+
+class ChosenDetector(Settings):
+    """A detector as a job makes it: all that its weights are good for."""
+
+    kind: str = Field(description="a folder of lungsynth/segment/kinds")
+    settings: dict[str, Any] = Field(default_factory=dict, description="the kind's own")
+    network: Network = Network()
+
+
+class Segment(WithKinds):
+    """Nodule segmentation."""
+
+    kind: str = Field("dense_unet", description="of detector; its settings stand under its name")
+    init_from: str | None = Field(
+        None, description="a folder of models/ whose detector and operating point are taken over; null: train anew"
+    )
+    network: Network = Network()
+    windows: Windows = Windows()
+    training: Training = Training(steps=3000, checkpoints=3, batch=16, threads=2, ema=0.98)
+    inference: Inference = Inference()
+    operating_point: OperatingPointSettings = OperatingPointSettings()
+    patches: Patches = Patches()
+
+    @property
+    def detector(self) -> ChosenDetector:
+        """What is trained, and then used."""
+        return ChosenDetector(kind=self.kind, settings=self.block(), network=self.network)
+
+    @model_validator(mode="after")
+    def _there_is_a_network(self):
+        if not self.training.steps and self.init_from is None:
+            raise ValueError("training.steps: 0 trains nothing; name the network in init_from, or take more steps")
+        if self.training.checkpoints < 2:
+            raise ValueError("training.checkpoints must be 2 at least: hard negatives are mined after the first")
+        return self
