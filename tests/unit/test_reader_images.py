@@ -11,6 +11,7 @@ from pydicom.data import get_testdata_file
 
 from lungsynth.cohort.listing import list_scans, open_reader
 from lungsynth.cohort.prepare import prepare_batch
+from lungsynth.release.exporter import About
 from lungsynth.release.formats.png16 import Png16
 from lungsynth.study.errors import DataError
 from lungsynth.study.stages.cohort import Split
@@ -64,7 +65,8 @@ def test_twelve_bits_in_a_file_of_sixteen_are_stretched_when_named(tmp_path):
 def test_released_pictures_come_back_as_their_hu(tmp_path):
     hu = np.random.default_rng(1).integers(-1024, 3000, (64, 64)).astype(np.int16)
     (tmp_path / "p" / "a").mkdir(parents=True)
-    Png16().write_image(tmp_path / "p" / "a" / "x.png", hu, (2.5, 2, 2))
+    about = About("test", "0.1.0", "CC0", mm_per_px=2.0, slice_mm=2.5, window_hu=(-1000, 400))
+    Png16(about).write_image(tmp_path / "p" / "a" / "x.png", hu)
     assert np.array_equal(only_scan(tmp_path / "p", grey_hu=[-1024, 64511]).volume.hu[0], hu)
 
 

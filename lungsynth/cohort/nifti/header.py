@@ -22,6 +22,8 @@ LARGEST_COSINE = 0.01
 """Of two axes: half a degree off the right angle."""
 LARGEST_SHIFT_MM = 1.0
 """By which sform and qform may differ: less than a voxel."""
+HALF_TURN = 3 * float(np.finfo(np.float32).eps)
+"""A quaternion whose first number squared is below this has none: the file holds the other three in single precision."""
 UNITS_MM = {1: 1000.0, 3: 0.001}
 """The codes of metres and micrometres."""
 NUMBERS = {
@@ -193,8 +195,11 @@ def _qform(raw: bytes, order: str, scale: float, path: Path) -> Place:
     numbers = np.array(struct.unpack_from(order + "6f", raw, 256))
     if not np.isfinite(numbers).all():
         raise DataError(f"{path}: the qform holds values that are no numbers")
-    b, c, d = numbers[:3] / max(1.0, float(np.linalg.norm(numbers[:3])))
-    a = math.sqrt(max(0.0, 1 - b * b - c * c - d * d))
+    length = float(np.linalg.norm(numbers[:3]))
+    # Half a turn: what single precision leaves of a zero would have a root of a thousandth, and tilt the scan by it.
+    half_turn = 1 - length**2 < HALF_TURN
+    b, c, d = numbers[:3] / (length if half_turn else 1)
+    a = 0.0 if half_turn else math.sqrt(1 - length**2)
     turn = np.array(
         [
             [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
