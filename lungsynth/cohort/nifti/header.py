@@ -23,7 +23,7 @@ LARGEST_COSINE = 0.01
 LARGEST_SHIFT_MM = 1.0
 """By which sform and qform may differ: less than a voxel."""
 HALF_TURN = 3 * float(np.finfo(np.float32).eps)
-"""A quaternion whose first number squared is below this has none: the file holds the other three in single precision."""
+"""First number of a quaternion, squared, that is as good as 0: the file holds the other three in single precision."""
 UNITS_MM = {1: 1000.0, 3: 0.001}
 """The codes of metres and micrometres."""
 NUMBERS = {
