@@ -21,7 +21,7 @@ from lungsynth.study.stages.cohort import Phantom
 SMALL = Phantom(size_px=128, slices=48, slice_mm=5.0, diameter_min_mm=8.0)
 
 PINNED_VERSION = 2
-PINNED_CODE = "7b6fe001359e1c86"
+PINNED_CODE = "cd412aa15f58393d"
 """Digest of the generator's code, docstrings left out: see `code_digest`."""
 
 
