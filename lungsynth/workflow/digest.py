@@ -86,7 +86,7 @@ def _package(path: Path) -> str:
 def _members() -> dict[str, list]:
     """Name -> [digest, names that it uses] of every function of that name in `study` that computes of settings."""
     found: dict[str, list] = {}
-    for path in sorted((ROOT / "lungsynth" / "study").glob("*.py")):
+    for path in sorted((ROOT / "lungsynth" / "study").rglob("*.py")):
         if path.name not in NO_SETTINGS:
             for name, member in _remembered(path.read_bytes(), _package(path))[4]:
                 found.setdefault(name, []).append(member)
@@ -144,7 +144,7 @@ def _read(content: bytes, package: str) -> list:
     _strip_docstrings(tree)
     meaning = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
     templates = [text for text in texts if any(suffix in text for suffix in TEMPLATES)]
-    members = _members_of(tree) if package == "lungsynth.study" else []
+    members = _members_of(tree) if f"{package}.".startswith("lungsynth.study.") else []
     return [meaning, names, templates, _used(tree), members]
 
 

@@ -153,7 +153,7 @@ def test_inception_scores_every_set_where_its_weights_are_given(finished, tmp_pa
     given = {"path": "inception.safetensors", "sha256": hashlib.sha256(weights).hexdigest()}
     target = finished / "results/test/score/inception.json"
     overlay = tmp_path / "study.yaml"
-    overlay.write_text(yaml.safe_dump({"features": {"inception": given}}))
+    overlay.write_text(yaml.safe_dump({"score": {"inception": given}}))
     try:
         arguments = ["--cores", "1", *TEST_STUDY, str(overlay), "--", str(target.relative_to(finished))]
         snakemake(finished, *arguments)
