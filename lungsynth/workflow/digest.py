@@ -21,7 +21,7 @@ COUNTED = ("lungsynth.workflow.training", "lungsynth.study.seeds")
 # The view carries values and not what the models compute of them, such as a pixel's size: that counts where its name is
 # used (`_computed`). These modules compute nothing of settings.
 NO_SETTINGS = ("__init__.py", "base.py", "errors.py", "registry.py", "seeds.py")
-FORMAT = b"2"
+FORMAT = b"3"
 MEMORY = Path(".snakemake", "lungsynth-code.json")
 TEMPLATES = {".html", ".j2", ".css", ".js", ".md"}
 
@@ -145,13 +145,17 @@ def _read(content: bytes, package: str) -> list:
     meaning = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
     templates = [text for text in texts if any(suffix in text for suffix in TEMPLATES)]
     members = _members_of(tree) if f"{package}.".startswith("lungsynth.study.") else []
-    return [meaning, names, templates, _used(tree), members]
+    return [meaning, names, templates, _used(tree, own=False), members]
 
 
-def _used(tree: ast.AST) -> list[str]:
-    """All names and attributes in a tree, those imported too."""
+def _used(tree: ast.AST, own: bool) -> list[str]:
+    """Attributes and imported names in a tree; `own`: plain names too, by which a module uses what it holds itself.
+
+    Elsewhere a plain name that was not imported is a variable, and only called like what settings compute.
+    """
     names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    if own:
+        names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     return sorted(names | {node.name for node in ast.walk(tree) if isinstance(node, ast.alias)})
 
 
@@ -169,7 +173,7 @@ def _members_of(tree: ast.Module) -> list:
             names = [target.id for target in targets if isinstance(target, ast.Name)]
         else:
             names = []
-        member = [hashlib.sha256(ast.dump(node).encode()).hexdigest(), _used(node)]
+        member = [hashlib.sha256(ast.dump(node).encode()).hexdigest(), _used(node, own=True)]
         found.extend([name, member] for name in names)
     return found
 

@@ -3,7 +3,8 @@
 import copy
 import json
 from importlib import import_module
-from typing import Any, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
@@ -66,10 +67,13 @@ def view(study: Study, *paths: str, run: Run | None = None) -> str:
 def typed(path: str, value: Any) -> Any:
     """A view's value at `path` as the model it came from."""
     model = Run if path == "run" else _model_at(path)
-    return value if model is None else model.model_validate(value)
+    return value if model is None or value is None else model.model_validate(value)
 
 
 def _as_model(annotation: Any) -> type[BaseModel] | None:
+    """The model that a field holds, also where it may be null."""
+    if isinstance(annotation, UnionType):
+        annotation = next((kind for kind in get_args(annotation) if kind is not NoneType), None)
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 

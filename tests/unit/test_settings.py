@@ -240,3 +240,9 @@ def test_typed_values_are_those_of_the_model():
     assert settings.typed("cohort", view["cohort"]).split == study.cohort.split
     assert settings.typed("segment.alpha", view["segment.alpha"]) == {"width": 4, "path": "somewhere"}
     assert settings.typed("study", view["study"]) == "tiny"
+
+
+def test_a_block_that_may_be_null_is_a_model_where_it_is_given():
+    given = {"path": "weights.pt", "sha256": "0" * 64}
+    assert settings.typed("score.inception", given).sha256 == "0" * 64
+    assert settings.typed("score.inception", None) is None
