@@ -15,7 +15,7 @@ from lungsynth.study.registry import Registry
 from lungsynth.study.runs import Run, drawn_by, generator, runs_of
 from lungsynth.study.study import Study
 from lungsynth.workflow.moved import refuse_moved
-from lungsynth.workflow.shipped import file_to_start_from, taken_over
+from lungsynth.workflow.shipped import check_grid, file_to_start_from, taken_over
 from lungsynth.workflow.sources import under_data
 
 # Dotted key of a block with kinds -> the room whose registry names them.
@@ -175,7 +175,9 @@ def _check_weights(study: Study) -> None:
 
 
 def _check_starts(study: Study) -> None:
-    """What `init_from` names is there, and no run starts from itself."""
+    """What `init_from` names is there and fits, and no run starts from itself."""
+    for target in ("nodules", "normals"):
+        check_grid(study, target)
     runs = runs_of(study)
     unused = [run for target in ("nodules", "normals") for run in drawn_by(study, target) if not run.training.steps]
     for run in (*runs.values(), *unused):
