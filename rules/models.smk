@@ -38,6 +38,42 @@ rule release_segmenter:
         f"{SCRIPTS}/segment/release_segmenter.py"
 
 
+rule draw:
+    input:
+        files.drawn(),
+
+
+rule draw_pretrained:
+    input:
+        weights=lambda wildcards: os.path.relpath(
+            models.weights_path(wildcards.network)
+        ),
+        recipe=lambda wildcards: os.path.relpath(models.recipe_path(wildcards.network)),
+    output:
+        folder=directory(f"{R}/draw/{{network}}"),
+    log:
+        f"{LOGS}/draw_pretrained-{{network}}.log",
+    benchmark:
+        f"{LOGS}/draw_pretrained-{{network}}.tsv"
+    conda:
+        TORCH
+    resources:
+        **NETWORK,
+    params:
+        settings=settings("device", "draw", "release.slice_mm"),
+        code=lambda wildcards: code(
+            "generate/draw_pretrained.py",
+            *(
+                f"lungsynth.generate.kinds.{kind}.network"
+                for kind in models.kinds_of(wildcards.network)
+            ),
+        ),
+    message:
+        "images from models/{wildcards.network}"
+    script:
+        f"{SCRIPTS}/generate/draw_pretrained.py"
+
+
 rule release_generators:
     input:
         expand(

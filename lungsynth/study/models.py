@@ -42,3 +42,8 @@ def recipe_of(name: str, key: str = "init_from") -> dict[str, Any]:
         return json.loads((MODELS / name / RECIPE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise StudyError(f"{key}: models/{name}/{RECIPE} cannot be read ({error})") from None
+
+
+def kinds_of(name: str) -> list[str]:
+    """The kinds of generator in a shipped folder."""
+    return sorted({block["kind"] for block in recipe_of(name, "draw.network").get("generate", {}).values()})

@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from lungsynth.sets.catalogue import TARGETS
 from lungsynth.study import models
 from lungsynth.study.errors import StudyError
 from lungsynth.study.stages.banks import Banks
 from lungsynth.study.stages.cohort import Image
 from lungsynth.study.study import Study
-
-TARGETS = ("nodules", "normals")
 
 
 def taken_over(config: dict[str, Any]) -> dict[str, Any]:

@@ -128,6 +128,13 @@ class Generate(Settings):
     )
 
 
+class Draw(Settings):
+    """The target `draw`: a folder of images from a generator that ships, without any scan or training."""
+
+    network: str | None = Field(None, description="folder of models/ with a generator; null: none is drawn from")
+    count: int = Field(100, ge=1, le=100_000, description="images")
+
+
 class Monitor(Settings):
     """The loss monitor (FACTS 5.5): slopes of the losses over a growing window tell when to stop."""
 
