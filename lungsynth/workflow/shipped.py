@@ -21,15 +21,19 @@ def recipe_path(name: str) -> str:
     return str(MODELS / name / RECIPE)
 
 
+def _names() -> list[str]:
+    """The shipped networks: folders of models/ with a recipe."""
+    return sorted(path.parent.name for path in MODELS.glob(f"*/{RECIPE}"))
+
+
 def recipe_of(name: str) -> dict[str, Any]:
     """What stands in the recipe of a shipped network.
 
     Raises:
         StudyError: there is no such network, or its recipe cannot be read.
     """
-    names = sorted(path.parent.name for path in MODELS.glob(f"*/{RECIPE}"))
-    if name not in names:
-        hint = nearest(name, names, "there are")
+    if name not in _names():
+        hint = nearest(name, _names(), "there are")
         raise StudyError(f"segment.init_from: got {name!r}; models/ has no such folder{hint}")
     try:
         return json.loads((MODELS / name / RECIPE).read_text(encoding="utf-8"))
@@ -69,8 +73,7 @@ def file_to_start_from(name: str) -> str:
         return weights_of(name)
     if Path(name).suffix in (".pt", ".safetensors") and Path(name).is_file():
         return str(Path(name).resolve())
-    shipped = sorted(path.parent.name for path in MODELS.glob(f"*/{RECIPE}"))
     raise StudyError(
         f"init_from: got {name!r}; that is no run of this study, no folder of models/ (there are: "
-        f"{', '.join(shipped)}) and no file of weights"
+        f"{', '.join(_names())}) and no file of weights"
     )
