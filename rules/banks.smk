@@ -11,7 +11,7 @@ rule cut_banks:
     input:
         cohort=f"{R}/cohort/cohort.csv",
         folders=SCAN_FOLDERS,
-        masks=MASK_FOLDERS,
+        masks=MASK_FOLDERS if study.banks.cut_from == "segmentation" else [],
     output:
         images=[f"{R}/{entry.file}" for entry in BANKS],
         tables=tables(*(f"{R}/{entry.file}" for entry in BANKS)),

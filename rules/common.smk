@@ -87,9 +87,10 @@ def released(file):
     return [os.path.relpath(file(name))] if name else []
 
 
-def generator_code(script, run):
-    """Digest of a script and of the generator that a run names."""
-    return code(script, f"lungsynth.generate.kinds.{run.kind}.network")
+def generator_code(script, *drawn_by):
+    """Digest of a script and of the generators that runs name."""
+    kinds = [run.kind for run in drawn_by if run.kind != runs.DETAIL]
+    return code(script, *(f"lungsynth.generate.kinds.{kind}.network" for kind in kinds))
 
 
 def format_code(script):

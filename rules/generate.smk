@@ -1,7 +1,12 @@
 # Stage 1: two generators under one loop, what they draw, and which of it is kept.
-CHOSEN = {target: runs.generator(study, target) for target in TARGETS}
+DRAWN_BY = {target: runs.drawn_by(study, target) for target in TARGETS}
 GENERATED = [
-    *(file for run in CHOSEN.values() for file in files.states_of(run)),
+    *(
+        file
+        for drawn_by in DRAWN_BY.values()
+        for run in drawn_by
+        for file in files.states_of(run)
+    ),
     *expand(
         [
             f"{R}/generate/{{target}}/{name}"
@@ -50,7 +55,9 @@ rule train_generator:
 
 rule draw_samples:
     input:
-        state=lambda wildcards: files.last_state(CHOSEN[wildcards.target]),
+        states=lambda wildcards: [
+            files.end_of(run) for run in DRAWN_BY[wildcards.target]
+        ],
     output:
         images=f"{R}/generate/{{target}}/generated.npz",
         table=f"{R}/generate/{{target}}/generated.csv",
@@ -68,10 +75,10 @@ rule draw_samples:
             "device",
             f"generate.{wildcards.target}.sampling",
             "image",
-            run=CHOSEN[wildcards.target],
+            runs=DRAWN_BY[wildcards.target],
         ),
         code=lambda wildcards: generator_code(
-            "generate/draw_samples.py", CHOSEN[wildcards.target]
+            "generate/draw_samples.py", *DRAWN_BY[wildcards.target]
         ),
     message:
         "images from the generator of {wildcards.target}"

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
+from lungsynth.nets.pixel_norm import Head, PixelNormLevel
+
 SLOPE = 0.2
 MOST_MEAN = 0.98
 """A mean pixel is kept off the ends of tanh, where nothing would be learnt."""
@@ -76,6 +78,7 @@ class ImageGenerator(nn.Module):
         smooth: see `Doubling`; up to four times the work, but no salt and pepper in the first hundreds of steps.
         noise: pixel noise on the two largest grids.
         prior: turns z into the vector that fills the smallest grid, one number shorter; None: z itself.
+        pixel_norm: levels of `PixelNormLevel` in place of `Doubling`; `smooth` and `noise` say nothing then.
     """
 
     def __init__(
@@ -90,15 +93,21 @@ class ImageGenerator(nn.Module):
         smooth: bool = False,
         noise: bool = False,
         prior: nn.Module | None = None,
+        pixel_norm: bool = False,
     ):
         super().__init__()
         self.z, self.start_px, self.prior = z, start_px, prior
-        wide = [*widths(first, least, doublings), channels]
-        self.fill = nn.Linear(z if prior is None else z - 1, wide[0] * start_px**2, bias=False)
-        self.levels = nn.ModuleList(
-            Doubling(wide[k], wide[k + 1], start_px << k, smooth, noise and k >= doublings - 2, bias=k + 1 == doublings)
-            for k in range(doublings)
-        )
+        self.fill = nn.Linear(z if prior is None else z - 1, first * start_px**2, bias=pixel_norm)
+        if pixel_norm:
+            wide = widths(first, least, doublings + 1)
+            grown = [PixelNormLevel(wide[k], wide[k + 1]) for k in range(doublings)]
+            self.levels = nn.ModuleList([*grown, Head(wide[-1], channels)])
+        else:
+            wide, last = [*widths(first, least, doublings), channels], doublings - 1
+            self.levels = nn.ModuleList(
+                Doubling(wide[k], wide[k + 1], start_px << k, smooth, noise and k >= last - 1, bias=k == last)
+                for k in range(doublings)
+            )
         size = start_px << doublings
         self.register_buffer("mean", torch.zeros(channels, size, size) if mean is None else mean.float())
         self.to(memory_format=torch.channels_last)

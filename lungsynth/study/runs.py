@@ -6,6 +6,7 @@ from pydantic import Field
 
 from lungsynth.study.base import Settings, paths
 from lungsynth.study.errors import StudyError
+from lungsynth.study.stages.generate import DetailSettings
 from lungsynth.study.stages.refine import CycleGanSettings
 from lungsynth.study.training import Training
 
@@ -25,6 +26,7 @@ class Run(Settings):
     seed: int = Field(ge=0, description="its random numbers descend from it")
     kind: str = Field(description="architecture, a folder of the stage's kinds")
     settings: dict[str, Any] = Field(default_factory=dict, description="the kind's own")
+    factor: int = Field(1, ge=1, description="its images are means over so many pixels along each side")
     training: Training = Training()
     init_from: str | None = Field(None, description="a folder of models/, another run, or a file of weights")
 
@@ -75,8 +77,8 @@ def runs_of(study: Any) -> dict[str, Run]:
     Raises:
         StudyError: two runs of one name differ; `init_from` names neither a run, nor a shipped network, nor a file.
     """
-    own = [segmenter(study)] if study.segment.training.steps else []
-    return by_name([*own, generator(study, "nodules"), generator(study, "normals"), refiner(study)])
+    chosen = [segmenter(study), *drawn_by(study, "nodules"), *drawn_by(study, "normals"), refiner(study)]
+    return by_name([run for run in chosen if run.training.steps])
 
 
 def segmenter(study: Any) -> Run:
@@ -85,9 +87,38 @@ def segmenter(study: Any) -> Run:
     return run.model_copy(update={"settings": study.segment.detector.model_dump(mode="json", exclude={"kind"})})
 
 
+DETAIL = "detail"
+"""Kind and label of the detail network's run."""
+
+
+def drawn_by(study: Any, target: str) -> list[Run]:
+    """The runs behind the images of a target: its generator's, and its detail network's where it has one."""
+    detail = _detail(study, target)
+    return [generator(study, target), *([detail] if detail else [])]
+
+
 def generator(study: Any, target: str) -> Run:
     """The run whose generator the chain samples for a target: nodules, or normals."""
-    return _of_block("generate", target, getattr(study.generate, target), study.seed)
+    block = getattr(study.generate, target)
+    run = _of_block("generate", target, block, study.seed)
+    return run.model_copy(update={"factor": block.detail.factor}) if hasattr(block, "detail") else run
+
+
+def _detail(study: Any, target: str) -> Run | None:
+    """The run of a target's detail network, where there is a second scale."""
+    block = getattr(getattr(study.generate, target), "detail", None)
+    if block is None or block.factor == 1:
+        return None
+    return Run(
+        stage="generate",
+        target=target,
+        label=DETAIL,
+        seed=study.seed,
+        kind=DETAIL,
+        settings=block.model_dump(mode="json", include=set(DetailSettings.model_fields)) | {"factor": block.factor},
+        training=block.training,
+        init_from=block.init_from,
+    )
 
 
 def _of_block(stage: str, target: str, block: Any, seed: int) -> Run:

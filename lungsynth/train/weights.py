@@ -16,17 +16,22 @@ WEIGHTS, RECIPE = "weights.safetensors", "recipe.json"
 """The recipe lies beside released weights and states their digest."""
 
 
-def write(path: Path, modules: dict[str, "nn.Module"]) -> None:
+def write(path: Path, modules: dict[str, "nn.Module"], half: bool = False) -> None:
     """Write weights and statistics of modules, each name after its module's ("segmenter.head.bias").
 
     Equal weights give equal bytes.
+
+    Args:
+        half: numbers of 16 bits and not 32; half the size, and read back as the module's own.
     """
     from safetensors.torch import save
 
+    def kept(value: "Tensor") -> "Tensor":
+        value = value.detach().cpu().contiguous()
+        return value.half() if half and value.is_floating_point() else value
+
     tensors = {
-        f"{name}.{key}": value.detach().cpu().contiguous()
-        for name, module in modules.items()
-        for key, value in module.state_dict().items()
+        f"{name}.{key}": kept(value) for name, module in modules.items() for key, value in module.state_dict().items()
     }
     write_bytes(path, save(dict(sorted(tensors.items()))))
 
@@ -53,15 +58,18 @@ def read(path: Path) -> dict[str, dict[str, "Tensor"]]:
     return modules
 
 
-def fill(modules: dict[str, "nn.Module"], path: Path) -> None:
+def fill(modules: dict[str, "nn.Module"], path: Path, others: bool = False) -> None:
     """Give modules the weights of a file.
+
+    Args:
+        others: the file may hold more networks than these.
 
     Raises:
         DataError: see `read`; or they are those of other networks.
     """
     given = read(path)
     wanted = [name for name, module in modules.items() if module.state_dict()]
-    if sorted(given) != sorted(wanted):
+    if not set(wanted) <= set(given) or not (others or len(given) == len(wanted)):
         raise DataError(
             f"{path}: holds the weights of {', '.join(sorted(given))}; wanted are those of {', '.join(wanted)}"
         )

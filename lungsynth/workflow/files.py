@@ -7,7 +7,7 @@ from typing import Any
 
 from lungsynth.sets.catalogue import CATALOGUE, EXTRACTORS
 from lungsynth.study.errors import StudyError
-from lungsynth.study.runs import Run
+from lungsynth.study.runs import DETAIL, Run
 from lungsynth.study.study import Study
 from lungsynth.workflow import shipped
 from lungsynth.workflow.settings import gives_probability
@@ -61,8 +61,19 @@ class Files:
         """The state at a run's end."""
         return f"{self.root}/{run.state(run.last)}"
 
+    def end_of(self, run: Run) -> str:
+        """A run's networks as they are used: its last state, or what it starts from where it has no steps."""
+        return self.last_state(run) if run.training.steps else self._first_weights(run.init_from)
+
+    def _first_weights(self, init_from: str) -> str:
+        if init_from in self.runs:
+            return self.last_state(self.runs[init_from])
+        return os.path.relpath(shipped.file_to_start_from(init_from))
+
     def states_of(self, run: Run) -> list[str]:
         """What a run leaves: its last state (those before may be cleaned away), every verdict and table of losses."""
+        if not run.training.steps:
+            return []
         folder, pieces = f"{self.root}/{run.name}", range(run.training.checkpoints)
         beside = [f"{folder}/{name}" for k in pieces for name in (f"state-{k}.json", f"losses-{k}.csv")]
         return [self.last_state(run), *beside]
@@ -84,9 +95,7 @@ class Files:
             run = self.run(stage, wildcards)
             if int(wildcards.checkpoint) or run.init_from is None:
                 return []
-            if run.init_from in self.runs:
-                return [self.last_state(self.runs[run.init_from])]
-            return [os.path.relpath(shipped.file_to_start_from(run.init_from))]
+            return [self._first_weights(run.init_from)]
 
         return files
 
@@ -109,12 +118,13 @@ class Files:
         return state if gives_probability(self.study) else refuse
 
     def of_runs(self, what: str, file: str) -> dict[str, str]:
-        """A file of every run's end as named inputs: WHAT_segmenter, WHAT_nodules, WHAT_normals, WHAT_refiner."""
+        """A file of every run's end as named inputs: WHAT_segmenter, _nodules, _normals, _detail, _refiner."""
         names = {"segment": "segmenter", "refine": "refiner"}
-        return {
-            f"{what}_{names.get(run.stage, run.target)}": f"{self.root}/{run.name}/{file.format(run.last)}"
-            for run in self.runs.values()
-        }
+
+        def name(run: Run) -> str:
+            return DETAIL if run.kind == DETAIL else names.get(run.stage, run.target)
+
+        return {f"{what}_{name(run)}": f"{self.root}/{run.name}/{file.format(run.last)}" for run in self.runs.values()}
 
 
 def tables(*paths: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Sequence
 from importlib import import_module
 from types import NoneType, UnionType
 from typing import Any, get_args, get_type_hints
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from lungsynth.study.base import WithKinds
 from lungsynth.study.errors import StudyError, nearest
 from lungsynth.study.registry import Registry
-from lungsynth.study.runs import Run, runs_of
+from lungsynth.study.runs import Run, drawn_by, generator, runs_of
 from lungsynth.study.study import Study
 from lungsynth.workflow.moved import refuse_moved
 from lungsynth.workflow.shipped import file_to_start_from, taken_over
@@ -52,20 +53,25 @@ def load(config: dict[str, Any]) -> Study:
     return _replace(study, {"cohort.sources": _sources(study)})
 
 
-def view(study: Study, *paths: str, run: Run | None = None) -> str:
+def view(study: Study, *paths: str, run: Run | None = None, runs: Sequence[Run] = ()) -> str:
     """The settings at `paths` (dotted) as one canonical JSON string: what a rule's params carry.
 
     Args:
         run: a training that the step belongs to; stands in the view as "run".
+        runs: trainings that the step uses; they stand in it as "runs".
     """
     chosen = {path: _plain(_at(study, path)) for path in sorted({"seed", *paths})}
     if run is not None:
         chosen["run"] = _plain(run)
+    if runs:
+        chosen["runs"] = [_plain(one) for one in runs]
     return json.dumps(chosen, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def typed(path: str, value: Any) -> Any:
     """A view's value at `path` as the model it came from."""
+    if path == "runs":
+        return [Run.model_validate(one) for one in value]
     model = Run if path == "run" else _model_at(path)
     return value if model is None or value is None else model.model_validate(value)
 
@@ -171,7 +177,12 @@ def _check_weights(study: Study) -> None:
 def _check_starts(study: Study) -> None:
     """What `init_from` names is there, and no run starts from itself."""
     runs = runs_of(study)
-    for run in runs.values():
+    unused = [run for target in ("nodules", "normals") for run in drawn_by(study, target) if not run.training.steps]
+    for run in (*runs.values(), *unused):
+        if not run.training.steps and run.init_from is None:
+            raise StudyError(
+                f"{run.name}: training.steps is 0, and init_from names nothing that could be used as it is"
+            )
         if run.init_from == run.name:
             raise StudyError(f"init_from: the run {run.name} cannot start from itself")
         if run.init_from is not None and run.init_from not in runs:
@@ -198,11 +209,16 @@ def _check_sizes(study: Study) -> None:
     for target, size in (("nodules", study.banks.nodule_px), ("normals", study.image.size_px)):
         block = getattr(study.generate, target)
         own = _registry(KINDS[f"generate.{target}"]).settings(block.kind).model_validate(block.block())
+        key, factor = "banks.nodule_px" if target == "nodules" else "image.size_px", generator(study, target).factor
+        if size % factor:
+            raise StudyError(f"generate.{target}.detail.factor: {factor} does not divide {key}, {size}")
         try:
-            own.check_size(size)
+            own.check_size(size // factor)
         except (ValueError, StudyError) as error:
-            key = "banks.nodule_px" if target == "nodules" else "image.size_px"
-            raise StudyError(f"{key}: {size} does not suit generate.{target}.kind {block.kind}: {error}") from None
+            small = f" in steps of {factor} px" if factor > 1 else ""
+            raise StudyError(
+                f"{key}: {size}{small} does not suit generate.{target}.kind {block.kind}: {error}"
+            ) from None
 
 
 def _validate(model: type[BaseModel], values: Any, prefix: str) -> Any:

@@ -1,7 +1,9 @@
-"""One checkpoint of a generator: nodules, or normal slices."""
+"""One checkpoint of a generator, of nodules or of normal slices, or of a detail network."""
 
 from lungsynth.generate.data import bank_source, to_tensor
-from lungsynth.generate.generator import make_kind
+from lungsynth.generate.detail.kind import crop_source
+from lungsynth.generate.detail.network import shrink
+from lungsynth.generate.trained import is_detail, trainable
 from lungsynth.sets import bank
 from lungsynth.workflow.step import step
 from lungsynth.workflow.training import run_training
@@ -9,4 +11,9 @@ from lungsynth.workflow.training import run_training
 with step(snakemake) as job:  # noqa: F821
     run, nodules = job.settings("run"), job.wildcards.target == "nodules"
     real = to_tensor(bank.read(job.input.bank), job.settings("image.window_hu"), with_mask=nodules)
-    run_training(job, run, make_kind(run.kind, run.settings), bank_source(real, run.training.batch, turn=nodules))
+    if is_detail(run):
+        settings = run.settings
+        data = crop_source(real, run.training.batch, settings["objective"]["crop_px"], settings["factor"])
+    else:
+        data = bank_source(shrink(real, run.factor), run.training.batch, turn=nodules)
+    run_training(job, run, trainable(run), data)

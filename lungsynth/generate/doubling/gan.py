@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from lungsynth.generate.doubling.augment import alter
 from lungsynth.generate.doubling.prior import Prior
 from lungsynth.generate.doubling.settings import DoublingSettings, start_and_doublings
 from lungsynth.generate.gan import Gan
@@ -36,8 +37,10 @@ class DoublingGan(Gan):
             settings.smooth_doubling,
             settings.noise,
             self._prior(shape, real),
+            settings.pixel_norm,
         )
-        start_small(generator)
+        if not settings.pixel_norm:
+            start_small(generator)
         return {"generator": generator, "critic": self.critic(shape)}
 
     def _prior(self, shape: Shape, real: Tensor | None) -> Prior | None:
@@ -61,6 +64,10 @@ class DoublingGan(Gan):
         vectors = torch.cat([codes, noise[n:, codes.shape[1] + 1 :]], dim=1)
         both = generator.decode(torch.cat([generator.prior(noise[:n]), vectors]))
         return both[:n], both[n:]
+
+    def altered(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        """Images as the critic sees them, see `Augment`."""
+        return alter(images, self.settings.augment, rng)
 
     def generator_update(self, loss: Tensor, rebuilt: Tensor | None, real: Tensor, step: int) -> Update:
         """The generator's update: its adversarial loss, and the error of what it rebuilt, if it did."""

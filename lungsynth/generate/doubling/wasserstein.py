@@ -32,11 +32,12 @@ class WassersteinGan(DoublingGan):
         for _ in range(settings.n_critic):
             real = next(batches)["images"]
             with torch.no_grad():
-                fake = self.draw(generator, len(real), rng)
-            on_real, on_fake = critic(torch.cat([real, fake])).chunk(2)
+                fake = self.altered(self.draw(generator, len(real), rng), rng)
+            seen = self.altered(real, rng)
+            on_real, on_fake = critic(torch.cat([seen, fake])).chunk(2)
             gap = on_real.mean() - on_fake.mean()
-            penalty, norm = gradient_penalty(critic, real, fake, rng)
+            penalty, norm = gradient_penalty(critic, seen, fake, rng)
             loss = settings.penalty * penalty - gap + settings.drift * on_real.square().mean()
             yield Update("critic", loss, {"gap": gap.detach(), "penalty": penalty.detach(), "gradient": norm})
         fake, rebuilt = self.images(generator, real, rng)
-        yield self.generator_update(-critic(fake).mean(), rebuilt, real, step)
+        yield self.generator_update(-critic(self.altered(fake, rng)).mean(), rebuilt, real, step)

@@ -40,10 +40,61 @@ class Generated(WithKinds):
     sampling: Sampling = Sampling()
     selection: Selection = Selection()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _nodules_have_one_scale(cls, values):
+        if isinstance(values, dict) and "detail" in values and "detail" not in cls.model_fields:
+            raise ValueError("detail: nodules are drawn in one piece; only generate.normals has a detail network")
+        return values
+
+
+class DetailNetwork(Settings):
+    """Sizes of the detail network and of its judge."""
+
+    channels: int = Field(24, ge=4, description="of the first level; twice and three times as many below")
+    blocks: int = Field(4, ge=1, description="residual blocks at a quarter of the size")
+    judge_channels: int = Field(24, ge=4, description="of the judge's first level; doubled at each of two halvings")
+
+
+class DetailObjective(Settings):
+    """What the detail network learns from, and towards what (FACTS 12)."""
+
+    crop_px: int = Field(96, ge=32, description="side of a training crop of a slice at full size")
+    learning_rate: float = Field(4e-4, gt=0, description="Adam, both networks; constant, then linear to a twentieth")
+    keep: float = Field(20, ge=0, description="weight of agreement with the coarse slice (L1), pooled")
+    near: float = Field(6, ge=0, description="weight of nearness to the real slice (L1)")
+    alone: int = Field(60, ge=0, description="first steps that only learn these two")
+    blur_px: float = Field(0.8, ge=0, description="most blur of the coarse slice in training: drawn ones are softer")
+    noise: float = Field(0.06, ge=0, description="largest sd of its noise in training, of a grey scale of 2")
+
+
+class DetailSettings(Settings):
+    """What a detail network is and what it learns."""
+
+    network: DetailNetwork = DetailNetwork()
+    objective: DetailObjective = DetailObjective()
+
+
+class Detail(DetailSettings):
+    """The second of two scales: the generator draws coarse slices, this network makes them slices at full size."""
+
+    factor: int = Field(1, ge=1, le=16, description="pixels of a slice along a coarse one's; 1: no detail network")
+    init_from: str | None = Field(None, description="models/ folder, run, or file of weights to start from; null: none")
+    training: Training = Training(steps=2000, batch=4, ema=0.995)
+
+
+class GeneratedSlices(Generated):
+    """The layer of whole slices, which may be drawn in two scales."""
+
+    detail: Detail = Detail()
+
 
 class Generate(Settings):
     """The two layers of stage 1."""
 
+    release: tuple[Literal["nodules", "normals"], ...] = Field(
+        ("nodules", "normals"), description="whose generators `release_generators` writes as models/ holds them"
+    )
     nodules: Generated = Generated(
         kind="w_capsule",
         w_capsule={
@@ -58,7 +109,7 @@ class Generate(Settings):
         sampling=Sampling(count=600),
         selection=Selection(keep=200),
     )
-    normals: Generated = Generated(
+    normals: GeneratedSlices = GeneratedSlices(
         kind="dcgan",
         dcgan={
             "z": 40,

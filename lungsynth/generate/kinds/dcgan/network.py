@@ -45,13 +45,26 @@ class Dcgan(DoublingGan):
         settings, generator, critic = self.settings, modules["generator"], modules["critic"]
         real = next(batches)["images"]
         fake, rebuilt = self.images(generator, real, rng)
+        seen = self.altered(real, rng).requires_grad_(self._slope_is_due(step))
         # Real and fake go through the critic apart: batch norm would give the two away together.
-        on_real, on_fake = critic(real), critic(fake.detach())
+        on_real, on_fake = critic(seen), critic(self.altered(fake.detach(), rng))
         loss = _against(on_real, 1 - settings.smooth) + _against(on_fake, 0)
+        if self._slope_is_due(step):
+            loss = loss + settings.r1_every * settings.r1 / 2 * squared_slope(on_real, seen)
         yield Update("critic", loss, {"on_real": on_real.sigmoid().mean(), "on_fake": on_fake.sigmoid().mean()})
-        on_fake = critic(fake)
+        on_fake = critic(self.altered(fake, rng))
         loss = _against(on_fake, 1) if settings.generator_loss == "non_saturating" else -_against(on_fake, 0)
         yield self.generator_update(loss, rebuilt, real, step)
+
+    def _slope_is_due(self, step: int) -> bool:
+        """Whether the step has an R1 penalty; one in several is enough (Karras 2020)."""
+        return self.settings.r1 > 0 and step % self.settings.r1_every == 0
+
+
+def squared_slope(judged: Tensor, images: Tensor) -> Tensor:
+    """Mean over images of |grad D(x)|^2, with gradients to the critic (R1, Mescheder 2018)."""
+    (slope,) = torch.autograd.grad(judged.sum(), images, create_graph=True)
+    return slope.flatten(1).square().sum(1).mean()
 
 
 def _against(logits: Tensor, target: float) -> Tensor:

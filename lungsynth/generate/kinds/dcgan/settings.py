@@ -19,4 +19,8 @@ class Settings(DoublingSettings):
         "non_saturating", description="-log D(G(z)), or log(1 - D(G(z)))"
     )
     smooth: float = Field(0, ge=0, lt=0.5, description="the critic's target for real images is 1 - smooth")
+    r1: float = Field(
+        0, ge=0, description="weight of the squared slope of the critic at real images (R1, Mescheder 2018)"
+    )
+    r1_every: int = Field(8, ge=1, description="steps between two such penalties, each weighed up by as many")
     betas: tuple[float, float] = Field((0.5, 0.99), description="of Adam")

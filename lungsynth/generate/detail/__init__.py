@@ -1,0 +1,1 @@
+"""The detail network: from a coarse slice to one at full size."""

@@ -1,0 +1,68 @@
+"""The trainings of this stage by their runs: what is trained, and what draws once it is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from lungsynth.generate.detail.kind import DetailKind
+from lungsynth.generate.generator import Generator, make_kind
+from lungsynth.generate.two_scales import TwoScales
+from lungsynth.study.runs import DETAIL, Run
+from lungsynth.study.stages.generate import DetailSettings
+from lungsynth.train import weights
+from lungsynth.train.data import Shape
+from lungsynth.train.loop import load
+from lungsynth.train.trainable import Trainable
+
+
+def is_detail(run: Run) -> bool:
+    """Whether a run trains a detail network."""
+    return run.kind == DETAIL
+
+
+def trainable(run: Run) -> Trainable:
+    """What a run of this stage trains, as the loop takes it.
+
+    Raises:
+        StudyError: there is no such kind.
+    """
+    if not is_detail(run):
+        return make_kind(run.kind, run.settings)
+    own = {name: value for name, value in run.settings.items() if name != "factor"}
+    return DetailKind(DetailSettings.model_validate(own), run.settings["factor"])
+
+
+def generator_of(runs: Sequence[Run]) -> Generator:
+    """What draws for a target: a generator, or a coarse one with its detail network, in the order of `drawn_by`."""
+    kinds = [trainable(run) for run in runs]
+    return kinds[0] if len(kinds) == 1 else TwoScales(*kinds)
+
+
+def load_all(runs: Sequence[Run], files: Sequence[Path], shape: Shape, device: Any = "cpu") -> dict[str, nn.Module]:
+    """The networks that draw for a target, in eval mode.
+
+    Args:
+        files: of each run, its last state, or released weights where it has no steps of its own.
+        shape: of the images that the generator, the first of the runs, draws.
+    """
+    modules: dict[str, nn.Module] = {}
+    for run, file in zip(runs, files, strict=True):
+        kind = trainable(run)
+        modules |= (
+            load_released(kind, file, shape, device) if file.suffix == ".safetensors" else load(kind, file, device)
+        )
+    return modules
+
+
+def load_released(kind: Trainable, file: Path, shape: Shape, device: Any = "cpu") -> dict[str, nn.Module]:
+    """The networks of a kind that draw, those it averages, with released weights, in eval mode.
+
+    Raises:
+        DataError: see `weights.read`; or the file holds other networks.
+    """
+    built = kind.build(shape)
+    modules = {name: built[name] for name in kind.averaged}
+    weights.fill(modules, file, others=True)
+    return {name: module.to(device).eval().requires_grad_(False) for name, module in modules.items()}
