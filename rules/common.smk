@@ -4,7 +4,7 @@ import sys
 
 sys.path.insert(0, workflow.basedir)
 
-from lungsynth.score.plan import INCEPTION, files_of
+from lungsynth.score.plan import COMPARED_ROLES, INCEPTION, files_of
 from lungsynth.sets.catalogue import BANKS, CATALOGUE, EXTRACTORS as SEEN_BY, TARGETS
 from lungsynth.study import models, runs
 from lungsynth.study.errors import LungsynthError

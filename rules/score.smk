@@ -14,11 +14,7 @@ SCORES = [
 
 # Sets whose distributions are compared.
 COMPARED = files.image_sets(
-    *(
-        f"{target}_{role}"
-        for target in TARGETS
-        for role in ("generated", "selected", "fit", "test")
-    )
+    *(f"{target}_{role}" for target in TARGETS for role in COMPARED_ROLES)
 )
 
 

@@ -163,7 +163,7 @@ def normal_slices(scan: Prepared, banks: Banks, image: Image, marks: np.ndarray 
         return _image_set([], [], [], SLICE_COLUMNS, image.size_px, image.mm_per_px)
     marked = scan.marked().any((1, 2)) | (False if marks is None else marks.any((1, 2)))
     area = np.count_nonzero(scan.lungs, axis=(1, 2))
-    both = np.logical_and(*((scan.lungs == side).any((1, 2)) for side in (1, 2)))
+    both = shape.two_lungs(scan.lungs)
     apart = _distance_mm(marked, scan.volume.spacing_mm[0]) >= banks.normal_gap_mm
     chosen = np.flatnonzero(apart & ~marked & both & (area >= banks.min_lung_share * area.max()))[:: banks.normal_every]
     return _slices(scan, chosen, scan.lungs, image, np.zeros(len(chosen), int))
@@ -211,7 +211,7 @@ def _slices(scan: Prepared, chosen: np.ndarray, labels: np.ndarray, image: Image
             "scan": scan.scan,
             "slice": int(k),
             "z_fraction": float(height[k]),
-            "lung_area_mm2": float(np.count_nonzero(scan.lungs[k]) * mm**2),
+            "lung_area_mm2": float(shape.areas_mm2(scan.lungs[k], mm)),
             "lesions": int(count),
             "source": "scan",
         }

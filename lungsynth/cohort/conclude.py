@@ -9,7 +9,7 @@ import pandas as pd
 from lungsynth.cohort import checks
 from lungsynth.cohort.base import ROLES
 from lungsynth.cohort.listing import refuse_copies
-from lungsynth.sets.tables import read_csv
+from lungsynth.sets.tables import concatenate, read_csv
 from lungsynth.study.errors import DataError
 from lungsynth.study.stages.cohort import Split
 
@@ -84,9 +84,7 @@ def refuse_seen(scans: pd.DataFrame, recipes: Mapping[str, Mapping[str, Any]]) -
 
 def _stacked(folders: Sequence[str | Path], name: str) -> pd.DataFrame:
     """The table `name` of all batches; empty text stays text."""
-    tables = [read_csv(Path(folder) / name) for folder in folders]
-    filled = [table for table in tables if len(table)] or tables[:1]
-    stacked = pd.concat(filled, ignore_index=True)
+    stacked = concatenate(read_csv(Path(folder) / name) for folder in folders)
     texts = [column for column in TEXTS if column in stacked]
     return stacked.astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, ""))
 
@@ -106,8 +104,7 @@ def _quarantined(every: pd.DataFrame, unread: pd.DataFrame) -> pd.DataFrame:
     """Table scan, patient, source, role, reason: bad scans, then files that never became one."""
     bad = every[every.verdict != checks.OK][["scan", "patient", "source", "role", "reason"]]
     files = unread.rename(columns={"file": "scan"}).assign(patient="", role="")[list(bad.columns)]
-    parts = [part for part in (bad, files) if len(part)]
-    return pd.concat(parts, ignore_index=True) if parts else bad.reset_index(drop=True)
+    return concatenate([bad, files])
 
 
 def _check_enough(good: pd.DataFrame, bad: pd.DataFrame, split: Split, min_patients: int) -> None:

@@ -96,7 +96,7 @@ class Renderer:
         rows = []
         for label, source in enumerate(members["source_nodule"], start=1):
             where = mask == label
-            measured = {**nodule.place(where), **nodule.measure(image, where, self.normals.mm_per_px)}
+            measured = nodule.describe(image, where, self.normals.mm_per_px)
             rows.append({"lesion": label, **measured, "source_nodule": source, "normal": normal, "group": group})
         return rows
 

@@ -35,6 +35,11 @@ def place(mask: np.ndarray) -> dict[str, float | int]:
     return dict(zip(BOX, (row, column, *map(int, corners)), strict=True))
 
 
+def describe(image: np.ndarray, mask: np.ndarray, mm_per_px: float) -> dict[str, Any]:
+    """A lesion's row: `place` of its mask, then `measure`."""
+    return {**place(mask), **measure(image, mask, mm_per_px)}
+
+
 def contrast(image: np.ndarray, masks: np.ndarray, label: int, ring_mm: tuple[float, float], mm_per_px: float) -> float:
     """Mean HU in the nodule with that label minus mean HU in its ring, other nodules left out.
 

@@ -10,6 +10,16 @@ def equivalent_diameter_mm(mask: np.ndarray, mm_per_px: float) -> float:
     return float(2 * np.sqrt(np.count_nonzero(mask) / np.pi) * mm_per_px)
 
 
+def areas_mm2(masks: np.ndarray, mm_per_px: float) -> np.ndarray:
+    """[...] area of each mask in mm2; masks [..., h, w], above 0 inside."""
+    return np.count_nonzero(masks, axis=(-2, -1)) * mm_per_px**2
+
+
+def two_lungs(masks: np.ndarray) -> np.ndarray:
+    """Whether each slice shows both lungs, bool [n]; masks [n, h, w]: 1 in the right lung, 2 in the left one."""
+    return np.logical_and(*((masks == side).any((1, 2)) for side in (1, 2)))
+
+
 def ball_mm3(diameter_mm: float) -> float:
     """Volume of a ball: pi d^3 / 6."""
     return float(np.pi * diameter_mm**3 / 6)

@@ -72,7 +72,7 @@ def as_slices(images: np.ndarray, window_hu: tuple[float, float], mm_per_px: flo
     hu = to_hu(images[:, 0], window_hu)
     lungs = np.stack([segment_slice(image, mm_per_px).astype(np.uint8) for image in hu])
     rows = [
-        _identity(source, k) | {"lung_area_mm2": float(np.count_nonzero(mask) * mm_per_px**2), "lesions": 0}
+        _identity(source, k) | {"lung_area_mm2": float(shape.areas_mm2(mask, mm_per_px)), "lesions": 0}
         for k, mask in enumerate(lungs)
     ]
     return ImageSet(hu, lungs, mm_per_px, _with_source_last(rows))

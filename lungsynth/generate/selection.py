@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lungsynth.ct.shape import areas_mm2, two_lungs
 from lungsynth.ct.window import to_unit
 from lungsynth.features.similarity import copies_of, cosine_to_nearest
 from lungsynth.sets.bank import ImageSet
@@ -105,7 +106,7 @@ def best(similarity: np.ndarray, among: np.ndarray, keep: int) -> np.ndarray:
 
 def _sizes(images: ImageSet, what: str) -> np.ndarray:
     """Diameters of nodules in mm, or lung areas in mm2, by the masks."""
-    area = np.count_nonzero(images.masks, axis=(1, 2)) * images.mm_per_px**2
+    area = areas_mm2(images.masks, images.mm_per_px)
     return 2 * np.sqrt(area / np.pi) if what == "nodules" else area
 
 
@@ -123,12 +124,11 @@ def _nodule_faults(nodules: ImageSet, sizes: np.ndarray, settings: Selection) ->
 
 def _slice_faults(slices: ImageSet, sizes: np.ndarray, settings: Selection) -> np.ndarray:
     """The reason against each slice, "" where there is none."""
-    both = np.logical_and(*((slices.masks == side).any((1, 2)) for side in (1, 2)))
     area = _sizes(slices, "normals")
     low, high = np.quantile(sizes, settings.size_quantiles)
-    return np.select([~both, (area < low) | (area > high)], ["not two lungs", "lung area unlike real ones"], "").astype(
-        object
-    )
+    return np.select(
+        [~two_lungs(slices.masks), (area < low) | (area > high)], ["not two lungs", "lung area unlike real ones"], ""
+    ).astype(object)
 
 
 def _in_proportion(

@@ -31,7 +31,7 @@ def lesion_rows(name: str, image: np.ndarray, mask: np.ndarray, sources: Mapping
     rows = []
     for label in labels:
         where = mask == label
-        measured = {**nodule.place(where), **nodule.measure(image, where, mm_per_px)}
+        measured = nodule.describe(image, where, mm_per_px)
         rows.append({"image": name, "label": label, "source_nodule": sources[label], **measured})
     return rows
 

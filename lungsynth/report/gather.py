@@ -12,7 +12,8 @@ from lungsynth.report.blocks import number
 from lungsynth.report.data import Counted, Pictures, Training
 from lungsynth.sets import bank, shard
 from lungsynth.sets.bank import ImageSet
-from lungsynth.sets.tables import read_csv, read_json, read_parquet
+from lungsynth.sets.catalogue import CATALOGUE
+from lungsynth.sets.tables import concatenate, read_csv, read_json, read_parquet
 
 SHOWN, TILES = 5, 40
 
@@ -162,9 +163,9 @@ Files = Mapping[str, Path | list[Path]]
 
 
 def _banks(files: Files, layer: str) -> dict[str, ImageSet]:
-    """The sets of a layer that are there, by their last word: fit, test, generated, selected."""
-    words = ("fit", "test", "generated", "selected")
-    return {word: bank.read(files[f"{layer}_{word}"]) for word in words if f"{layer}_{word}" in files}
+    """The sets of a layer that are there, by their role: fit, test, generated, selected."""
+    there = (entry for entry in CATALOGUE.values() if entry.subject == layer and entry.name in files)
+    return {entry.role: bank.read(files[entry.name]) for entry in there}
 
 
 def _tables(files: Files) -> dict[str, pd.DataFrame]:
@@ -173,7 +174,7 @@ def _tables(files: Files) -> dict[str, pd.DataFrame]:
     tables = {name: read_csv(files[name]) for name in single if name in files}
     for name in ("gate_images", "gate_lesions"):
         if name in files:
-            tables[name] = pd.concat([read_csv(path) for path in files[name]], ignore_index=True)
+            tables[name] = concatenate(map(read_csv, files[name]))
     return tables
 
 

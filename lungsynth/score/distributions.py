@@ -6,7 +6,7 @@ import pandas as pd
 from scipy.stats import ks_2samp, wasserstein_distance
 
 from lungsynth.ct import nodule
-from lungsynth.ct.shape import eccentricity
+from lungsynth.ct.shape import areas_mm2, eccentricity, two_lungs
 from lungsynth.score.intervals import draw_counts, percentile_interval
 from lungsynth.sets.bank import ImageSet
 from lungsynth.sets.proportions import wilson
@@ -41,8 +41,7 @@ def lungs_of(one: ImageSet) -> pd.DataFrame:
 
     Columns: patient (the table's, else empty), lung_area_mm2, two_lungs.
     """
-    both = np.logical_and(*((one.masks == side).any((1, 2)) for side in (1, 2)))
-    area = np.count_nonzero(one.masks, axis=(1, 2)) * one.mm_per_px**2
+    area, both = areas_mm2(one.masks, one.mm_per_px), two_lungs(one.masks)
     patients = one.table.get("patient", pd.Series("", index=one.table.index)).to_numpy()
     return pd.DataFrame({"patient": patients, "lung_area_mm2": area, "two_lungs": both})
 

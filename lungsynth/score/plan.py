@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from lungsynth.sets.catalogue import EXTRACTORS, made_of
 
 INCEPTION = "inception"
+COMPARED_ROLES = ("generated", "selected", "fit", "test")
+"""Sets of a target whose distributions are compared; the last is what the others are held against."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What every settings model is: frozen, and without room for an unknown key."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,3 +22,11 @@ class WithKinds(Settings):
     def block(self) -> dict[str, Any]:
         """The chosen kind's own settings, as they stand in the study."""
         return dict((self.model_extra or {}).get(self.kind) or {})
+
+
+def paths(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """BLOCK.BLOCK.KEY and value of everything in nested settings: each block, then what stands in it."""
+    for name, value in values.items():
+        yield f"{prefix}{name}", value
+        if isinstance(value, Mapping):
+            yield from paths(value, f"{prefix}{name}.")

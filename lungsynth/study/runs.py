@@ -1,11 +1,10 @@
 """Trainings by name. A run is called STAGE/TARGET/LABEL-SEED, and its files lie in the folder of that name."""
 
-import re
 from typing import Any
 
 from pydantic import Field
 
-from lungsynth.study.base import Settings
+from lungsynth.study.base import Settings, paths
 from lungsynth.study.errors import StudyError
 from lungsynth.study.stages.generate import DetailSettings
 from lungsynth.study.stages.refine import CycleGanSettings
@@ -64,22 +63,12 @@ def by_name(runs: list[Run]) -> dict[str, Run]:
 
 def _difference(one: Run, other: Run) -> str:
     """The keys in which two runs differ, with both values."""
-    left, right = (dict(_flat(run.model_dump(mode="json"))) for run in (one, other))
+    left, right = (
+        {path: value for path, value in paths(run.model_dump(mode="json")) if not isinstance(value, dict)}
+        for run in (one, other)
+    )
     names = sorted(name for name in {*left, *right} if left.get(name) != right.get(name))
     return ", ".join(f"{name} ({right.get(name)!r} and {left.get(name)!r})" for name in names)
-
-
-def _flat(values: dict[str, Any], prefix: str = ""):
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
-
-
-def looks_like_a_run(name: str) -> bool:
-    """Whether `name` has the form of a run's."""
-    return bool(re.fullmatch(rf"[a-z_]+/[a-z_]+/{LABEL}-\d+", name))
 
 
 def runs_of(study: Any) -> dict[str, Run]:

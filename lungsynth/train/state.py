@@ -114,7 +114,7 @@ def start_from(training: TrainingState, path: Path) -> None:
     Raises:
         TrainingError: the file cannot be read, or holds other networks.
     """
-    given = weights.read(path) if path.suffix == ".safetensors" else weights_of(read_state(path))
+    given = weights.read(path) if path.suffix == ".safetensors" else weights_by_module(read_state(path))
     # What has no weights (a pool of past images) belongs to the run that filled it.
     trained = [name for name, module in training.modules.items() if any(True for _ in module.parameters())]
     shared = [name for name in trained if name in given]
@@ -126,19 +126,16 @@ def start_from(training: TrainingState, path: Path) -> None:
             _fill(training.averages[name].module, given[name], path, name)
 
 
-def weights_of(state: dict[str, Any], ema: bool = True) -> dict[str, dict[str, torch.Tensor]]:
+def weights_by_module(state: dict[str, Any], ema: bool = True) -> dict[str, dict[str, torch.Tensor]]:
     """Weights by module: the running averages where a state has them and `ema` asks for them."""
     averages = state.get("averages", {}) if ema else {}
     return {name: averages[name]["module"] if name in averages else own for name, own in state["modules"].items()}
 
 
-def _fill(module: nn.Module, weights: dict[str, torch.Tensor] | None, path: Path, name: str) -> None:
-    try:
-        module.load_state_dict(weights)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        lines = str(error).splitlines()
-        reason = (lines[1] if len(lines) > 1 else lines[0]).strip()
-        raise TrainingError(f"{path}: does not fit the network {name!r} ({reason})") from None
+def _fill(module: nn.Module, given: dict[str, torch.Tensor] | None, path: Path, name: str) -> None:
+    reason = weights.mismatch(module, given)
+    if reason:
+        raise TrainingError(f"{path}: does not fit the network {name!r} ({reason})")
 
 
 def load(kind: Trainable, path: Path, device: torch.device | str = "cpu", ema: bool = True) -> dict[str, nn.Module]:
@@ -151,7 +148,7 @@ def load(kind: Trainable, path: Path, device: torch.device | str = "cpu", ema: b
         TrainingError: the state cannot be read or belongs to other networks.
     """
     state = read_state(path, device)
-    modules, given = kind.build(Shape(*state["shape"]), state["classes"]), weights_of(state, ema)
+    modules, given = kind.build(Shape(*state["shape"]), state["classes"]), weights_by_module(state, ema)
     for name, module in modules.items():
         _fill(module, given.get(name), path, name)
         module.to(device).eval().requires_grad_(False)

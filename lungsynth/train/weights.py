@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,11 +72,19 @@ def fill(modules: dict[str, "nn.Module"], path: Path, others: bool = False) -> N
             f"{path}: holds the weights of {', '.join(sorted(given))}; wanted are those of {', '.join(wanted)}"
         )
     for name in wanted:
-        try:
-            modules[name].load_state_dict(given[name])
-        except RuntimeError as error:
-            reason = str(error).splitlines()[1:2] or [str(error)]
-            raise DataError(f"{path}: does not fit the network {name!r} ({reason[0].strip()})") from None
+        reason = mismatch(modules[name], given[name])
+        if reason:
+            raise DataError(f"{path}: does not fit the network {name!r} ({reason})")
+
+
+def mismatch(module: "nn.Module", weights: Mapping[str, "Tensor"] | None) -> str:
+    """Give a module weights by name; the first reason why they are another network's, "" where they fit."""
+    try:
+        module.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        lines = str(error).splitlines()
+        return (lines[1] if len(lines) > 1 else lines[0]).strip()
+    return ""
 
 
 def _check(content: bytes, path: Path) -> None:

@@ -1,8 +1,9 @@
 """Where the keys of older studies stand today."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from lungsynth.study.base import paths
 from lungsynth.study.errors import StudyError
 
 
@@ -62,14 +63,7 @@ def refuse_moved(config: Mapping[str, Any]) -> None:
     """
     if isinstance(config.get("refine"), Mapping) and isinstance(config["refine"].get("protect"), bool):
         raise StudyError("refine.protect: true or false stands in refine.protect.lesions now")
-    there = set(_paths(config))
+    there = {path for path, _ in paths(config)}
     for old, new in MOVED.items():
         if old in there:
             raise StudyError(f"{old}: is {new} now")
-
-
-def _paths(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, value in values.items():
-        yield f"{prefix}{name}"
-        if isinstance(value, Mapping):
-            yield from _paths(value, f"{prefix}{name}.")

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from lungsynth.score import distributions
+from lungsynth.score.plan import COMPARED_ROLES
 from lungsynth.sets import bank
 from lungsynth.sets.tables import read_parquet, write_csv
 from lungsynth.study.seeds import rng
@@ -11,8 +12,7 @@ from lungsynth.workflow.step import step
 
 def measured(target, measure):
     """A table of measures for each set of a target."""
-    names = ("generated", "selected", "fit", "test")
-    return {name: measure(bank.read(getattr(job.input, f"{target}_{name}"))) for name in names}
+    return {role: measure(bank.read(getattr(job.input, f"{target}_{role}"))) for role in COMPARED_ROLES}
 
 
 with step(snakemake) as job:  # noqa: F821

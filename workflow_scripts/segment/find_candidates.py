@@ -8,7 +8,7 @@ from lungsynth.ct.files import whole_folder
 from lungsynth.segment.inference import candidates, found
 from lungsynth.sets.boxes import HITS
 from lungsynth.sets.scans import prepared
-from lungsynth.sets.tables import read_json, write_csv
+from lungsynth.sets.tables import concatenate, read_json, write_csv
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
@@ -25,6 +25,6 @@ with step(snakemake) as job:  # noqa: F821
                 shown = np.isin(labels, table.loc[table["shown"], "label"]) * labels
                 mask = volumes.turned(scan.volume.like(shown.astype(np.uint16)), scan.axes)
                 volumes.write(folder / f"{scan.scan}.nii.gz", mask)
-    table = pd.concat([one for one in tables if len(one)] or tables, ignore_index=True)
+    table = concatenate(tables)
     write_csv(job.output.candidates, table)
     job.say(f"{int(table['shown'].sum())} candidates shown, {len(table)} in all")

@@ -2,23 +2,20 @@
 
 import json
 
-import pandas as pd
-
 from lungsynth.cohort.luna16.annotations import read_excluded
 from lungsynth.ct.files import whole_folder, write_text
 from lungsynth.segment.scoring.detection_table import outside_lungs
 from lungsynth.segment.scoring.froc_plot import draw
 from lungsynth.segment.scoring.luna16 import evaluate
 from lungsynth.sets.scans import usable
-from lungsynth.sets.tables import read_csv, read_json, write_csv
+from lungsynth.sets.tables import concatenate, read_csv, read_json, write_csv
 from lungsynth.study.seeds import rng
 from lungsynth.workflow.sources import under_data
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     cohort, point = usable(job.input.cohort), read_json(job.input.threshold)["segmenter"]
-    tables = [read_csv(path) for path in job.input.candidates]
-    found = pd.concat([one for one in tables if len(one)] or tables[:1], ignore_index=True).astype({"shown": bool})
+    found = concatenate(map(read_csv, job.input.candidates)).astype({"shown": bool})
     listed = read_csv(job.input.scans).set_index("scan")["extra"].map(json.loads)
     read = [name for name in cohort["scan"] if listed[name].get("annotated")]
     write_csv(job.output.candidates, found.sort_values(["scan", "probability"], ascending=[True, False]))
@@ -37,7 +34,7 @@ with step(snakemake) as job:  # noqa: F821
                 if name == "all candidates":
                     write_csv(folder / "froc.csv", score.froc)
                     draw(score.curve, folder / "froc.png", f"scans: {len(read)}, nodules: {score.matched.nodules}")
-            table = pd.concat(tables, ignore_index=True).assign(outside_lungs=outside_lungs(marks, read))
+            table = concatenate(tables).assign(outside_lungs=outside_lungs(marks, read))
             write_csv(folder / "score.csv", table)
             job.say(table.to_string(index=False, float_format="%.3f"))
         else:

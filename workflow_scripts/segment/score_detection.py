@@ -8,7 +8,7 @@ from lungsynth.segment.scoring import detection_table as rows
 from lungsynth.segment.scoring.detection import draw_weights, match
 from lungsynth.segment.scoring.threshold import OperatingPoint
 from lungsynth.sets.scans import prepared
-from lungsynth.sets.tables import read_csv, read_json, write_csv
+from lungsynth.sets.tables import concatenate, read_csv, read_json, write_csv
 from lungsynth.study.seeds import rng
 from lungsynth.workflow.step import step
 
@@ -17,7 +17,7 @@ with step(snakemake) as job:  # noqa: F821
     chosen = read_json(job.input.threshold)
     points = {name: OperatingPoint(**chosen[name]) for name in ("segmenter", "baseline")}
     marks = read_csv(job.input.marks)
-    tables = {"segmenter": pd.concat([read_csv(path) for path in job.input.candidates], ignore_index=True)}
+    tables = {"segmenter": concatenate(map(read_csv, job.input.candidates))}
     files = found.files(job.input.detected)
     masks = {path.name.removesuffix(".nii.gz"): path for folder in job.input.masks for path in folder.iterdir()}
     names, patients, blobs, dice, near = [], [], [], [], []
