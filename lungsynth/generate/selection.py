@@ -144,7 +144,7 @@ def _slice_faults(slices: ImageSet, sizes: np.ndarray, settings: Selection) -> n
 def _in_proportion(
     diameters: np.ndarray, order: np.ndarray, valid: np.ndarray, sizes: np.ndarray, keep: int
 ) -> tuple[np.ndarray, int]:
-    """The first by `order` of each class of diameter, equally many of each; what a class lacks comes from its neighbours.
+    """The first by `order` of each class of diameter, equally many of each; its neighbours give what a class lacks.
 
     The classes' bounds are quantiles of the real `sizes`. Returns (indices, how many stand in for another class).
     """

@@ -73,7 +73,7 @@ def test_the_draw_is_even_among_what_passes_and_least_likeness_is_set_by_other_p
     angles = np.linspace(0, 40, 40)
     made = np.stack([np.cos(angles), np.sin(angles), np.where(np.arange(40) < 10, 9.0, 0)], 1)
     there = np.pad(there, ((0, 0), (0, 1)))
-    others = there + [0, 0, 0.5]
+    others = there + np.array([0, 0, 0.5])
     settings = Selection(keep=15, min_distance_quantile=0, size_quantiles=(0, 1), min_likeness_quantile=0.05)
     draws = [
         select(generated, made, real, there, settings, WINDOW, "normals", np.random.default_rng(k), real, others)

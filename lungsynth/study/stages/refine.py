@@ -13,9 +13,13 @@ class Gate(Settings):
     move_mm: float = Field(2, ge=0, description="a centroid may move by this, or by move_radius_share, the larger")
     move_radius_share: float = Field(0.5, ge=0, description="of the lesion's radius")
     ring_mm: tuple[float, float] = Field((2, 4), description="the ring outside a lesion that its contrast is taken to")
-    threshold: float = Field(0.5, gt=0, lt=1, description="of the segmenter's probability, for a lesion's outline")
-    suspected_share: float = Field(1, gt=0, le=1, description="of the threshold: what reached it before is not new")
+    threshold: float | None = Field(
+        None, gt=0, lt=1, description="of the segmenter's probability; null: the one that tune slices set"
+    )
+    sensitivity: float = Field(0.9, gt=0, lt=1, description="share of the nodules of tune slices that it finds")
+    suspected_share: float = Field(0.5, gt=0, le=1, description="of the threshold: what reached it before is not new")
     invented_mm: float = Field(3, gt=0, description="smallest new component that counts as invented")
+    invented_hu: float = Field(40, ge=0, description="rise of its contrast from which it is new in the image")
 
 
 class RefineNetwork(Settings):
