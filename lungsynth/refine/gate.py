@@ -180,7 +180,8 @@ def operating_point(
     )
     threshold = settings.threshold
     if threshold is None:
-        threshold = float(np.quantile(best, 1 - settings.sensitivity, method="lower")) if len(best) else UNCHOSEN
+        missed = int(len(best) * (1 - settings.sensitivity) + 1e-9)
+        threshold = float(np.sort(best)[missed]) if len(best) else UNCHOSEN
     finds = [
         _finds_anything(p >= threshold, inside > 0, mm_per_px, settings) for p, inside in zip(empty, lungs, strict=True)
     ]
