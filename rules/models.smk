@@ -79,7 +79,7 @@ rule release_generators:
         expand(
             f"{R}/generate/{{target}}/released/{{file}}",
             target=study.generate.release,
-            file=(models.WEIGHTS, models.RECIPE),
+            file=(models.WEIGHTS, models.RECIPE, "scores.csv"),
         ),
 
 
@@ -112,6 +112,41 @@ rule release_generator:
         "weights and recipe of the generator of {wildcards.target}, as models/ holds them"
     script:
         f"{SCRIPTS}/generate/release_generator.py"
+
+
+rule score_generator:
+    input:
+        generated=f"{R}/generate/{{target}}/generated.npz",
+        fit=f"{R}/banks/{{target}}_fit.npz",
+        test=f"{R}/banks/{{target}}_test.npz",
+        beside=tables(
+            f"{R}/generate/{{target}}/generated.npz",
+            *(f"{R}/banks/{{target}}_{role}.npz" for role in ("fit", "test")),
+        ),
+        extractor=lambda wildcards: weights_of(SEEN_BY[wildcards.target]),
+    output:
+        scores=f"{R}/generate/{{target}}/released/scores.csv",
+    log:
+        f"{LOGS}/score_generator-{{target}}.log",
+    benchmark:
+        f"{LOGS}/score_generator-{{target}}.tsv"
+    conda:
+        TORCH
+    resources:
+        **NETWORK,
+    params:
+        settings=settings(
+            "device",
+            *(
+                f"score.{key}"
+                for key in ("metrics", "bootstrap", "floors", "confidence")
+            ),
+        ),
+        code=code("generate/score_generator.py", EXTRACTOR, *METRIC_MODULES),
+    message:
+        "how good the released generator of {wildcards.target} is, and how near to what it learnt from"
+    script:
+        f"{SCRIPTS}/generate/score_generator.py"
 
 
 rule score_patches:
