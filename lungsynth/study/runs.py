@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
+from lungsynth.study import models
 from lungsynth.study.base import Settings, paths
 from lungsynth.study.errors import StudyError
 from lungsynth.study.stages.generate import DetailSettings
@@ -117,8 +118,15 @@ def _detail(study: Any, target: str) -> Run | None:
         kind=DETAIL,
         settings=block.model_dump(mode="json", include=set(DetailSettings.model_fields)) | {"factor": block.factor},
         training=block.training,
-        init_from=block.init_from,
+        init_from=block.init_from or _with_detail(getattr(study.generate, target).init_from, target),
     )
+
+
+def _with_detail(name: str | None, target: str) -> str | None:
+    """The shipped folder that a generator starts from, where it holds a detail network too."""
+    if name not in models.names():
+        return None
+    return name if DETAIL in models.recipe_of(name).get("generate", {}).get(target, {}) else None
 
 
 def _of_block(stage: str, target: str, block: Any, seed: int) -> Run:

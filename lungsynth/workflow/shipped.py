@@ -44,8 +44,6 @@ def _generator_taken_over(config: dict[str, Any], target: str) -> dict[str, Any]
     if name in models.names():
         found = _part(models.recipe_of(name, key), "generate", name, key)
         block = _merged(block, _part(found, target, name, key))
-        if "detail" in found[target] and not block["detail"].get("init_from"):
-            block = {**block, "detail": {**block["detail"], "init_from": name}}
     detail = block.get("detail")
     own = detail.get("init_from") if isinstance(detail, dict) else None
     if own in models.names():

@@ -29,7 +29,6 @@ def test_a_run_is_called_stage_target_label_seed():
     names = sorted(runs_of(load(CONFIG)))
     assert names == [
         "generate/nodules/w_capsule-2023",
-        "generate/normals/dcgan-2023",
         "refine/composites/cyclegan-2023",
         "segment/nodules/dense_unet-2023",
     ]
@@ -71,8 +70,8 @@ def test_what_a_run_cannot_start_from_is_one_line_before_any_job(start, words):
 
 
 def test_a_run_may_start_from_another_run():
-    study = load(with_value("generate.nodules.init_from", "generate/normals/dcgan-2023"))
-    assert runs_of(study)["generate/nodules/w_capsule-2023"].init_from == "generate/normals/dcgan-2023"
+    study = load(with_value("generate.nodules.init_from", "refine/composites/cyclegan-2023"))
+    assert runs_of(study)["generate/nodules/w_capsule-2023"].init_from == "refine/composites/cyclegan-2023"
 
 
 def test_results_of_an_older_layout_are_named_and_left_alone(tmp_path, monkeypatch):
