@@ -23,8 +23,8 @@ from lungsynth.cohort.dicom.series import read_series
 from lungsynth.ct.lungs import segment_volume as find_lungs
 from lungsynth.segment import apply
 from lungsynth.sets.tables import write_csv
+from lungsynth.study import models
 from lungsynth.study.stages.segment import Segment
-from lungsynth.workflow import shipped
 
 PACKED = "ct_scans/LIDC-IDRI-0001.tar.xz"
 REPEATS = 2
@@ -54,8 +54,8 @@ def folder_of_slices(scratch: str) -> Path | None:
 
 def main() -> None:
     """Time both in turn, on one thread and on two, and write the medians."""
-    recipe = shipped.recipe_of("nodule_segmenter")
-    segmenter = apply.load(Segment(**recipe["segment"]).detector, Path(shipped.weights_of("nodule_segmenter")))
+    recipe = models.recipe_of("nodule_segmenter")
+    segmenter = apply.load(Segment(**recipe["segment"]).detector, Path(models.weights_path("nodule_segmenter")))
     with tempfile.TemporaryDirectory() as scratch:
         folder = folder_of_slices(scratch)
         if folder is None:

@@ -128,6 +128,7 @@ rule check_cohort:
         scans=f"{R}/cohort/scans.csv",
         unread=f"{R}/cohort/unread.csv",
         folders=SCAN_FOLDERS,
+        recipes=files.recipes(),
     output:
         cohort=f"{R}/cohort/cohort.csv",
         marks=f"{R}/cohort/marks.csv",

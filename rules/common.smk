@@ -6,9 +6,8 @@ sys.path.insert(0, workflow.basedir)
 
 from lungsynth.score.plan import COMPARED_ROLES, INCEPTION, files_of
 from lungsynth.sets.catalogue import BANKS, CATALOGUE, EXTRACTORS as SEEN_BY, TARGETS
-from lungsynth.study import runs
+from lungsynth.study import models, runs
 from lungsynth.study.errors import LungsynthError
-from lungsynth.workflow import shipped
 from lungsynth.workflow.digest import code_digest
 from lungsynth.workflow.files import Files, tables
 from lungsynth.workflow.jobs import gpus_asked, tell_jobs

@@ -8,6 +8,7 @@ REFINED = [
         shard=SHARDS,
         what=("lesions", "images"),
     ),
+    f"{R}/refine/gate_threshold.json",
     f"{R}/refine/gate.json",
     f"{R}/refine/gate.csv",
 ]
@@ -66,6 +67,33 @@ rule refine_shard:
         f"{SCRIPTS}/refine/refine_shard.py"
 
 
+rule choose_gate_threshold:
+    input:
+        lesions=files.image_set("lesions_tune"),
+        normals=files.image_set("normals_tune"),
+        beside=files.tables_of("lesions_tune", "normals_tune"),
+        state=files.needing_probability("choose_gate_threshold", SEGMENTER_STATE),
+    output:
+        point=f"{R}/refine/gate_threshold.json",
+    log:
+        f"{LOGS}/choose_gate_threshold.log",
+    benchmark:
+        f"{LOGS}/choose_gate_threshold.tsv"
+    conda:
+        TORCH
+    resources:
+        **NETWORK,
+    params:
+        settings=settings(
+            "device", "refine.gate", "segment.detector", "segment.inference"
+        ),
+        code=code("refine/choose_gate_threshold.py", DETECTOR),
+    message:
+        "the threshold at which the gate sees, from real slices of the tune patients"
+    script:
+        f"{SCRIPTS}/refine/choose_gate_threshold.py"
+
+
 rule gate_shard:
     input:
         composites=f"{R}/compose/shards/{{shard}}.npy",
@@ -75,6 +103,7 @@ rule gate_shard:
         normals=f"{R}/compose/normals.npz",
         beside=f"{R}/compose/normals.csv",
         state=files.needing_probability("gate_shard", SEGMENTER_STATE),
+        point=f"{R}/refine/gate_threshold.json",
     output:
         lesions=f"{R}/refine/gate/{{shard}}-lesions.csv",
         images=f"{R}/refine/gate/{{shard}}-images.csv",

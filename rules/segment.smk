@@ -4,7 +4,7 @@ SEGMENTER = runs.segmenter(study)
 SEGMENTER_STATE = (
     files.last_state(SEGMENTER)
     if SEGMENTER.training.steps
-    else released(shipped.weights_of)[0]
+    else released(models.weights_path)[0]
 )
 # Hard negatives, mined after the first checkpoint, join from the second on.
 WINDOWS = [f"{R}/segment/{name}.npz" for name in ("windows", "hard_windows")]
@@ -132,7 +132,7 @@ rule choose_threshold:
         marks=f"{R}/cohort/marks.csv",
         folders=SCAN_FOLDERS,
         detected=DETECTED_FOLDERS,
-        recipe=released(shipped.recipe_path),
+        recipe=released(models.recipe_path),
     output:
         threshold=f"{R}/segment/threshold.json",
     log:

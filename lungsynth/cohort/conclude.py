@@ -1,8 +1,8 @@
 """The cohort that a study stands on: verdicts of all batches, roles, quarantine, and whether enough is left."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -59,6 +59,27 @@ def conclude(
         )
     _check_enough(good, bad, split, min_patients)
     return Cohort(good, marks[marks.scan.isin(good.scan)].reset_index(drop=True), bad, every)
+
+
+def refuse_seen(scans: pd.DataFrame, recipes: Mapping[str, Mapping[str, Any]]) -> None:
+    """No test patient may be one that a shipped network of this study has learnt from.
+
+    Args:
+        scans: usable scans with patient, role and the digest of their pixels.
+        recipes: of the shipped networks that the study starts from, by name.
+
+    Raises:
+        DataError: names the patient and the network.
+    """
+    for name, recipe in recipes.items():
+        people = {patient for some in recipe.get("patients", {}).values() for patient in some}
+        pixels = set(recipe.get("scans", ()))
+        for row in scans[scans.role == "test"].itertuples():
+            if row.patient in people or row.pixels in pixels:
+                raise DataError(
+                    f"cohort: {row.patient} is a test patient here, and models/{name} has learnt from it; give it "
+                    "another role, or start from other weights"
+                )
 
 
 def _stacked(folders: Sequence[str | Path], name: str) -> pd.DataFrame:

@@ -1,9 +1,12 @@
-"""Which generated images are kept: valid ones, close to real ones, no copies, in the real proportion of sizes.
+"""Which generated images are kept: valid ones, as near to real ones as real ones are, no copies, in the real proportion
+of sizes.
 
 "Highest similarity" (Chi 2023) is the cosine between an image's features and those of the nearest real image, among
-images that are no copies (FACTS 8.7). Likeness alone would keep the commonest image a hundred times; so nodules are
-ranked within classes of diameter, slices within classes of lung area, that hold equally many real ones each, and each
-class gives its share.
+images that are no copies (FACTS 8.7). An image gets likest by having nothing of its own: the smoothest, emptiest and
+commonest come first, and a set that was selected so is worse than the one it was selected from. So likeness is a bound
+here, which other patients' real images set, and among what passes the draw is even, unless a study prefers likeness.
+Nodules are drawn within classes of diameter, slices within classes of lung area, that hold equally many real ones each,
+and each class gives its share.
 """
 
 from collections import Counter
@@ -44,9 +47,7 @@ class Chosen:
         kept = self.similarity[self.rows]
         known = ("candidates", "kept", "wanted")
         refused = {reason: count for reason, count in self.counts.items() if reason not in known}
-        refused["valid, but less alike than those kept"] = (
-            self.counts["candidates"] - self.counts["kept"] - sum(refused.values())
-        )
+        refused["valid, but not needed"] = self.counts["candidates"] - self.counts["kept"] - sum(refused.values())
         return {
             **{name: self.counts[name] for name in known},
             "refused": refused,
@@ -63,7 +64,9 @@ def select(
     settings: Selection,
     window_hu: tuple[float, float],
     what: Literal["nodules", "normals"],
+    rng: np.random.Generator,
     tune: ImageSet | None = None,
+    tune_features: np.ndarray | None = None,
 ) -> Chosen:
     """Choose at most `settings.keep` generated images.
 
@@ -73,7 +76,9 @@ def select(
         settings: how many are wanted (fewer are kept where fewer pass), and what is refused.
         window_hu: HU range in which pixels are compared.
         what: decides the validity checks.
-        tune: more real images, for the ranges and proportions of sizes only.
+        rng: of the even draw.
+        tune: real images of other patients: for the ranges and proportions of sizes, and, with their features, for the
+            least likeness that counts as real.
 
     Raises:
         TrainingError: nothing passes.
@@ -86,22 +91,27 @@ def select(
         copies = copies_of(made, there, settings.min_distance_quantile)
         reasons = np.where((reasons == "") & copies, f"copy in {name}", reasons)
     similarity = cosine_to_nearest(generated_features, real_features)
+    if tune_features is not None and len(tune_features):
+        usual = cosine_to_nearest(tune_features, real_features)
+        unlike = similarity < np.quantile(usual, settings.min_likeness_quantile)
+        reasons = np.where((reasons == "") & unlike, "less alike than other patients' images", reasons)
+    order = similarity if settings.prefer == "likeness" else rng.random(len(generated))
     valid = np.flatnonzero(reasons == "")
     if not len(valid):
         why = ", ".join(f"{count} {reason}" for reason, count in Counter(reasons.tolist()).items())
         raise TrainingError(f"none of {len(generated)} generated {what} is of use ({why}); train longer or draw more")
     if settings.match_sizes:
-        rows, moved = _in_proportion(_sizes(generated, what), similarity, valid, sizes, settings.keep)
+        rows, moved = _in_proportion(_sizes(generated, what), order, valid, sizes, settings.keep)
     else:
-        rows, moved = best(similarity, valid, settings.keep), 0
+        rows, moved = best(order, valid, settings.keep), 0
     refused = Counter(reason for reason in reasons.tolist() if reason)
     counts = {"candidates": len(generated), "kept": len(rows), "wanted": settings.keep, **dict(sorted(refused.items()))}
     return Chosen(np.sort(rows), similarity, counts, moved)
 
 
-def best(similarity: np.ndarray, among: np.ndarray, keep: int) -> np.ndarray:
-    """The `keep` indices of `among` with the largest similarity; the lower index first where they are equal."""
-    return among[np.argsort(-similarity[among], kind="stable")[:keep]]
+def best(order: np.ndarray, among: np.ndarray, keep: int) -> np.ndarray:
+    """The `keep` indices of `among` with the largest `order`; the lower index first where they are equal."""
+    return among[np.argsort(-order[among], kind="stable")[:keep]]
 
 
 def _sizes(images: ImageSet, what: str) -> np.ndarray:
@@ -132,9 +142,9 @@ def _slice_faults(slices: ImageSet, sizes: np.ndarray, settings: Selection) -> n
 
 
 def _in_proportion(
-    diameters: np.ndarray, similarity: np.ndarray, valid: np.ndarray, sizes: np.ndarray, keep: int
+    diameters: np.ndarray, order: np.ndarray, valid: np.ndarray, sizes: np.ndarray, keep: int
 ) -> tuple[np.ndarray, int]:
-    """The best of each class of diameter, equally many of each; what a class lacks comes from its neighbours.
+    """The first by `order` of each class of diameter, equally many of each; its neighbours give what a class lacks.
 
     The classes' bounds are quantiles of the real `sizes`. Returns (indices, how many stand in for another class).
     """
@@ -142,7 +152,7 @@ def _in_proportion(
     classes = int(np.clip(keep // LEAST_IN_CLASS, 1, DIAMETER_CLASSES))
     bounds = np.quantile(sizes, np.linspace(0, 1, classes + 1)[1:-1])
     place = np.searchsorted(bounds, diameters[valid], side="right")
-    members = [list(best(similarity, valid[place == k], len(valid))) for k in range(classes)]
+    members = [list(best(order, valid[place == k], len(valid))) for k in range(classes)]
     quotas = [keep * (k + 1) // classes - keep * k // classes for k in range(classes)]
     chosen = [member[:quota] for member, quota in zip(members, quotas, strict=True)]
     spare = [member[quota:] for member, quota in zip(members, quotas, strict=True)]

@@ -3,7 +3,9 @@
 A lesion is erased when its contrast (mean HU in the mask minus mean HU in the ring outside it) falls below a share of
 that before; lost when the segmenter found it before and not after; moved when the centre of what the segmenter finds
 lies too far from where it was laid. An invented lesion is a segmented part that meets no lesion laid and nothing that
-was there before. All is judged by masks and probabilities as arrays: the network is the caller's.
+was suspected before, and that is new in the image: it stands out from its surroundings by more than it did, for a
+probability may pass its threshold without any change that a reader could see. All is judged by masks and probabilities
+as arrays: the network is the caller's.
 """
 
 import numpy as np
@@ -23,6 +25,8 @@ IMAGE_COLUMNS = (
     *("lung_hu_before", "lung_hu_after", "keep"),
 )
 EIGHT = np.ones((3, 3), int)
+UNCHOSEN = 0.5
+"""The threshold where no slice could choose one."""
 
 
 def judge(
@@ -60,7 +64,7 @@ def judge(
             for label in map(int, np.unique(masks[k][masks[k] > 0]))
         ]
         inside = None if lungs is None else lungs[k] > 0
-        invented = _invented(parts[1], suspected, masks[k], inside, mm_per_px, settings)
+        invented = _invented(parts[1], suspected, masks[k], inside, (before[k], after[k]), mm_per_px, settings)
         image_rows.append({"image": k} | _image(rows, invented, (before[k], after[k]), masks[k], inside))
         lesion_rows += rows
     return (
@@ -117,17 +121,21 @@ def _invented(
     suspected: np.ndarray,
     masks: np.ndarray,
     inside: np.ndarray | None,
+    images: tuple[np.ndarray, np.ndarray],
     mm_per_px: float,
     settings: Gate,
 ) -> list[float]:
-    """Diameters in mm of the parts that were made up."""
+    """Diameters in mm of the parts that were made up; images: before and after."""
     known = (masks > 0) | suspected
     diameters = []
     for label in range(1, parts.max() + 1):
         part = parts == label
         in_lung = inside is None or bool((part & inside).any())
         diameter = shape.equivalent_diameter_mm(part, mm_per_px)
-        if in_lung and diameter >= settings.invented_mm and not (part & known).any():
+        if not in_lung or diameter < settings.invented_mm or (part & known).any():
+            continue
+        before, after = (nodule.contrast(image, part, 1, settings.ring_mm, mm_per_px) for image in images)
+        if after - before >= settings.invented_hu:
             diameters.append(diameter)
     return diameters
 
@@ -147,6 +155,49 @@ def _image(
         "lung_hu_after": mean[1],
         "keep": not any(counts.values()) and not invented,
     }
+
+
+def operating_point(
+    probability: np.ndarray, masks: np.ndarray, empty: np.ndarray, lungs: np.ndarray, mm_per_px: float, settings: Gate
+) -> dict[str, float | int | None]:
+    """Where the segmenter works as the eye of the gate: the highest threshold that finds a share of real nodules.
+
+    Args:
+        probability, masks: of real slices with nodules, [n, h, w]; k in the pixels of the k-th.
+        empty, lungs: probability in real slices without one, and their lungs, [m, h, w].
+
+    Returns:
+        threshold, the share of `nodules` that it finds, and the share of the `normals` in which it finds something: a
+        judge that finds little, or something everywhere, proves nothing. Without a nodule the threshold is
+        `UNCHOSEN`, and its share None.
+    """
+    best = np.array(
+        [
+            float(p[mask == k].max())
+            for p, mask in zip(probability, masks, strict=True)
+            for k in np.unique(mask[mask > 0])
+        ]
+    )
+    threshold = settings.threshold
+    if threshold is None:
+        missed = int(len(best) * (1 - settings.sensitivity) + 1e-9)
+        threshold = float(np.sort(best)[missed]) if len(best) else UNCHOSEN
+    finds = [
+        _finds_anything(p >= threshold, inside > 0, mm_per_px, settings) for p, inside in zip(empty, lungs, strict=True)
+    ]
+    return {
+        "threshold": threshold,
+        "sensitivity": float((best >= threshold).mean()) if len(best) else None,
+        "nodules": len(best),
+        "findings": float(np.mean(finds)) if finds else None,
+        "normals": len(finds),
+    }
+
+
+def _finds_anything(segmented: np.ndarray, inside: np.ndarray, mm_per_px: float, settings: Gate) -> bool:
+    parts = _parts(segmented)
+    found = [parts == label for label in np.unique(parts[inside & (parts > 0)])]
+    return any(shape.equivalent_diameter_mm(part, mm_per_px) >= settings.invented_mm for part in found)
 
 
 def summary(lesions: pd.DataFrame, images: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:

@@ -6,20 +6,23 @@ that may add a bounded change only.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.parametrizations import spectral_norm
 
 from lungsynth.nets.residual import ResidualBlock
 from lungsynth.refine.pool import ImagePool
 from lungsynth.refine.protect import weighted_l1
-from lungsynth.study.stages.refine import CycleGanSettings
+from lungsynth.study.stages.refine import CycleGanSettings, RefineNetwork
 from lungsynth.train.data import Shape
 from lungsynth.train.trainable import Update
 
 DETAIL_PX = 5
+FINE_LAYERS = 1
+Norm = Literal["none", "instance", "spectral"]
 
 
 class Generator(nn.Module):
@@ -63,26 +66,47 @@ class Discriminator(nn.Module):
     Args:
         filters: of the first level; doubled at each, up to eight times.
         layers: strided levels.
-        norm: instance norm, as published. It takes the scale of a feature away, and with it most of what tells a
-            blurred or a quiet image from a sharp or a noisy one.
+        norm: "instance", as published: it takes the scale of a feature away, and with it most of what tells a blurred
+            or a quiet image from a sharp or a noisy one. "spectral" (Miyato 2018) bounds the slope. "none".
         detail: gain of a second input channel, the image minus its mean over `DETAIL_PX`; 0: no such channel.
     """
 
-    def __init__(self, filters: int, layers: int, norm: bool = True, detail: float = 0):
+    def __init__(self, filters: int, layers: int, norm: Norm = "instance", detail: float = 0):
         super().__init__()
         self.detail = detail
         widths = [filters * min(2**k, 8) for k in range(layers + 1)]
         parts: list[nn.Module] = [nn.Conv2d(2 if detail else 1, filters, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
         for k in range(1, layers + 1):
             parts += [nn.Conv2d(widths[k - 1], widths[k], 4, 2 if k < layers else 1, 1)]
-            parts += [nn.InstanceNorm2d(widths[k])] if norm else []
+            parts += [nn.InstanceNorm2d(widths[k])] if norm == "instance" else []
             parts += [nn.LeakyReLU(0.2, inplace=True)]
         self.body = nn.Sequential(*parts, nn.Conv2d(widths[-1], 1, 4, 1, 1))
         # Small weights are right where a norm follows; without one the signal would fade from level to level.
-        self.apply(_initialise if norm else _initialise_he)
+        self.apply(_initialise if norm == "instance" else _initialise_he)
+        if norm == "spectral":
+            for part in self.body:
+                if isinstance(part, nn.Conv2d):
+                    spectral_norm(part)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.body(torch.cat([x, self.detail * fine_detail(x)], dim=1) if self.detail else x)
+
+
+class Judges(nn.Module):
+    """A discriminator of patches and, if wanted, one of fine grain, whose judgements count alike.
+
+    [n, 1, h, w] -> a map of judgements each.
+    """
+
+    def __init__(self, settings: RefineNetwork):
+        super().__init__()
+        own = settings.discriminator_filters, settings.discriminator_norm, settings.discriminator_detail
+        filters, norm, detail = own
+        self.patches = Discriminator(filters, settings.discriminator_layers, norm, detail)
+        self.fine = Discriminator(filters, FINE_LAYERS, norm, detail) if settings.discriminator_fine else None
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [judge(x) for judge in (self.patches, self.fine) if judge is not None]
 
 
 def fine_detail(x: Tensor) -> Tensor:
@@ -137,12 +161,7 @@ class CycleGan:
         modules: dict[str, nn.Module] = {}
         for name in ("real", "composite"):
             modules[f"to_{name}"] = Generator(chosen.filters, chosen.blocks, self.max_shift)
-            modules[f"judge_{name}"] = Discriminator(
-                chosen.discriminator_filters,
-                chosen.discriminator_layers,
-                chosen.discriminator_norm,
-                chosen.discriminator_detail,
-            )
+            modules[f"judge_{name}"] = Judges(chosen)
             modules[f"pool_{name}"] = ImagePool(self.objective.pool, shape.size_px)
         return modules
 
@@ -170,7 +189,7 @@ class CycleGan:
         batch = next(batches)
         for name in ("judge_real", "judge_composite"):
             modules[name].requires_grad_(False)
-        made, losses = self._generators(modules, batch)
+        made, losses = self._generators(modules, batch, rng)
         yield Update("generators", sum(losses.values()), {name: loss.detach() for name, loss in losses.items()})
         for name in ("judge_real", "judge_composite"):
             modules[name].requires_grad_(True)
@@ -182,7 +201,7 @@ class CycleGan:
         yield Update("discriminators", sum(losses.values()), {name: loss.detach() for name, loss in losses.items()})
 
     def _generators(
-        self, modules: dict[str, nn.Module], batch: dict[str, Tensor]
+        self, modules: dict[str, nn.Module], batch: dict[str, Tensor], rng: Any
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The fakes of both domains, detached, and the terms of the generators' loss, weighted."""
         made, losses = {}, {}
@@ -192,8 +211,8 @@ class CycleGan:
             # One call for the fake and for the identity: instance norm treats each image alone.
             shown = [batch[source], batch[target]] if identity else [batch[source]]
             fake, *same = modules[f"to_{target}"](torch.cat(shown)).split(len(batch[source]))
-            judged = modules[f"judge_{target}"](fake)
-            losses[f"fool_{target}"] = functional.mse_loss(judged, torch.ones_like(judged))
+            judged = modules[f"judge_{target}"](self._moved(fake, rng))
+            losses[f"fool_{target}"] = sum((one - 1).square().mean() for one in judged) / len(judged)
             back = modules[f"to_{source}"](fake)
             losses[f"cycle_{source}"] = self.objective.cycle * self._l1(back, batch[source], near[source])
             for again in same:
@@ -211,5 +230,21 @@ class CycleGan:
         """Least squares to 1 for true images and to 0 for fakes of the pool, halved."""
         pool = modules[f"pool_{name}"]
         shown = torch.cat([pool.query(fake, rng), pool.draw(len(true) - len(fake), rng).to(fake)])
-        on_true, on_fake = modules[f"judge_{name}"](torch.cat([true, shown])).split([len(true), len(shown)])
-        return 0.5 * ((on_true - 1).square().mean() + on_fake.square().mean())
+        judged = modules[f"judge_{name}"](self._moved(torch.cat([true, shown]), rng))
+        pairs = [one.split([len(true), len(shown)]) for one in judged]
+        return sum(0.5 * ((on_true - 1).square().mean() + on_fake.square().mean()) for on_true, on_fake in pairs) / len(
+            pairs
+        )
+
+    def _moved(self, images: Tensor, rng: Any) -> Tensor:
+        """Images without a few rows and columns, how many of them at which end being drawn.
+
+        A judge of strided convolutions has a slope with the period of its strides. Where they always lie on the same
+        pixels, the generator learns that pattern: a ripple over all it makes.
+        """
+        most = self.objective.jitter_px
+        if not most:
+            return images
+        row, column = torch.randint(0, most + 1, (2,), generator=rng).tolist()
+        height, width = (side - most for side in images.shape[2:])
+        return images[:, :, row : row + height, column : column + width]

@@ -44,7 +44,7 @@ BANKS = tuple(
     for subject, roles in (
         ("nodules", ("fit", "tune", "test")),
         ("normals", ("fit", "tune", "test")),
-        ("lesions", ("fit", "domain", "test")),
+        ("lesions", ("fit", "tune", "domain", "test")),
     )
     for role in roles
 )

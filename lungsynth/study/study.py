@@ -8,7 +8,7 @@ from lungsynth.study.base import Settings
 from lungsynth.study.stages.banks import Banks, Features
 from lungsynth.study.stages.cohort import Cohort, Image
 from lungsynth.study.stages.compose import Compose
-from lungsynth.study.stages.generate import Generate, Monitor
+from lungsynth.study.stages.generate import Draw, Generate, Monitor
 from lungsynth.study.stages.refine import Refine
 from lungsynth.study.stages.score import Release, Score
 from lungsynth.study.stages.segment import Segment
@@ -26,6 +26,7 @@ class Study(Settings):
     banks: Banks = Banks()
     features: Features = Features()
     generate: Generate = Generate()
+    draw: Draw = Draw()
     monitor: Monitor = Monitor()
     compose: Compose = Compose()
     refine: Refine = Refine()

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 from lungsynth.ct.files import write_bytes
 from lungsynth.study.errors import DataError
+from lungsynth.study.models import RECIPE
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-WEIGHTS, RECIPE = "weights.safetensors", "recipe.json"
-"""The recipe lies beside released weights and states their digest."""
 
 
 def write(path: Path, modules: dict[str, "nn.Module"], half: bool = False) -> None:

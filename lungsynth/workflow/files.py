@@ -3,9 +3,10 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
-from lungsynth.sets.catalogue import CATALOGUE, EXTRACTORS
+from lungsynth.sets.catalogue import CATALOGUE, EXTRACTORS, TARGETS
+from lungsynth.study import models, runs
 from lungsynth.study.errors import StudyError
 from lungsynth.study.runs import DETAIL, Run
 from lungsynth.study.study import Study
@@ -20,11 +21,11 @@ class Files:
     """The files of one study under results/STUDY/.
 
     Args:
-        study: its settings; runs: its trainings by name.
+        study: its settings; trained: its trainings by name.
     """
 
-    def __init__(self, study: Study, runs: Mapping[str, Run]):
-        self.study, self.runs = study, runs
+    def __init__(self, study: Study, trained: Mapping[str, Run]):
+        self.study, self.runs = study, trained
         self.root = f"results/{study.study}"
         self.shards = range(study.compose.render.shards)
 
@@ -99,23 +100,41 @@ class Files:
 
         return files
 
+    def drawn(self) -> Callable[[Wildcards], str]:
+        """Input function: the folder that the target `draw` fills.
+
+        A network that is no generator, or none, is refused when the target is asked for.
+        """
+
+        def folder(wildcards: Wildcards) -> str:
+            name = self.study.draw.network
+            if name is None or not (name in models.names() and models.kinds_of(name)):
+                able = ", ".join(one for one in models.names() if models.kinds_of(one))
+                refuse(f"draw.network: got {name!r}; of models/ these are generators: {able or 'none'}")
+            return f"{self.root}/draw/{name}"
+
+        return folder
+
+    def recipes(self) -> list[str]:
+        """The recipes of all shipped networks that this study starts from."""
+        wanted = [runs.segmenter(self.study), runs.refiner(self.study)]
+        wanted += [run for target in TARGETS for run in runs.drawn_by(self.study, target)]
+        names = sorted({run.init_from for run in wanted} & set(models.names()))
+        return [os.path.relpath(models.recipe_path(name)) for name in names]
+
     def needing_probability(self, rule: str, state: str) -> str | Callable[[Wildcards], str]:
         """The detector's state, for a rule that needs the probability of every voxel.
 
         A kind that gives none is refused when the rule is asked for, and other targets go on without it.
         """
 
-        def refuse(wildcards: Wildcards) -> str:
-            kind = self.study.segment.kind
-            # No exception: of one, Snakemake makes seven lines.
-            print(
-                f"lungsynth: {rule} needs the probability of every voxel, and segment.kind {kind} gives none; take "
-                "another kind, or a target that does without",
-                file=sys.stderr,
+        def refused(wildcards: Wildcards) -> str:
+            refuse(
+                f"{rule} needs the probability of every voxel, and segment.kind {self.study.segment.kind} gives none; "
+                "take another kind, or a target that does without"
             )
-            sys.exit(1)
 
-        return state if gives_probability(self.study) else refuse
+        return state if gives_probability(self.study) else refused
 
     def of_runs(self, what: str, file: str) -> dict[str, str]:
         """A file of every run's end as named inputs: WHAT_segmenter, _nodules, _normals, _detail, _refiner."""
@@ -125,6 +144,12 @@ class Files:
             return DETAIL if run.kind == DETAIL else names.get(run.stage, run.target)
 
         return {f"{what}_{name(run)}": f"{self.root}/{run.name}/{file.format(run.last)}" for run in self.runs.values()}
+
+
+def refuse(line: str) -> NoReturn:
+    """End the run with one line. No exception: of one in an input function, Snakemake makes seven lines."""
+    print(f"lungsynth: {line}", file=sys.stderr)
+    sys.exit(1)
 
 
 def tables(*paths: str) -> list[str]:

@@ -9,13 +9,14 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
+from lungsynth.sets.catalogue import TARGETS
 from lungsynth.study.base import WithKinds
 from lungsynth.study.errors import StudyError, nearest
 from lungsynth.study.registry import Registry
 from lungsynth.study.runs import Run, drawn_by, generator, runs_of
 from lungsynth.study.study import Study
 from lungsynth.workflow.moved import refuse_moved
-from lungsynth.workflow.shipped import file_to_start_from, taken_over
+from lungsynth.workflow.shipped import check_grid, file_to_start_from, taken_over
 from lungsynth.workflow.sources import under_data
 
 # Dotted key of a block with kinds -> the room whose registry names them.
@@ -175,9 +176,11 @@ def _check_weights(study: Study) -> None:
 
 
 def _check_starts(study: Study) -> None:
-    """What `init_from` names is there, and no run starts from itself."""
+    """What `init_from` names is there and fits, and no run starts from itself."""
+    for target in TARGETS:
+        check_grid(study, target)
     runs = runs_of(study)
-    unused = [run for target in ("nodules", "normals") for run in drawn_by(study, target) if not run.training.steps]
+    unused = [run for target in TARGETS for run in drawn_by(study, target) if not run.training.steps]
     for run in (*runs.values(), *unused):
         if not run.training.steps and run.init_from is None:
             raise StudyError(

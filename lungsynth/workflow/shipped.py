@@ -1,57 +1,64 @@
-"""Trained networks that ship in models/: one folder each, with weights, recipe and card."""
+"""What a study takes over from the networks of models/ that its settings name."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from lungsynth.study.errors import StudyError, nearest
-from lungsynth.train.weights import RECIPE, WEIGHTS
-
-MODELS = Path(__file__).resolve().parents[2] / "models"
-CARD = "CARD.md"
-
-
-def weights_of(name: str) -> str:
-    """The file with the weights of a shipped network."""
-    return str(MODELS / name / WEIGHTS)
-
-
-def recipe_path(name: str) -> str:
-    """The file with its recipe."""
-    return str(MODELS / name / RECIPE)
-
-
-def _names() -> list[str]:
-    """The shipped networks: folders of models/ with a recipe."""
-    return sorted(path.parent.name for path in MODELS.glob(f"*/{RECIPE}"))
-
-
-def recipe_of(name: str) -> dict[str, Any]:
-    """What stands in the recipe of a shipped network.
-
-    Raises:
-        StudyError: there is no such network, or its recipe cannot be read.
-    """
-    if name not in _names():
-        hint = nearest(name, _names(), "there are")
-        raise StudyError(f"segment.init_from: got {name!r}; models/ has no such folder{hint}")
-    try:
-        return json.loads((MODELS / name / RECIPE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StudyError(f"segment.init_from: models/{name}/{RECIPE} cannot be read ({error})") from None
+from lungsynth.sets.catalogue import TARGETS
+from lungsynth.study import models
+from lungsynth.study.errors import StudyError
+from lungsynth.study.stages.banks import Banks
+from lungsynth.study.stages.cohort import Image
+from lungsynth.study.study import Study
 
 
 def taken_over(config: dict[str, Any]) -> dict[str, Any]:
-    """The study's settings with those of the network that `segment.init_from` names in their place.
+    """The study's settings with those of the networks that `init_from` names in their place.
 
-    What the network is (kind, widths, grid) comes from its recipe, whatever the study says: other weights would not
-    fit. How it is trained further stays the study's.
+    What a network is (kind, widths, grid) comes from its recipe, whatever the study says: other weights would not fit.
+    How it is trained further stays the study's.
+
+    Raises:
+        StudyError: `segment.init_from` is no folder of models/; a folder holds a network for something else.
     """
-    segment = config.get("segment")
+    config = _segmenter_taken_over(config)
+    for target in TARGETS:
+        config = _generator_taken_over(config, target)
+    return config
+
+
+def _segmenter_taken_over(config: dict[str, Any]) -> dict[str, Any]:
+    segment, key = config.get("segment"), "segment.init_from"
     name = segment.get("init_from") if isinstance(segment, dict) else None
     if not isinstance(name, str):
         return config
-    return {**config, "segment": _merged(segment, recipe_of(name)["segment"])}
+    return {**config, "segment": _merged(segment, _part(models.recipe_of(name, key), "segment", name, key))}
+
+
+def _generator_taken_over(config: dict[str, Any], target: str) -> dict[str, Any]:
+    """The same for a generator and, of whole slices, its detail network: one name means both."""
+    generate = config.get("generate")
+    block = generate.get(target) if isinstance(generate, dict) else None
+    if not isinstance(block, dict):
+        return config
+    key, name = f"generate.{target}.init_from", block.get("init_from")
+    if name in models.names():
+        found = _part(models.recipe_of(name, key), "generate", name, key)
+        block = _merged(block, _part(found, target, name, key))
+        if "detail" in found[target] and not block["detail"].get("init_from"):
+            block = {**block, "detail": {**block["detail"], "init_from": name}}
+    detail = block.get("detail")
+    own = detail.get("init_from") if isinstance(detail, dict) else None
+    if own in models.names():
+        key = f"generate.{target}.detail.init_from"
+        found = _part(_part(models.recipe_of(own, key), "generate", own, key), target, own, key)
+        block = {**block, "detail": _merged(detail, _part(found, "detail", own, key))}
+    return {**config, "generate": {**generate, target: block}}
+
+
+def _part(recipe: dict[str, Any], name: str, folder: str, key: str) -> dict[str, Any]:
+    if name not in recipe:
+        raise StudyError(f"{key}: models/{folder} holds no network for {name}")
+    return recipe[name]
 
 
 def _merged(own: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -69,11 +76,38 @@ def file_to_start_from(name: str) -> str:
     Raises:
         StudyError: neither.
     """
-    if (MODELS / name / WEIGHTS).is_file():
-        return weights_of(name)
+    if Path(models.weights_path(name)).is_file():
+        return models.weights_path(name)
     if Path(name).suffix in (".pt", ".safetensors") and Path(name).is_file():
         return str(Path(name).resolve())
     raise StudyError(
         f"init_from: got {name!r}; that is no run of this study, no folder of models/ (there are: "
-        f"{', '.join(_names())}) and no file of weights"
+        f"{', '.join(models.names())}) and no file of weights"
     )
+
+
+def check_grid(study: Study, target: str) -> None:
+    """Refuse a shipped generator on another grid or grey scale than the one that it was trained on.
+
+    Raises:
+        StudyError: names both.
+    """
+    name = getattr(study.generate, target).init_from
+    if name not in models.names():
+        return
+    theirs, ours = models.recipe_of(name)["grid"], grid_of(study.banks, study.image, target)
+    if theirs != ours:
+        raise StudyError(
+            f"generate.{target}.init_from: models/{name} draws {_words(theirs)}; this study, {_words(ours)}"
+        )
+
+
+def grid_of(banks: Banks, image: Image, target: str) -> dict[str, Any]:
+    """Size, pixel and window of what a target's generator draws, as recipes state them."""
+    size, pixel = (banks.nodule_px, banks.mm_per_px) if target == "nodules" else (image.size_px, image.mm_per_px)
+    return {"size_px": size, "mm_per_px": pixel, "window_hu": list(image.window_hu)}
+
+
+def _words(grid: dict[str, Any]) -> str:
+    low, high = grid["window_hu"]
+    return f"{grid['size_px']} px of {grid['mm_per_px']:g} mm in the window {low:g} to {high:g} HU"

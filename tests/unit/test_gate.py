@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from compose_cases import disc
 
-from lungsynth.refine.gate import judge, lung_shift, summary
+from lungsynth.refine.gate import judge, lung_shift, operating_point, summary
 from lungsynth.study.stages.refine import Gate
 
 SIZE, MM, RADIUS_PX = 96, 2.0, 5
@@ -75,7 +75,7 @@ def test_lost_is_found_before_and_not_after():
 def test_invented_is_new_large_enough_and_no_lesion_laid(radius, was_there, invented):
     other = disc(SIZE, radius, (20.0, 20.0))
     before = LESION | other if was_there else LESION
-    _, image = fate(picture(), before, LESION | other)
+    _, image = fate(np.where(other, -200, picture()), before, LESION | other)
     assert image["invented"] == invented == (not image["keep"])
 
 
@@ -83,9 +83,32 @@ def test_what_was_suspected_before_is_not_new():
     other = disc(SIZE, 3, (20.0, 20.0))
     image, mask = picture()[None], LESION.astype(np.uint8)[None]
     after = np.where(other, 0.6, 0)[None]
+    made = np.where(other, -200, image[0])[None]
     for before, invented in ((0.3, 0), (0.2, 1)):
-        rows = judge(image, image, mask, np.where(other, before, 0)[None], after, 0.5, MM, Gate(suspected_share=0.5))[1]
+        rows = judge(image, made, mask, np.where(other, before, 0)[None], after, 0.5, MM, Gate(suspected_share=0.5))[1]
         assert rows["invented"][0] == invented
+
+
+@pytest.mark.parametrize(("rise", "invented"), [(39, 0), (41, 1), (-200, 0)])
+def test_what_does_not_stand_out_more_than_before_is_a_wobble_of_the_probability(rise, invented):
+    other = disc(SIZE, 3, (20.0, 20.0))
+    after = np.where(other, -850 + rise, picture())
+    assert fate(after, LESION, LESION | other)[1]["invented"] == invented
+
+
+def test_the_gate_s_threshold_finds_its_share_of_the_tune_nodules_and_says_what_it_finds_in_normals():
+    best = np.arange(1, 11) / 20
+    masks = np.stack([LESION.astype(np.uint8)] * 10)
+    probability = np.stack([np.where(LESION, p, 0) for p in best])
+    empty = np.stack([np.where(disc(SIZE, 3, (20.0, 20.0)), p, 0) for p in (0.05, 0.11, 0.3, 0.9)])
+    lungs = np.ones(empty.shape, np.uint8)
+    lungs[3] = 0
+    point = operating_point(probability, masks, empty, lungs, MM, Gate(sensitivity=0.9))
+    assert point == {"threshold": 0.1, "sensitivity": 0.9, "nodules": 10, "findings": 0.5, "normals": 4}
+    given = operating_point(probability, masks, empty, lungs, MM, Gate(threshold=0.4))
+    assert (given["threshold"], given["sensitivity"], given["findings"]) == (0.4, pytest.approx(0.3), 0)
+    nobody = operating_point(probability[:0], masks[:0], empty[:0], lungs[:0], MM, Gate())
+    assert nobody == {"threshold": 0.5, "sensitivity": None, "nodules": 0, "findings": None, "normals": 0}
 
 
 def test_a_vessel_that_is_segmented_with_a_lesion_counts_before_and_after():
@@ -105,7 +128,7 @@ def test_what_lay_off_before_was_not_moved_by_refinement():
 
 def test_what_is_found_outside_the_lungs_is_no_invention():
     other = disc(SIZE, 3, (20.0, 20.0))
-    arrays = [a[None] for a in (picture(), picture(), LESION.astype(np.uint8))]
+    arrays = [a[None] for a in (picture(), np.where(other, -200, picture()), LESION.astype(np.uint8))]
     found = [np.where(f, 0.9, 0.1)[None] for f in (LESION, LESION | other)]
     lungs = np.zeros((1, SIZE, SIZE), np.uint8)
     lungs[:, 40:] = 1

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lungsynth.refine.apply import refine_images
-from lungsynth.refine.network import CycleGan, Discriminator, Generator, fine_detail
+from lungsynth.refine.network import CycleGan, Discriminator, Generator, Judges, fine_detail
 from lungsynth.refine.pool import ImagePool
 from lungsynth.refine.protect import near_lesions, weighted_l1
 from lungsynth.refine.samples import Domain, crop_source
@@ -72,8 +72,8 @@ def test_a_residual_generator_starts_at_identity_and_its_change_is_bounded():
 
 
 def test_the_detail_channel_shows_blur_and_no_level():
-    judge = Discriminator(4, 2, norm=False, detail=5)
-    assert parameters(judge) - parameters(Discriminator(4, 2, norm=False)) == 4 * 4 * 4
+    judge = Discriminator(4, 2, norm="none", detail=5)
+    assert parameters(judge) - parameters(Discriminator(4, 2, norm="none")) == 4 * 4 * 4
     rng = torch.Generator().manual_seed(0)
     sharp = torch.rand(1, 1, 32, 32, generator=rng)
     blurred = torch.nn.functional.avg_pool2d(sharp, 3, 1, 1)
@@ -83,7 +83,7 @@ def test_the_detail_channel_shows_blur_and_no_level():
 
 def test_published_form_without_our_changes():
     """Residual, hold, detail and averages off: generators and discriminators of the paper, no term of ours."""
-    published = {"residual": False, "discriminator_norm": True, "discriminator_detail": 0}
+    published = {"residual": False, "discriminator_norm": "instance", "discriminator_detail": 0}
     plain = CycleGanSettings(
         network=SMALL.network.model_dump() | published,
         objective=SMALL.objective.model_dump() | {"discriminator_batches": 1},
@@ -95,6 +95,28 @@ def test_published_form_without_our_changes():
     assert sorted(update.logs) == sorted(
         f"{term}_{name}" for term in ("fool", "cycle", "identity") for name in ("real", "composite")
     )
+
+
+def test_spectral_norm_and_a_second_judge_of_fine_grain():
+    torch.manual_seed(0)
+    network = SMALL.network.model_copy(update={"discriminator_norm": "spectral", "discriminator_fine": True})
+    judges = Judges(network)
+    wide, fine = judges(torch.rand(2, 1, 32, 32))
+    assert wide.shape[-1] < fine.shape[-1]
+    judges.eval()
+    convolutions = [part for part in judges.fine.body if isinstance(part, torch.nn.Conv2d)]
+    largest = [torch.linalg.svdvals(one.weight.flatten(1))[0].item() for one in convolutions]
+    assert largest == pytest.approx([1] * len(convolutions), abs=0.2)
+
+
+def test_what_is_judged_is_moved_over_all_phases_of_the_strides():
+    settings = CycleGanSettings(network=SMALL.network, objective=SMALL.objective.model_dump() | {"jitter_px": 3})
+    kind, rng = CycleGan(settings, WINDOW), torch.Generator().manual_seed(1)
+    image = torch.arange(64.0).view(1, 1, 8, 8)
+    moved = [kind._moved(image, rng) for _ in range(200)]
+    assert {tuple(one.shape) for one in moved} == {(1, 1, 5, 5)}
+    assert len({int(one[0, 0, 0, 0]) for one in moved}) == 16
+    assert CycleGan(SMALL, WINDOW)._moved(image, rng) is image
 
 
 def test_a_draw_from_the_pool():

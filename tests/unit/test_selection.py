@@ -44,7 +44,8 @@ def features(n, seed, far=1):
 def choose(generated, real, keep=20, what="nodules", made=None, there=None, **settings):
     made = features(len(generated), 1) if made is None else made
     there = features(len(real), 2) if there is None else there
-    return select(generated, made, real, there, Selection(keep=keep, **settings), WINDOW, what)
+    draw = np.random.default_rng(5)
+    return select(generated, made, real, there, Selection(keep=keep, **settings), WINDOW, what, draw)
 
 
 def test_distances_agree_with_scipy():
@@ -63,6 +64,26 @@ def test_the_floor_is_a_quantile_of_real_to_real_distances():
     real = np.array([[0.0], [1], [3], [6], [10]])  # nearest neighbours at 1 1 2 3 4
     assert copies_of(np.array([[0.5], [4.5], [13.0]]), real, 0.5).tolist() == [True, True, False]
     assert copies_of(real, real, 0.01).all()
+
+
+def test_the_draw_is_even_among_what_passes_and_least_likeness_is_set_by_other_patients():
+    real, generated = slices([*range(20, 40)] * 3), slices([30] * 40, seed=4, sd=60)
+    rows = np.arange(60) % 20 * 1.0
+    there = np.stack([np.cos(rows), np.sin(rows)], 1)
+    angles = np.linspace(0, 40, 40)
+    made = np.stack([np.cos(angles), np.sin(angles), np.where(np.arange(40) < 10, 9.0, 0)], 1)
+    there = np.pad(there, ((0, 0), (0, 1)))
+    others = there + np.array([0, 0, 0.5])
+    settings = Selection(keep=15, min_distance_quantile=0, size_quantiles=(0, 1), min_likeness_quantile=0.05)
+    draws = [
+        select(generated, made, real, there, settings, WINDOW, "normals", np.random.default_rng(k), real, others)
+        for k in (1, 1, 2)
+    ]
+    assert draws[0].counts["less alike than other patients' images"] == 10
+    assert np.array_equal(draws[0].rows, draws[1].rows) and not np.array_equal(draws[0].rows, draws[2].rows)
+    kept = np.concatenate([one.rows for one in draws])
+    assert kept.min() >= 10
+    assert draws[0].similarity[draws[0].rows].mean() < np.sort(draws[0].similarity[10:])[-15:].mean() + 1e-12
 
 
 def test_copies_in_features_and_in_pixels_are_refused_and_counted():
@@ -123,9 +144,9 @@ def test_slices_need_two_lungs_of_a_real_area():
     assert found.counts["not two lungs"] == 1 and found.counts["lung area unlike real ones"] == 2
 
 
-def test_the_likest_slices_are_kept():
+def test_the_likest_slices_are_kept_where_the_study_prefers_them():
     real, generated = slices([*range(20, 40)] * 2), slices(range(20, 38), seed=4, sd=60)
-    quantiles = {"min_distance_quantile": 0.0, "size_quantiles": (0, 1)}
+    quantiles = {"min_distance_quantile": 0.0, "size_quantiles": (0, 1), "prefer": "likeness"}
     found = choose(generated, real, 5, "normals", made=features(18, 1, far=20), **quantiles)
     left = np.setdiff1d(np.arange(18), found.rows)
     assert found.counts == {"candidates": 18, "kept": 5, "wanted": 5}

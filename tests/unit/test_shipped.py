@@ -10,6 +10,7 @@ import yaml
 from lungsynth.ct.files import sha256
 from lungsynth.segment.apply import load as load_detector
 from lungsynth.segment.apply import make_kind
+from lungsynth.study import models as models_folder
 from lungsynth.study.errors import DataError, StudyError
 from lungsynth.study.stages.segment import ChosenDetector, Network, Segment
 from lungsynth.study.training import Training
@@ -17,7 +18,6 @@ from lungsynth.train import weights
 from lungsynth.train.checkpoints import RunPlan
 from lungsynth.train.data import Source
 from lungsynth.train.state import TrainingState, start_from
-from lungsynth.workflow import shipped
 from lungsynth.workflow.settings import load
 
 CONFIG = yaml.safe_load((Path(__file__).resolve().parents[2] / "config.yaml").read_text(encoding="utf-8"))
@@ -38,7 +38,7 @@ def models(tmp_path, monkeypatch):
         "operating_point": {"candidate_score": "mean"},
     }
     (folder / "recipe.json").write_text(json.dumps({"segment": segment}))
-    monkeypatch.setattr(shipped, "MODELS", tmp_path)
+    monkeypatch.setattr(models_folder, "MODELS", tmp_path)
     return tmp_path
 
 
@@ -120,15 +120,15 @@ def test_no_steps_and_no_network_is_refused():
         load(with_segment(training={"steps": 0}))
 
 
-@pytest.mark.parametrize("folder", sorted(shipped.MODELS.glob("*/")), ids=lambda path: path.name)
+@pytest.mark.parametrize("folder", sorted(models_folder.MODELS.glob("*/")), ids=lambda path: path.name)
 def test_every_shipped_network_loads_is_small_and_has_its_card(folder):
-    recipe = shipped.recipe_of(folder.name)
+    recipe = models_folder.recipe_of(folder.name)
     segment = Segment(**recipe["segment"])
-    path = Path(shipped.weights_of(folder.name))
+    path = Path(models_folder.weights_path(folder.name))
     assert load_detector(segment.detector, path).modules
     assert path.stat().st_size <= 5e6
     assert sha256(path) == recipe["sha256"]
-    assert len((folder / shipped.CARD).read_text(encoding="utf-8").splitlines()) > 20
+    assert len((folder / models_folder.CARD).read_text(encoding="utf-8").splitlines()) > 20
     assert not set(recipe["patients"]["fit"]) & set(recipe["patients"]["tune"])
 
 

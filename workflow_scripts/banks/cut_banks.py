@@ -18,6 +18,12 @@ def unmarked(one):
     return replace(one, masks=one.masks * 0)
 
 
+def nothing_like(name, parts):
+    """No image, of the size and with the columns that the same subject has in another role: nobody plays this one."""
+    subject = name.partition("_")[0]
+    return next(some[0] for other, some in parts.items() if some and other.startswith(subject)).take([])
+
+
 with step(snakemake) as job:  # noqa: F821
     banks, image = job.settings("banks"), job.settings("image")
     candidates = {
@@ -41,7 +47,7 @@ with step(snakemake) as job:  # noqa: F821
             anything = role == "domain" and not scan.marked().any()
             slices = unmarked(normal_slices(scan, banks, image)) if anything else lesion_slices(scan, banks, image)
             parts[f"lesions_{role}"].append(slices)
-    sets = {name: bank.concatenate(some) for name, some in parts.items()}
+    sets = {name: bank.concatenate(some or [nothing_like(name, parts)]) for name, some in parts.items()}
     for path in job.output.images:
         bank.write(path, sets[path.stem])
     write_csv(job.output.places, pd.concat(places, ignore_index=True))

@@ -3,7 +3,7 @@
 from lungsynth.refine.gate import judge
 from lungsynth.segment.apply import load, segment_images
 from lungsynth.sets import bank, shard
-from lungsynth.sets.tables import write_csv
+from lungsynth.sets.tables import read_json, write_csv
 from lungsynth.train.loop import pick_device
 from lungsynth.workflow.step import step
 
@@ -16,7 +16,8 @@ with step(snakemake) as job:  # noqa: F821
     device = pick_device(job.settings("device"))
     trained = load(job.settings("segment.detector"), job.input.state, device, job.settings("segment.inference"))
     seen = [segment_images(trained, images, image.mm_per_px, lungs) for images in (before, after)]
-    lesions, images = judge(before, after, masks, *seen, gate.threshold, image.mm_per_px, gate, lungs)
+    threshold = read_json(job.input.point)["threshold"]
+    lesions, images = judge(before, after, masks, *seen, threshold, image.mm_per_px, gate, lungs)
     write_csv(job.output.lesions, lesions)
     write_csv(job.output.images, images)
     job.say(f"{int(images['keep'].sum())} of {len(images)} images kept")

@@ -1,5 +1,7 @@
 """Which image sizes the generators can take, and what their kinds' settings share. No torch: read at parse time."""
 
+from typing import ClassVar
+
 from pydantic import Field, model_validator
 
 from lungsynth.generate.gan_settings import GanSettings
@@ -40,7 +42,22 @@ class Augment(Settings):
 
 
 class DoublingSettings(GanSettings):
-    """Of the generator that doubles a small grid, and of the critics that stand against it."""
+    """Of the generator that doubles a small grid, and of the critics that stand against it.
+
+    Attributes:
+        architecture: names of the settings without which a trained generator's weights fit nothing.
+    """
+
+    architecture: ClassVar[tuple[str, ...]] = (
+        "z",
+        "generator_channels",
+        "generator_least",
+        "smooth_doubling",
+        "pixel_norm",
+        "noise",
+        "prior_code",
+        "prior_components",
+    )
 
     generator_channels: int = Field(128, ge=8, description="of its smallest grid; halved at every doubling")
     generator_least: int = Field(12, ge=4, description="channels of its largest grids at least")

@@ -15,10 +15,16 @@ class Sampling(Settings):
 
 
 class Selection(Settings):
-    """Which drawn images are kept: of use, close to real ones, no copies (C3)."""
+    """Which drawn images are kept: of use, as near to real ones as real ones are, no copies (C3)."""
 
     keep: int = Field(100, ge=1, description="images kept at most")
     metric: Literal["cosine"] = Field("cosine", description="likeness to the nearest real image's features")
+    prefer: Literal["even", "likeness"] = Field(
+        "even", description="an even draw among what passes, or the likest first as published, which are the smoothest"
+    )
+    min_likeness_quantile: float = Field(
+        0.01, ge=0, lt=1, description="of tune images' likeness to fit ones; a drawn image less alike is left out"
+    )
     min_distance_quantile: float = Field(0.01, ge=0, lt=1, description="of real-to-real distances; nearer is a copy")
     match_sizes: bool = Field(True, description="keep the real proportion of sizes: diameters, or lung areas")
     size_quantiles: tuple[float, float] = Field((0.01, 0.99), description="sizes allowed, as quantiles of real ones")
@@ -126,6 +132,13 @@ class Generate(Settings):
         sampling=Sampling(count=400),
         selection=Selection(keep=60, size_quantiles=(0.1, 0.9)),
     )
+
+
+class Draw(Settings):
+    """The target `draw`: a folder of images from a generator that ships, without any scan or training."""
+
+    network: str | None = Field(None, description="folder of models/ with a generator; null: none is drawn from")
+    count: int = Field(100, ge=1, le=100_000, description="images")
 
 
 class Monitor(Settings):

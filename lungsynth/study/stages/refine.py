@@ -1,5 +1,7 @@
 """Stage 2: the CycleGAN of composites, and the gate behind it."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from lungsynth.study.base import Settings
@@ -13,9 +15,13 @@ class Gate(Settings):
     move_mm: float = Field(2, ge=0, description="a centroid may move by this, or by move_radius_share, the larger")
     move_radius_share: float = Field(0.5, ge=0, description="of the lesion's radius")
     ring_mm: tuple[float, float] = Field((2, 4), description="the ring outside a lesion that its contrast is taken to")
-    threshold: float = Field(0.5, gt=0, lt=1, description="of the segmenter's probability, for a lesion's outline")
-    suspected_share: float = Field(1, gt=0, le=1, description="of the threshold: what reached it before is not new")
+    threshold: float | None = Field(
+        None, gt=0, lt=1, description="of the segmenter's probability; null: the one that tune slices set"
+    )
+    sensitivity: float = Field(0.9, gt=0, lt=1, description="share of the nodules of tune slices that it finds")
+    suspected_share: float = Field(0.5, gt=0, le=1, description="of the threshold: what reached it before is not new")
     invented_mm: float = Field(3, gt=0, description="smallest new component that counts as invented")
+    invented_hu: float = Field(40, ge=0, description="rise of its contrast from which it is new in the image")
 
 
 class RefineNetwork(Settings):
@@ -27,8 +33,11 @@ class RefineNetwork(Settings):
     max_shift_hu: float = Field(80, gt=0, description="largest change where residual is true")
     discriminator_filters: int = Field(16, ge=4, description="of the PatchGAN's first level")
     discriminator_layers: int = Field(2, ge=1, description="strided levels of the PatchGAN; 3 see 70 px")
-    discriminator_norm: bool = Field(False, description="instance norm in the PatchGAN, as published; hides blur")
+    discriminator_norm: Literal["none", "instance", "spectral"] = Field(
+        "none", description="in the PatchGAN: instance is as published and hides blur; spectral bounds its slope"
+    )
     discriminator_detail: float = Field(5, ge=0, description="gain of its second input, the fine detail; 0: none")
+    discriminator_fine: bool = Field(False, description="a second judgement, of fine grain: one strided level only")
 
 
 class Objective(Settings):
@@ -42,6 +51,9 @@ class Objective(Settings):
     cycle: float = Field(5, ge=0, description="weight of the cycle term")
     identity: float = Field(0.5, ge=0, description="weight of the identity term, relative to cycle")
     pool: int = Field(50, ge=0, description="past fakes shown to the discriminators")
+    jitter_px: int = Field(
+        0, ge=0, description="most pixels by which what is judged is moved: a judge's strides leave no pattern then"
+    )
 
 
 class Protect(Settings):

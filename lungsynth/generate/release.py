@@ -1,0 +1,55 @@
+"""What goes with a generator's released weights: its recipe."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from lungsynth.generate.registry import GENERATORS
+from lungsynth.study.runs import DETAIL, Run
+
+PHANTOM = "phantom"
+
+
+def recipe(
+    runs: Sequence[Run], study: str, grid: Mapping[str, Any], learnt: pd.DataFrame, cohort: pd.DataFrame, sha256: str
+) -> dict[str, Any]:
+    """Everything that one must know to use the weights, and what made them; plain values for JSON.
+
+    Args:
+        runs: of the generator and, where it has one, of its detail network, in the order of `drawn_by`.
+        study: its name; grid: size, pixel and window of what is drawn.
+        learnt: the rows of the bank that they learnt from; cohort: the study's scans.
+        sha256: of the weights' file.
+    """
+    generator = runs[0]
+    return {
+        "generate": {generator.target: _what_they_are(runs)},
+        "grid": dict(grid),
+        "training": {"study": study, "seed": generator.seed, "runs": [run.model_dump(mode="json") for run in runs]},
+        **_who_was_seen(learnt, cohort, generator.seed),
+        "images": len(learnt),
+        "sha256": sha256,
+    }
+
+
+def _what_they_are(runs: Sequence[Run]) -> dict[str, Any]:
+    """The settings of `generate.TARGET` without which the weights fit nothing."""
+    generator, *rest = runs
+    model = GENERATORS.settings(generator.kind)
+    names = getattr(model, "architecture", tuple(model.model_fields))
+    settings = model.model_validate(generator.settings).model_dump(mode="json", include=set(names))
+    parts: dict[str, Any] = {"kind": generator.kind, generator.kind: settings}
+    for run in rest:
+        parts[DETAIL] = {"factor": run.settings["factor"], "network": run.settings["network"]}
+    return parts
+
+
+def _who_was_seen(learnt: pd.DataFrame, cohort: pd.DataFrame, seed: int) -> dict[str, Any]:
+    """Patients, and the digests of their scans' pixels, by which a scan under another name is known again.
+
+    Digital patients are called alike in every study; the seed tells them apart.
+    """
+    rows = cohort[cohort["scan"].isin(learnt["scan"])]
+    names = [f"seed {seed}: {name}" if name.startswith(f"{PHANTOM}-") else name for name in rows["patient"]]
+    return {"patients": {"fit": sorted(set(names))}, "scans": sorted(rows["pixels"])}
