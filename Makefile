@@ -19,6 +19,8 @@ NAME := $(or $(STUDY),demo)
 OVERLAY := $(if $(STUDY),--configfile "$(if $(wildcard studies/$(STUDY).yaml),,$(HERE)/)studies/$(STUDY).yaml")
 RUN = PATH="$(BIN):$$PATH" snakemake --snakefile "$(HERE)/Snakefile" --cores $(CORES) $(OVERLAY)
 PYTHON = PATH="$(BIN):$$PATH" PYTHONPATH="$(HERE):$$PYTHONPATH" python
+# Files of tests side by side, the long ones first; in one process where an environment of yours has no pytest-xdist.
+TOGETHER = $(shell "$(BIN)/python" -c "import xdist" 2>/dev/null && printf %s "-n $(CORES) --dist loadfile --no-loadscope-reorder")
 STAMP := $(subst $(space),\ ,$(ENV))/.lungsynth-installed
 LOCK := $(subst $(space),\ ,$(HERE))/requirements.txt
 
@@ -57,7 +59,7 @@ adopt: install ## results that were copied without their times: nothing that is 
 	@$(PYTHON) -m lungsynth.workflow.adopt $(OVERLAY)
 
 test: install ## the whole test suite
-	@PATH="$(BIN):$$PATH" python -m pytest tests -m "not slurm" --durations=8
+	@PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 python -m pytest tests/workflow tests/unit -m "not slurm" --durations=8 $(TOGETHER)
 
 lint: install ## ruff, snakefmt, snakemake --lint, import-linter
 	@PATH="$(BIN):$$PATH" ruff check . && PATH="$(BIN):$$PATH" ruff format --check .

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,12 @@ def small() -> Patient:
 @pytest.fixture(scope="module")
 def patient() -> Patient:
     return make_patient(Phantom(), 2023, 1)
+
+
+@cache
+def another(index: int) -> Patient:
+    """A small patient of the cohort of seed 11."""
+    return make_patient(SMALL, 11, index)
 
 
 def same(first: Patient, second: Patient) -> bool:
@@ -116,7 +123,7 @@ def test_left_lung_is_at_larger_x_and_the_airway_between(small):
 
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_nodules_lie_in_the_lungs_and_agree_with_their_labels(index):
-    patient = make_patient(SMALL, 5, index)
+    patient = another(index)
     assert 8 <= len(patient.nodules) <= 10
     assert set(np.unique(patient.labels)) == set(range(len(patient.nodules) + 1))
     assert np.isin(patient.lungs[patient.labels > 0], (3, 4)).all()
@@ -144,7 +151,7 @@ def test_nodules_keep_clear_of_each_other(patient):
 def test_textures_have_their_hu():
     found = {kind: [] for kind in ("solid", "part_solid", "ground_glass")}
     for index in range(4):
-        for nodule in make_patient(SMALL, 11, index).nodules:
+        for nodule in another(index).nodules:
             found[nodule.texture].append(nodule.mean_hu)
     assert -780 < np.median(found["ground_glass"]) < -500 < np.median(found["part_solid"]) < -200
     assert -200 < np.median(found["solid"]) < 100

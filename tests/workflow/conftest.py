@@ -1,11 +1,13 @@
 """Copies of the repository in which the tiny study runs: undisturbed, and killed and resumed."""
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 TEST_STUDY = ["--configfile", "config.yaml", "studies/test.yaml"]
@@ -45,8 +47,19 @@ def fresh(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Path:
-    """A copy in which the tiny study ran to its end on two cores; tests put back what they change."""
-    folder = copy_of_repository(tmp_path_factory.mktemp("finished"))
-    snakemake(folder, "--cores", "2", *TEST_STUDY)
+def made(tmp_path_factory) -> Path:
+    """A copy in which the tiny study ran to its end on two cores: made once, whatever number of processes test."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    folder = root / "made"
+    with FileLock(root / "made.lock"):
+        if not (folder / "results/test/provenance.json").exists():
+            copy_of_repository(folder)
+            snakemake(folder, "--cores", "2", *TEST_STUDY)
     return folder
+
+
+@pytest.fixture(scope="module")
+def finished(made, tmp_path_factory) -> Path:
+    """The finished tiny study, a copy for each file of tests with all times; tests put back what they change."""
+    return shutil.copytree(made, tmp_path_factory.mktemp("finished") / "study", symlinks=True)

@@ -20,8 +20,14 @@ def jobs(text: str) -> dict[str, int]:
     return {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)\s*$", table, re.M) if name != "total"}
 
 
-def test_the_default_study_needs_every_rule_and_at_most_100_jobs(fresh):
-    planned = jobs(snakemake(fresh, "--dry-run", "--cores", "2").stdout)
+@pytest.fixture(scope="module")
+def default(fresh) -> str:
+    """What a dry run of the default study says."""
+    return snakemake(fresh, "--dry-run", "--cores", "2").stdout
+
+
+def test_the_default_study_needs_every_rule_and_at_most_100_jobs(fresh, default):
+    planned = jobs(default)
     rules = {
         name for path in (fresh / "rules").glob("*.smk") for name in re.findall(r"^rule (\w+):", path.read_text(), re.M)
     }
@@ -29,10 +35,9 @@ def test_the_default_study_needs_every_rule_and_at_most_100_jobs(fresh):
     assert sum(planned.values()) <= 100
 
 
-def test_a_whole_run_asks_for_every_file_of_every_stage_by_name(fresh):
+def test_a_whole_run_asks_for_every_file_of_every_stage_by_name(fresh, default):
     """Each stage says at its top what it leaves; a file that is said nowhere would stay missing after a failed step."""
-    dry = snakemake(fresh, "--dry-run", "--cores", "2").stdout
-    asked = set(re.search(r"^rule all:\n    input: (.*)$", dry, re.M)[1].split(", "))
+    asked = set(re.search(r"^rule all:\n    input: (.*)$", default, re.M)[1].split(", "))
     table = snakemake(fresh, "--summary", "--cores", "2").stdout
     made = {line.split("\t")[0] for line in table.splitlines() if line.startswith("results/")}
     passing = {path for path in made - asked if re.search(r"/state-\d+\.pt$", path)}
