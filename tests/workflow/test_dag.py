@@ -10,7 +10,10 @@ from conftest import ROOT, TEST_STUDY, snakemake
 
 from lungsynth.workflow.jobs import gpus_asked
 
-OWN_TARGETS = {"release_segmenter", "score_patches", "segment_folder", "gather_candidates"}
+OWN_TARGETS = {
+    *("release_segmenter", "score_patches", "segment_folder", "gather_candidates"),
+    *("release_generators", "release_generator", "score_generator", "draw", "draw_pretrained"),
+}
 STUDIES = sorted(path.name for path in (ROOT / "studies").glob("*.yaml"))
 
 
@@ -52,8 +55,10 @@ def test_the_number_of_jobs_follows_from_the_settings_alone(fresh):
     assert planned["train_segmenter"] == settings["segment"]["training"]["checkpoints"]
     render = settings["compose"]["render"]
     assert planned["render_shard"] == -(-render["count"] // render["shard_size"])
+    layers = settings["generate"]
     assert planned["train_generator"] == sum(
-        settings["generate"][target]["training"]["checkpoints"] for target in ("nodules", "normals")
+        block["training"]["checkpoints"]
+        for block in (layers["nodules"], layers["normals"], layers["normals"]["detail"])
     )
 
 
