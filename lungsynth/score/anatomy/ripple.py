@@ -4,6 +4,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from lungsynth.ct.hu import HU_RANGE
+from lungsynth.ct.shape import largest_part
 from lungsynth.score.anatomy.chest import SOFT_HU
 from lungsynth.score.anatomy.texture import windows
 
@@ -27,7 +28,7 @@ def ripple_db(hu: np.ndarray) -> float:
     A wave of one direction and a chequerboard are seen alike. dB; NaN where the body holds no window, or no grain.
     """
     image = np.clip(np.asarray(hu, np.float32), *HU_RANGE)
-    body = ndi.binary_fill_holes(ndi.binary_opening(image > SOFT_HU, np.ones((3, 3))))
+    body = ndi.binary_fill_holes(largest_part(image > SOFT_HU))
     power = _power(_grain(image, body), body)
     if power is None:
         return float("nan")
