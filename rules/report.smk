@@ -75,6 +75,7 @@ rule make_report:
         measures=f"{R}/score/measures.csv",
         distributions=f"{R}/score/distributions.csv",
         lungs=f"{R}/score/lungs.csv",
+        anatomy=f"{R}/score/anatomy.csv",
         manifest=f"{R}/release/manifest.csv",
         beside=tables(STORY["lesions_test"], STORY["pool_normals"], *SHOWN.values()),
     output:

@@ -10,6 +10,13 @@ from lungsynth.report.blocks import number
 from lungsynth.report.data import Card, Verdict
 
 SENSITIVITY, FALSE_POSITIVES = 0.85, 4.0
+ANATOMY = {
+    "normals_generated": ("Anatomy of generated lungs", "normals_test", 0.08),
+    "normals_selected": ("Anatomy of selected lungs", "normals_generated", 0.02),
+    "lesions_refined": ("Anatomy of refined slices", "normals_test", 0.05),
+    "released": ("Anatomy of released slices", "normals_test", 0.05),
+}
+"""Set -> what it is called, the set that it is held against, and how much less of its measures may lie in range."""
 DIAMETER_MM, LUNGS, SELECTED_LUNGS, SHIFT_HU, LOST_SHARE = 2.0, 0.5, 0.9, 15.0, 0.1
 
 
@@ -97,6 +104,20 @@ def lungs_card(lungs: pd.DataFrame | None) -> Iterator[Card]:
     yield Card(
         "Generated lungs of a real size", percent[0], "%", *percent[1:], n, f"≥ {100 * LUNGS:g} %", verdict, note
     )
+
+
+def anatomy_cards(anatomy: pd.DataFrame | None) -> Iterator[Card]:
+    """Mean share of the measures in the range of real CT, held against that of another set."""
+    for name, (label, against, less) in ANATOMY.items():
+        row, other = (_row(anatomy, set=one, measure="mean share") for one in (name, against))
+        if row is None or other is None or pd.isna(row["share"]) or pd.isna(other["share"]):
+            continue
+        bound = other["share"] - less
+        verdict = verdict_of(row["share"], row.share_low, row.share_high, bound, True)
+        aim = f"≥ {number(bound, 2)}, {against.replace('_', ' ')} less {less:g}"
+        n, note = f"{row.n} slices", f"mean share of measures in the range of real CT; {against.replace('_', ' ')} "
+        note += number(other["share"], 2)
+        yield Card(label, row["share"], "", row.share_low, row.share_high, n, aim, verdict, note)
 
 
 def kid_card(differences: pd.DataFrame | None) -> Iterator[Card]:

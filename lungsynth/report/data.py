@@ -175,6 +175,7 @@ class ReportData:
         froc: columns system, false_positives_per_scan, sensitivity.
         operating_point: (false positives a scan, sensitivity) at the threshold that tune patients fixed.
         positions: of real and of placed nodules.
+        anatomy: score/anatomy.csv: the share of every set's slices in the range of real CT, measure by measure.
         lung_area: "Lung area" of real and generated normals; its band is the accepted range.
         gates: counts at the gate and at the selections, first those of the gate.
         scores: DESIGN 5 columns: set, reference, metric, extractor, value, low, high, floor, n_set, n_reference.
@@ -201,6 +202,7 @@ class ReportData:
     froc: pd.DataFrame | None = None
     operating_point: tuple[float, float] | None = None
     positions: Positions | None = None
+    anatomy: pd.DataFrame | None = None
     lung_area: Distribution | None = None
     gates: list[Counted] = field(default_factory=list)
     scores: pd.DataFrame | None = None

@@ -134,12 +134,14 @@ def gate_counts(images: pd.DataFrame, lesions: pd.DataFrame) -> list[Counted]:
 
 
 def key_numbers(tables: Mapping[str, pd.DataFrame], shift: Mapping[str, Any] | None = None) -> list:
-    """The cards, from the tables detection, distributions, lungs, differences, gate, scores, and the shift in HU."""
+    """The cards, from the tables detection, distributions, lungs, anatomy, differences, gate, scores, and the shift in
+    HU."""
     get = tables.get
     return [
         *cards.detection_card(get("detection")),
         *cards.diameter_card(get("distributions")),
         *cards.lungs_card(get("lungs")),
+        *cards.anatomy_cards(get("anatomy")),
         *cards.kid_card(get("differences")),
         *cards.gate_cards(get("gate")),
         *cards.density_card(shift),
@@ -170,8 +172,8 @@ def _banks(files: Files, layer: str) -> dict[str, ImageSet]:
 
 def _tables(files: Files) -> dict[str, pd.DataFrame]:
     """The tables that are there; the gate's are those of all shards together."""
-    single = ("detection", "froc", "measures", "distributions", "lungs", "differences", "gate", "scores", "quarantine")
-    tables = {name: read_csv(files[name]) for name in single if name in files}
+    single = ("detection", "froc", "measures", "distributions", "lungs", "anatomy", "differences", "gate", "scores")
+    tables = {name: read_csv(files[name]) for name in (*single, "quarantine") if name in files}
     for name in ("gate_images", "gate_lesions"):
         if name in files:
             tables[name] = concatenate(map(read_csv, files[name]))
@@ -217,8 +219,8 @@ def gather(files: Files, window_hu: tuple[float, float], trainings: Sequence[Tra
         files: by name; those with several files are lists in the order of the shards. Banks: nodules_*, normals_*
             (fit, test, generated, selected), lesions_test, pool_normals. Composites: composites, masks, rows, refined,
             plan_summary. Gate: gate, gate_facts, gate_images, gate_lesions. Selections: selection_nodules,
-            selection_normals. Tables: detection, froc, measures, distributions, lungs, differences, scores,
-            quarantine, cohort, marks, manifest.
+            selection_normals. Tables: detection, froc, measures, distributions, lungs, anatomy, differences,
+            scores, quarantine, cohort, marks, manifest.
         window_hu: of the images, for distances between pixels.
         trainings: see `training`.
     """
@@ -227,7 +229,7 @@ def gather(files: Files, window_hu: tuple[float, float], trainings: Sequence[Tra
     parts: dict[str, Any] = {"trainings": list(trainings), "flow": _flow(files, layers)}
     shift = read_json(files["gate_facts"])["lung_hu_shift"] if "gate_facts" in files else None
     parts["cards"] = key_numbers(tables, shift)
-    parts |= {name: tables[name] for name in ("detection", "froc", "scores", "quarantine") if name in tables}
+    parts |= {name: tables[name] for name in ("detection", "froc", "scores", "anatomy", "quarantine") if name in tables}
     if "detection" in tables and len(tables["detection"]):
         row = tables["detection"].iloc[0]
         parts["operating_point"] = (float(row["false_positives_per_scan"]), float(row["sensitivity"]))

@@ -8,7 +8,7 @@ import jinja2
 import markupsafe
 import numpy as np
 
-from lungsynth.report import charts, contact, dag
+from lungsynth.report import anatomy, charts, contact, dag
 from lungsynth.report.blocks import Chart, card_words, number, part_classes, table_of
 from lungsynth.report.data import Copies, Counted, Distribution, Pictures, Positions, ReportData
 from lungsynth.report.figures import View
@@ -131,6 +131,8 @@ def views_of(data: ReportData) -> dict[str, Any]:
         "losses": loss_charts(data),
         "distributions": distributions,
         "positions": position_chart(data.positions) if data.positions else None,
+        "anatomy": anatomy.chart(data.anatomy),
+        "anatomy_words": anatomy.words(data.anatomy),
         "lungs": lungs,
         "froc": froc,
         "detection": None if data.detection is None or data.detection.empty else table_of(data.detection),

@@ -4,8 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from lungsynth.study.errors import DataError
+
+
+def patients_of(table: pd.DataFrame) -> np.ndarray | None:
+    """The patient of each row of a bank; None where an image is generated, so that images are the units."""
+    if "patient" not in table or ("source" in table and (table["source"] != "scan").any()):
+        return None
+    patients = table["patient"].fillna("").astype(str).to_numpy()
+    return None if (patients == "").any() else patients
 
 
 @dataclass(frozen=True)

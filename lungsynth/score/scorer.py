@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
-import pandas as pd
 
 from lungsynth.features.apply import Embedding, embed
 from lungsynth.features.extractor import Extractor
@@ -28,14 +27,6 @@ class Embedded:
     def sample(self, sees: str) -> Sample:
         """Features or logits with their units, as a metric's `sees` says."""
         return Sample.of(getattr(self.embedding, sees), self.patients)
-
-
-def patients_of(table: pd.DataFrame) -> np.ndarray | None:
-    """The patient of each row of a bank; None where an image is generated, so that images are the units."""
-    if "patient" not in table or ("source" in table and (table["source"] != "scan").any()):
-        return None
-    patients = table["patient"].fillna("").astype(str).to_numpy()
-    return None if (patients == "").any() else patients
 
 
 def embedded(

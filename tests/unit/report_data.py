@@ -44,6 +44,21 @@ def scores() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def anatomy() -> pd.DataFrame:
+    """The columns of score/anatomy.csv, one measure of three groups."""
+    shares = {"normals_test": 0.8, "lesions_test": 0.75, "normals_generated": 0.6, "normals_selected": 0.62}
+    shares |= {"lesions_composite": 0.65, "lesions_refined": 0.78, "released": np.nan}
+    measures = [
+        ("all", "mean share", np.nan, ""),
+        ("shape", "body width", 320.0, "mm"),
+        ("texture", "ripple", 4.0, "dB"),
+    ]
+    rows = [(name, share, *measure) for name, share in shares.items() for measure in measures]
+    table = pd.DataFrame(rows, columns=["set", "share", "group", "measure", "median", "unit"])
+    around = {"share_low": table["share"] - 0.05, "share_high": table["share"] + 0.05}
+    return table.assign(low=0.9 * table["median"], high=1.1 * table["median"], n=100, **around)
+
+
 def a_report() -> ReportData:
     """Every part filled."""
     rng = np.random.default_rng(5)
@@ -87,6 +102,7 @@ def a_report() -> ReportData:
         detection=pd.DataFrame(system),
         froc=pd.DataFrame(system),
         operating_point=(2.0, 0.9),
+        anatomy=anatomy(),
         lung_area=lungs,
         gates=[Counted("composites", [("released", 221, True), ("a lesion moved", 19, False)], "All of them.")],
         scores=scores(),

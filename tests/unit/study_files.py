@@ -9,6 +9,7 @@ import pandas as pd
 from lungsynth.sets import bank, shard
 from lungsynth.sets.bank import ImageSet
 from lungsynth.sets.tables import write_csv, write_json
+from tests.unit.report_data import anatomy
 
 SHARDS, IN_SHARD = 2, 3
 VIEW = {
@@ -163,6 +164,7 @@ def _tables(folder: Path) -> dict[str, Path | list[Path]]:
             "wasserstein": [3.0, 0.7, 0.2, 1.3, 5000.0], **spread_mm, **counts,
         },
         "lungs": {"set": ["generated", "selected"], "share": [0.8, 0.95], **area},
+        "anatomy": anatomy(),
         "manifest": {"file": ["images/0.nii.gz"]},
     }  # fmt: skip
     files: dict[str, Path | list[Path]] = {}

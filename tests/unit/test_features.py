@@ -17,7 +17,7 @@ from lungsynth.features.registry import EXTRACTORS
 from lungsynth.score import floors, scorer
 from lungsynth.score.record import Effort
 from lungsynth.score.registry import METRICS
-from lungsynth.score.samples import Sample
+from lungsynth.score.samples import Sample, patients_of
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.errors import DataError, TrainingError
 from lungsynth.study.stages.banks import Features
@@ -125,7 +125,7 @@ def test_a_set_is_scored_against_the_reference_that_each_metric_asks_for(trained
     sides = {}
     for name, n, seed in (("generated", 60, 20), ("test", 72, 21), ("fit", 72, 0)):
         one = bank(n, seed)
-        patients = None if name == "generated" else scorer.patients_of(one.table)
+        patients = None if name == "generated" else patients_of(one.table)
         sides[name] = scorer.embedded(name, extractor, one.images, patients=patients)
     scores = scorer.score_set(
         scorer.metrics_of(METRICS.names(), 3),

@@ -55,7 +55,7 @@ def test_the_same_files_give_the_same_page(files):
 
 TOGETHER = [("pool_normals",), ("lesions_test",), ("rows",), ("refined",), ("gate_images", "gate_lesions")]
 TABLES = ["cohort", "marks", "quarantine", "detection", "froc", "gate", "gate_facts", "scores", "score_facts"]
-TABLES += ["differences", "measures", "distributions", "lungs", "manifest", "plan_summary", "lesions_domain"]
+TABLES += ["differences", "measures", "distributions", "lungs", "anatomy", "manifest", "plan_summary", "lesions_domain"]
 LAYERS = [f"{layer}_{kind}" for layer in ("nodules", "normals") for kind in ("fit", "test", "generated", "selected")]
 REST = [f"{what}_{name}" for what in ("losses", "verdict") for name in ("segmenter", "nodules", "normals", "refiner")]
 REST += ["selection_nodules", "selection_normals"]
@@ -104,6 +104,8 @@ def test_key_numbers_are_held_against_their_aims(files):
     assert cards["Nodules found by the segmenter"].verdict == "open"  # .9 [.8, .95] against .85
     assert cards["Diameters, generated to real"].verdict == "good"  # .7 [.4, 1.2] against 2 mm
     assert cards["Generated lungs of a real size"].verdict == "good"  # .8 [.5, .97] against .5, .95 against .9
+    assert cards["Anatomy of generated lungs"].verdict == "bad"  # .6 against .8 less .08
+    assert cards["Anatomy of refined slices"].verdict == "open"  # .78 [.73, .83] against .8 less .05
     assert cards["KID, refined minus composite"].verdict == "good"  # -.8 [-1.2, -.3] against 0
     assert cards["Lesions moved"].verdict == "bad"  # 1 of 6 against .1
     assert cards["Lung density after refinement"].value == pytest.approx(10)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lungsynth.report import charts, contact, dag, figures, plot
+from lungsynth.report import anatomy, charts, contact, dag, figures, plot
 from lungsynth.report.blocks import card_words, number, table_of
 from lungsynth.report.data import Card, Copies, Counted, Distribution, Pictures, ReportData, Training
 from lungsynth.report.page import distribution_chart, page
@@ -179,6 +179,15 @@ def test_a_legend_has_the_distances_as_they_were_scored_and_none_that_were_not()
     one = Distribution("x", "mm", values, {"generated": values, "fit bank": values}, {"generated": (0.123, 4.56)})
     words = [entry[2] for entry in distribution_chart(one).legend]
     assert words == ["n 20", "n 20, KS 0.12, W\N{NO-BREAK SPACE}4.6\N{NO-BREAK SPACE}mm", "n 20"]
+
+
+def test_the_map_of_anatomy_has_a_cell_a_measure_and_set_and_the_words_say_what_is_in_it(full):
+    drawn = anatomy.share_map(a_report().anatomy)
+    assert drawn.count("<title>") == drawn.count(" of 100") == 6 * 3  # nothing was released
+    assert "generated, body width: .60 of 100; median 320, range 288 to 352 mm" in drawn
+    words = anatomy.words(a_report().anatomy)
+    assert "generated .60, selected .62, composite .65, refined .78, released –" in words
+    assert "the floor, .80 without a nodule and .75 with one" in words and words in full
 
 
 def test_a_bar_is_cut_in_the_parts_shares():

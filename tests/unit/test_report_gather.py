@@ -9,7 +9,7 @@ from lungsynth.report.data import ReportData
 from lungsynth.report.page import page
 from lungsynth.sets import bank, shard
 from lungsynth.sets.tables import write_csv, write_json
-from tests.unit.report_data import nodules, slices
+from tests.unit.report_data import anatomy, nodules, slices
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,15 @@ def test_the_shift_of_lung_density_is_judged_by_its_size():
     (card,) = cards.density_card({"n": 9, "mean": -12.0, "low": -16.0, "high": -8.0})
     assert card.verdict == "open"
     assert list(cards.density_card({"n": 1, "mean": 3.0, "low": None, "high": None})) == []
+
+
+def test_anatomy_is_held_against_the_real_slices_and_selection_against_what_it_chose_from():
+    found = {card.label: card for card in cards.anatomy_cards(anatomy())}
+    assert list(found) == [f"Anatomy of {what}" for what in ("generated lungs", "selected lungs", "refined slices")]
+    aims = {label: float(card.aim.split()[1].rstrip(",")) for label, card in found.items()}
+    assert list(aims.values()) == pytest.approx([0.72, 0.58, 0.75])
+    assert [card.verdict for card in found.values()] == ["bad", "open", "open"]
+    assert list(cards.anatomy_cards(None)) == []
 
 
 def test_sensitivity_at_too_many_false_positives_is_missed():

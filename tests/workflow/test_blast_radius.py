@@ -10,6 +10,7 @@ LATER_THAN_PLAN = {
     *("render_shard", "train_refiner", "refine_shard", "gate_shard", "judge_refinement", "score_sets"),
     *("tabulate_scores", "make_report", "draw_story", "record_provenance", "all"),
     *("measure_shard", "export_shard", "finish_format", "list_release", "write_datasheet"),
+    "measure_anatomy",
 }
 EVERYTHING_AFTER_GENERATION = {*LATER_THAN_PLAN, "draw_groups", "make_plan", "compare_distributions"}
 
@@ -93,7 +94,13 @@ CASES = [
         "score.bootstrap",
         "score: {bootstrap: 20",
         "score: {bootstrap: 21",
-        SCORES | {"compare_distributions", "score_detection"},
+        SCORES | {"compare_distributions", "measure_anatomy", "score_detection"},
+    ),
+    (
+        "score.anatomy.slices",
+        "score: {bootstrap: 20",
+        "score: {anatomy: {slices: 21}, bootstrap: 20",
+        {"measure_anatomy", "make_report", "record_provenance", "all"},
     ),
     (
         "generate.nodules.sampling",

@@ -4,7 +4,8 @@ from lungsynth.features import apply, inception
 from lungsynth.score import record, table
 from lungsynth.score.pairs import paired_kid_difference
 from lungsynth.score.plan import INCEPTION, seen_by
-from lungsynth.score.scorer import embedded, metrics_of, patients_of, score_subject, source_of
+from lungsynth.score.samples import patients_of
+from lungsynth.score.scorer import embedded, metrics_of, score_subject, source_of
 from lungsynth.sets import bank, shard
 from lungsynth.sets.tables import write_csv
 from lungsynth.study.seeds import rng

@@ -12,6 +12,12 @@ class Weights(Settings):
     sha256: str = Field(pattern="^[0-9a-fA-F]{64}$", description="of the file; another one is refused")
 
 
+class Anatomy(Settings):
+    """The measures of anatomy."""
+
+    slices: int = Field(100, ge=20, description="of every set that are measured, at most: a seeded sample")
+
+
 class Score(Settings):
     """Which numbers, and how sure they are."""
 
@@ -26,6 +32,7 @@ class Score(Settings):
     bootstrap: int = Field(200, ge=20, description="resamples behind an interval")
     floors: int = Field(10, ge=1, description="random halves behind a floor")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="of every interval")
+    anatomy: Anatomy = Anatomy()
     inception: Weights | None = Field(None, description="{path, sha256} of InceptionV3 weights: scores by them too")
 
 

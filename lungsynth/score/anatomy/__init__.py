@@ -1,0 +1,1 @@
+"""Anatomy: how many of the measures of a slice lie where those of real chest CT do, from the image alone."""
