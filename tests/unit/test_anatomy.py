@@ -109,8 +109,8 @@ def test_a_ripple_of_two_to_eight_pixels_stands_above_every_slice_without_one(sc
     without = [ripple_db(one) for one in slices]
     for period in (2, 3, 5, 8):
         planted = [ripple_db(one + wave(one.shape, period, kind)) for one in slices]
-        assert np.median(planted) > max(without), period
-    assert max(without) < 7
+        assert min(planted) > max(without), period
+    assert max(without) < 15
 
 
 @pytest.mark.parametrize("mm_per_px", [1.25, 2.0, 2.8])
