@@ -79,7 +79,7 @@ rule release_generators:
         expand(
             f"{R}/generate/{{target}}/released/{{file}}",
             target=study.generate.release,
-            file=(models.WEIGHTS, models.RECIPE, "scores.csv"),
+            file=(models.WEIGHTS, models.RECIPE, models.SCORES),
         ),
 
 
@@ -125,7 +125,7 @@ rule score_generator:
         ),
         extractor=lambda wildcards: weights_of(SEEN_BY[wildcards.target]),
     output:
-        scores=f"{R}/generate/{{target}}/released/scores.csv",
+        scores=f"{R}/generate/{{target}}/released/{models.SCORES}",
     log:
         f"{LOGS}/score_generator-{{target}}.log",
     benchmark:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from lungsynth.report.scores import METRIC_WORDS, REFERENCES
 from lungsynth.sets.tables import read_csv, read_json
+from lungsynth.study import models
 
 ENOUGH_NODULES = 40
 
@@ -19,10 +20,11 @@ def cautions(files: Files, sources: Sequence[Mapping[str, Any]] = ()) -> list[st
 
     Args:
         files: by name: nodules_test, normals_test, lesions_test, lesions_domain (banks, of which the tables are read),
-            detection, quarantine and score_facts (a list).
+            detection, quarantine, and lists: score_facts, recipes (of the shipped networks that the study starts from,
+            the scores of a generator beside its recipe).
         sources: the study's, each with its `reader`.
     """
-    lines = [*_phantoms(sources), *_patients(files)]
+    lines = [*_phantoms(sources), *_shipped(files.get("recipes", ())), *_patients(files)]
     if "detection" in files:
         lines += _few_nodules(read_csv(files["detection"]))
     if "lesions_domain" in files:
@@ -43,6 +45,32 @@ def _phantoms(sources: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if "phantom" in readers:
         which = "All" if set(readers) == {"phantom"} else "Some"
         yield f"{which} scans are digital chests made by this software: its numbers tell nothing about patients."
+
+
+def _shipped(recipes: Sequence[Path]) -> Iterator[str]:
+    """Generators that others have trained: what from, and how well their training patients are told from others."""
+    for path in map(Path, recipes):
+        recipe = read_json(path)
+        if "generate" not in recipe:
+            continue
+        target = next(iter(recipe["generate"]))
+        line = (
+            f"Generated {target} come from models/{path.parent.name}, which learnt from {recipe['images']} images of "
+            f"{len(recipe['patients']['fit'])} patients"
+        )
+        told = _membership(path.with_name(models.SCORES))
+        yield line + (
+            f"; these are told from others by its images with an AUC of {told:.2f} (.5: not at all)." if told else "."
+        )
+
+
+def _membership(scores: Path) -> float | None:
+    """What stands in a released generator's scores, if they lie there."""
+    if not scores.is_file():
+        return None
+    table = read_csv(scores)
+    found = table[(table["set"] == "generated") & (table["metric"] == "membership")]["value"]
+    return float(found.iloc[0]) if len(found) else None
 
 
 def _patients(files: Files) -> Iterator[str]:

@@ -8,13 +8,15 @@ from lungsynth.report.data import Training
 from lungsynth.report.gather import training
 from lungsynth.sets.tables import read_json
 
-# Name in the files -> title on the page, key of its settings.
+# Name in the files -> title on the page, key of its settings; a block without kinds is named after what it is.
 TRAININGS = {
     "segmenter": ("segmenter", "segment"),
     "nodules": ("nodule generator", "generate.nodules"),
     "normals": ("generator of normal slices", "generate.normals"),
+    "detail": ("detail network of normal slices", "generate.normals.detail"),
     "refiner": ("refiner", "refine"),
 }
+ONE_KIND = {"detail": "detail", "refiner": "cyclegan"}
 
 
 def flat(view: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def trainings(files: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Tra
     return [
         training(
             title,
-            settings.get(f"{key}.kind", "cyclegan"),
+            ONE_KIND.get(name) or settings[f"{key}.kind"],
             files[f"losses_{name}"],
             files[f"verdict_{name}"],
             settings[f"{key}.training.points_every"],

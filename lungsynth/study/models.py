@@ -7,8 +7,8 @@ from typing import Any
 from lungsynth.study.errors import StudyError, nearest
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
-WEIGHTS, RECIPE, CARD = "weights.safetensors", "recipe.json", "CARD.md"
-"""The recipe lies beside released weights and states their digest."""
+WEIGHTS, RECIPE, CARD, SCORES = "weights.safetensors", "recipe.json", "CARD.md", "scores.csv"
+"""The recipe lies beside released weights and states their digest; a generator's scores lie there too."""
 
 
 def names() -> list[str]:

@@ -1,5 +1,6 @@
 """From the files of a study to the page: everything arrives, the counts add up, and what is missing is left out."""
 
+import json
 from dataclasses import fields
 
 import numpy as np
@@ -204,3 +205,18 @@ def test_a_reader_is_warned_of_what_weakens_the_numbers(files, tmp_path):
     ):
         assert sum(words in line for line in lines) == 1, words
     assert any(line.startswith("All scans") for line in cautions({}, [{"reader": "phantom"}]))
+
+
+def test_a_shipped_generator_and_what_it_learnt_from_stand_before_any_number(tmp_path):
+    folder = tmp_path / "chests"
+    folder.mkdir()
+    recipe = {"generate": {"normals": {}}, "images": 4805, "patients": {"fit": ["a", "b"]}}
+    (folder / "recipe.json").write_text(json.dumps(recipe))
+    (tmp_path / "recipe.json").write_text(json.dumps({"segment": {}}))
+    files = {"recipes": [folder / "recipe.json", tmp_path / "recipe.json"]}
+    words = "Generated normals come from models/chests, which learnt from 4805 images of 2 patients"
+    assert cautions(files) == [f"{words}."]
+    (folder / "scores.csv").write_text("set,metric,value\nheld_out,authenticity,0.6\ngenerated,membership,0.53\n")
+    assert cautions(files) == [
+        f"{words}; these are told from others by its images with an AUC of 0.53 (.5: not at all)."
+    ]
