@@ -2,7 +2,8 @@
 
 from lungsynth.features import apply
 from lungsynth.score import record, table
-from lungsynth.score.scorer import embedded, metrics_of, patients_of, score_set, source_of
+from lungsynth.score.samples import patients_of
+from lungsynth.score.scorer import embedded, metrics_of, score_set, source_of
 from lungsynth.sets import bank
 from lungsynth.sets.tables import write_csv
 from lungsynth.train.loop import pick_device
