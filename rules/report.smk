@@ -69,6 +69,7 @@ rule make_report:
         plan_summary=f"{R}/compose/plan.json",
         gate=f"{R}/refine/gate.csv",
         gate_facts=f"{R}/refine/gate.json",
+        gate_threshold=f"{R}/refine/gate_threshold.json",
         gate_lesions=expand(f"{R}/refine/gate/{{shard}}-lesions.csv", shard=SHARDS),
         scores=f"{R}/score/scores.csv",
         score_facts=expand(f"{R}/score/{{extractor}}.json", extractor=SCORED_BY),

@@ -11,6 +11,8 @@ from lungsynth.sets.tables import read_csv, read_json
 from lungsynth.study import models
 
 ENOUGH_NODULES = 40
+MOST_FINDINGS = 0.2
+"""Share of normal slices in which the gate's segmenter may find something and still be believed."""
 
 Files = Mapping[str, Path | list[Path]]
 
@@ -20,13 +22,15 @@ def cautions(files: Files, sources: Sequence[Mapping[str, Any]] = ()) -> list[st
 
     Args:
         files: by name: nodules_test, normals_test, lesions_test, lesions_domain (banks, of which the tables are read),
-            detection, quarantine, and lists: score_facts, recipes (of the shipped networks that the study starts from,
-            the scores of a generator beside its recipe).
+            detection, quarantine, gate_threshold, and lists: score_facts, recipes (of the shipped networks that the study
+            starts from, the scores of a generator beside its recipe).
         sources: the study's, each with its `reader`.
     """
     lines = [*_phantoms(sources), *_shipped(files.get("recipes", ())), *_patients(files)]
     if "detection" in files:
         lines += _few_nodules(read_csv(files["detection"]))
+    if "gate_threshold" in files:
+        lines += _weak_eye(read_json(files["gate_threshold"]))
     if "lesions_domain" in files:
         lines += _unmarked(_table(files["lesions_domain"]))
     lines += _doubtful([score for path in files.get("score_facts", ()) for score in read_json(path)])
@@ -81,6 +85,16 @@ def _patients(files: Files) -> Iterator[str]:
                 f"{words}: the reference holds one patient. Intervals are over his images and tell nothing about other "
                 "patients."
             )
+
+
+def _weak_eye(point: Mapping[str, Any]) -> Iterator[str]:
+    """A segmenter at the gate that sees lesions everywhere, or few of them."""
+    if point["findings"] is not None and point["findings"] > MOST_FINDINGS:
+        found = round(point["findings"] * point["normals"])
+        yield (
+            f"At the threshold that finds {point['sensitivity']:.0%} of the nodules in tune slices, the gate's segmenter finds "
+            f"something in {found} of {point['normals']} normal ones: that it finds nothing invented proves little."
+        )
 
 
 def _few_nodules(detection: pd.DataFrame) -> Iterator[str]:

@@ -220,3 +220,18 @@ def test_a_shipped_generator_and_what_it_learnt_from_stand_before_any_number(tmp
     assert cautions(files) == [
         f"{words}; these are told from others by its images with an AUC of 0.53 (.5: not at all)."
     ]
+
+
+@pytest.mark.parametrize(("findings", "said"), [(1.0, True), (0.1, False), (None, False)])
+def test_a_gate_that_sees_lesions_everywhere_is_said(tmp_path, findings, said):
+    point = {"threshold": 0.4, "sensitivity": 0.91, "nodules": 67, "findings": findings, "normals": 21}
+    (tmp_path / "gate_threshold.json").write_text(json.dumps(point))
+    lines = cautions({"gate_threshold": tmp_path / "gate_threshold.json"})
+    assert lines == (
+        [
+            "At the threshold that finds 91% of the nodules in tune slices, the gate's segmenter finds something in 21 of "
+            "21 normal ones: that it finds nothing invented proves little."
+        ]
+        if said
+        else []
+    )
