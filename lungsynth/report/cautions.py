@@ -22,8 +22,8 @@ def cautions(files: Files, sources: Sequence[Mapping[str, Any]] = ()) -> list[st
 
     Args:
         files: by name: nodules_test, normals_test, lesions_test, lesions_domain (banks, of which the tables are read),
-            detection, quarantine, gate_threshold, and lists: score_facts, recipes (of the shipped networks that the study
-            starts from, the scores of a generator beside its recipe).
+            detection, quarantine, gate_threshold, and lists: score_facts, recipes (of the shipped networks that the
+            study starts from, the scores of a generator beside its recipe).
         sources: the study's, each with its `reader`.
     """
     lines = [*_phantoms(sources), *_shipped(files.get("recipes", ())), *_patients(files)]
@@ -90,10 +90,10 @@ def _patients(files: Files) -> Iterator[str]:
 def _weak_eye(point: Mapping[str, Any]) -> Iterator[str]:
     """A segmenter at the gate that sees lesions everywhere, or few of them."""
     if point["findings"] is not None and point["findings"] > MOST_FINDINGS:
-        found = round(point["findings"] * point["normals"])
+        found, share = round(point["findings"] * point["normals"]), f"{point['sensitivity']:.0%}"
         yield (
-            f"At the threshold that finds {point['sensitivity']:.0%} of the nodules in tune slices, the gate's segmenter finds "
-            f"something in {found} of {point['normals']} normal ones: that it finds nothing invented proves little."
+            f"At the threshold that finds {share} of the nodules in tune slices, the gate's segmenter finds something "
+            f"in {found} of {point['normals']} normal ones: that it finds nothing invented proves little."
         )
 
 

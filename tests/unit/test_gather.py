@@ -229,8 +229,8 @@ def test_a_gate_that_sees_lesions_everywhere_is_said(tmp_path, findings, said):
     lines = cautions({"gate_threshold": tmp_path / "gate_threshold.json"})
     assert lines == (
         [
-            "At the threshold that finds 91% of the nodules in tune slices, the gate's segmenter finds something in 21 of "
-            "21 normal ones: that it finds nothing invented proves little."
+            "At the threshold that finds 91% of the nodules in tune slices, the gate's segmenter finds something "
+            "in 21 of 21 normal ones: that it finds nothing invented proves little."
         ]
         if said
         else []
