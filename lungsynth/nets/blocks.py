@@ -97,7 +97,7 @@ class ImageGenerator(nn.Module):
     ):
         super().__init__()
         self.z, self.start_px, self.prior = z, start_px, prior
-        self.fill = nn.Linear(z if prior is None else z - 1, first * start_px**2, bias=pixel_norm)
+        self.fill = nn.Linear(z if prior is None else z - 1, max(first, least) * start_px**2, bias=pixel_norm)
         if pixel_norm:
             wide = widths(first, least, doublings + 1)
             grown = [PixelNormLevel(wide[k], wide[k + 1]) for k in range(doublings)]
