@@ -10,19 +10,21 @@ import pytest
 import torch
 import yaml
 
+from lungsynth.ct import volume
 from lungsynth.ct.files import sha256
 from lungsynth.generate.data import bank_source, to_tensor
 from lungsynth.generate.detail.kind import crop_source
 from lungsynth.generate.detail.network import enlarge, shrink
 from lungsynth.generate.doubling.augment import alter
 from lungsynth.generate.doubling.settings import Augment
+from lungsynth.generate.folder import write_folder
 from lungsynth.generate.kinds.dcgan.network import squared_slope
 from lungsynth.generate.pretrained import load as load_pretrained
 from lungsynth.generate.release import recipe
 from lungsynth.generate.sample import draw
 from lungsynth.generate.trained import generator_of, load_all, trainable
 from lungsynth.sets.bank import ImageSet
-from lungsynth.sets.tables import write_json
+from lungsynth.sets.tables import read_csv, write_json
 from lungsynth.study import models
 from lungsynth.study.errors import DataError, StudyError, TrainingError
 from lungsynth.study.runs import Run, drawn_by, runs_of
@@ -260,3 +262,15 @@ def test_a_shipped_network_is_taken_over_and_only_on_its_own_grid(released, monk
     config["generate"]["nodules"]["init_from"] = "tiny_slices"
     with pytest.raises(StudyError, match="models/tiny_slices holds no network for nodules"):
         load(config)
+
+
+def test_a_drawn_folder_holds_images_with_spacing_masks_a_row_each_and_a_datasheet(released, tmp_path):
+    network = load_pretrained(released)
+    write_folder(tmp_path / "drawn", network.sample(3, seed=4), network, 4, slice_mm=2.5)
+    rows = read_csv(tmp_path / "drawn/images.csv")
+    assert rows["seed"].tolist() == [4, 4, 4] and rows["index"].tolist() == [0, 1, 2]
+    for file in (*rows["file"], *rows["mask"]):
+        one = volume.read(tmp_path / "drawn" / file)
+        assert one.hu.shape == (1, SIZE, SIZE) and tuple(one.spacing_mm) == (2.5, 2.0, 2.0) and "_synthetic" in file
+    page = (tmp_path / "drawn/DATASHEET.md").read_text()
+    assert "NOT FOR DIAGNOSTIC USE" in page and network.recipe["sha256"] in page
