@@ -61,6 +61,7 @@ rule make_report:
         **files.of_runs("losses", "losses-{}.csv"),
         **files.of_runs("verdict", "state-{}.json"),
         recipes=files.recipes(),
+        shipped_scores=files.shipped_scores(),
         cohort=f"{R}/cohort/cohort.csv",
         marks=f"{R}/cohort/marks.csv",
         quarantine=f"{R}/cohort/quarantine.csv",

@@ -122,6 +122,11 @@ class Files:
         names = sorted({run.init_from for run in wanted} & set(models.names()))
         return [os.path.relpath(models.recipe_path(name)) for name in names]
 
+    def shipped_scores(self) -> list[str]:
+        """What lies beside these recipes: how good the generators are, and how near to what they learnt from."""
+        beside = [os.path.join(os.path.dirname(path), models.SCORES) for path in self.recipes()]
+        return [path for path in beside if os.path.isfile(path)]
+
     def needing_probability(self, rule: str, state: str) -> str | Callable[[Wildcards], str]:
         """The detector's state, for a rule that needs the probability of every voxel.
 
