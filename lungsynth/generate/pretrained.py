@@ -14,12 +14,11 @@ from torch import nn
 
 from lungsynth.generate.generator import Generator
 from lungsynth.generate.sample import as_nodules, as_slices, draw
-from lungsynth.generate.trained import generator_of, load_all
+from lungsynth.generate.trained import generator_of, load_all, shape_of
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study import models
 from lungsynth.study.errors import StudyError
 from lungsynth.study.runs import Run
-from lungsynth.train.data import Shape
 
 MARGIN_MM = 2
 
@@ -69,8 +68,7 @@ def load(name: str | Path, device: str = "cpu") -> Pretrained:
     folder = Path(name) if Path(name).is_dir() else models.MODELS / name
     recipe = _recipe(folder, str(name))
     runs = [Run.model_validate(run) for run in recipe["training"]["runs"]]
-    grid, nodules = recipe["grid"], runs[0].target == "nodules"
-    shape = Shape(2 if nodules else 1, grid["size_px"] // runs[0].factor)
+    shape = shape_of(runs[0], recipe["grid"]["size_px"])
     modules = load_all(runs, [folder / models.WEIGHTS] * len(runs), shape, device)
     return Pretrained(folder.name, recipe, generator_of(runs), modules)
 

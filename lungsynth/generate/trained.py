@@ -40,6 +40,11 @@ def generator_of(runs: Sequence[Run]) -> Generator:
     return kinds[0] if len(kinds) == 1 else TwoScales(*kinds)
 
 
+def shape_of(run: Run, size_px: int) -> Shape:
+    """Of what a generator's run draws for a target of `size_px`; nodules have their mask as a second channel."""
+    return Shape(2 if run.target == "nodules" else 1, size_px // run.factor)
+
+
 def load_all(runs: Sequence[Run], files: Sequence[Path], shape: Shape, device: Any = "cpu") -> dict[str, nn.Module]:
     """The networks that draw for a target, in eval mode.
 

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
+from lungsynth.nets.grain import fine_detail
 from lungsynth.nets.residual import ResidualBlock
 from lungsynth.refine.pool import ImagePool
 from lungsynth.refine.protect import weighted_l1
@@ -20,7 +20,6 @@ from lungsynth.study.stages.refine import CycleGanSettings, RefineNetwork
 from lungsynth.train.data import Shape
 from lungsynth.train.trainable import Update
 
-DETAIL_PX = 5
 FINE_LAYERS = 1
 Norm = Literal["none", "instance", "spectral"]
 
@@ -68,7 +67,7 @@ class Discriminator(nn.Module):
         layers: strided levels.
         norm: "instance", as published: it takes the scale of a feature away, and with it most of what tells a blurred
             or a quiet image from a sharp or a noisy one. "spectral" (Miyato 2018) bounds the slope. "none".
-        detail: gain of a second input channel, the image minus its mean over `DETAIL_PX`; 0: no such channel.
+        detail: gain of a second input channel, the image's `fine_detail`; 0: no such channel.
     """
 
     def __init__(self, filters: int, layers: int, norm: Norm = "instance", detail: float = 0):
@@ -107,12 +106,6 @@ class Judges(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return [judge(x) for judge in (self.patches, self.fine) if judge is not None]
-
-
-def fine_detail(x: Tensor) -> Tensor:
-    """The image [n, 1, h, w] minus its mean over `DETAIL_PX`: what blur takes away."""
-    mean = functional.avg_pool2d(functional.pad(x, [DETAIL_PX // 2] * 4, mode="reflect"), DETAIL_PX, 1)
-    return x - mean
 
 
 def _level(channels_in: int, channels: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lungsynth.report.anatomy import MEAN_SHARE
 from lungsynth.report.blocks import number
 from lungsynth.report.data import Card, Verdict
 
@@ -109,7 +110,7 @@ def lungs_card(lungs: pd.DataFrame | None) -> Iterator[Card]:
 def anatomy_cards(anatomy: pd.DataFrame | None) -> Iterator[Card]:
     """Mean share of the measures in the range of real CT, held against that of another set."""
     for name, (label, against, less) in ANATOMY.items():
-        row, other = (_row(anatomy, set=one, measure="mean share") for one in (name, against))
+        row, other = (_row(anatomy, set=one, measure=MEAN_SHARE) for one in (name, against))
         if row is None or other is None or pd.isna(row["share"]) or pd.isna(other["share"]):
             continue
         bound = other["share"] - less

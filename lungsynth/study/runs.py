@@ -78,8 +78,12 @@ def runs_of(study: Any) -> dict[str, Run]:
     Raises:
         StudyError: two runs of one name differ; `init_from` names neither a run, nor a shipped network, nor a file.
     """
-    chosen = [segmenter(study), *drawn_by(study, "nodules"), *drawn_by(study, "normals"), refiner(study)]
-    return by_name([run for run in chosen if run.training.steps])
+    return by_name([run for run in chosen(study) if run.training.steps])
+
+
+def chosen(study: Any) -> list[Run]:
+    """The runs behind all networks of the chain, those of no steps too, which are used as `init_from` has them."""
+    return [segmenter(study), *drawn_by(study, "nodules"), *drawn_by(study, "normals"), refiner(study)]
 
 
 def segmenter(study: Any) -> Run:

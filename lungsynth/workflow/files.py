@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from lungsynth.sets.catalogue import CATALOGUE, EXTRACTORS, TARGETS
+from lungsynth.sets.catalogue import CATALOGUE, EXTRACTORS
 from lungsynth.study import models, runs
 from lungsynth.study.errors import StudyError
 from lungsynth.study.runs import DETAIL, Run
@@ -117,9 +117,7 @@ class Files:
 
     def recipes(self) -> list[str]:
         """The recipes of all shipped networks that this study starts from."""
-        wanted = [runs.segmenter(self.study), runs.refiner(self.study)]
-        wanted += [run for target in TARGETS for run in runs.drawn_by(self.study, target)]
-        names = sorted({run.init_from for run in wanted} & set(models.names()))
+        names = sorted({run.init_from for run in runs.chosen(self.study)} & set(models.names()))
         return [os.path.relpath(models.recipe_path(name)) for name in names]
 
     def shipped_scores(self) -> list[str]:

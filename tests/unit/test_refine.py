@@ -9,8 +9,9 @@ from compose_cases import disc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lungsynth.nets.grain import fine_detail
 from lungsynth.refine.apply import refine_images
-from lungsynth.refine.network import CycleGan, Discriminator, Generator, Judges, fine_detail
+from lungsynth.refine.network import CycleGan, Discriminator, Generator, Judges
 from lungsynth.refine.pool import ImagePool
 from lungsynth.refine.protect import near_lesions, weighted_l1
 from lungsynth.refine.samples import Domain, crop_source

@@ -1,16 +1,15 @@
 """Images from a trained generator, before any selection."""
 
 from lungsynth.generate.sample import as_nodules, as_slices, draw
-from lungsynth.generate.trained import generator_of, load_all
+from lungsynth.generate.trained import generator_of, load_all, shape_of
 from lungsynth.sets import bank
-from lungsynth.train.data import Shape
 from lungsynth.train.loop import pick_device
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     drawn_by, image, banks = job.settings("runs"), job.settings("image"), job.settings("banks")
     run, nodules = drawn_by[0], job.wildcards.target == "nodules"
-    shape = Shape(2, banks.nodule_px) if nodules else Shape(1, image.size_px // run.factor)
+    shape = shape_of(run, banks.nodule_px if nodules else image.size_px)
     modules = load_all(drawn_by, job.input.states, shape, pick_device(job.settings("device")))
     count, source = job.settings(f"generate.{run.target}.sampling").count, f"{run.label}:{run.seed}"
     drawn = draw(generator_of(drawn_by), modules, count, job.seed, run.name)

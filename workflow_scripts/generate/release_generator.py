@@ -2,18 +2,16 @@
 
 from lungsynth.ct.files import sha256
 from lungsynth.generate.release import recipe
-from lungsynth.generate.trained import load_all, trainable
+from lungsynth.generate.trained import load_all, shape_of, trainable
 from lungsynth.sets.tables import read_csv, write_json
 from lungsynth.train import weights
-from lungsynth.train.data import Shape
 from lungsynth.workflow.shipped import grid_of
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     runs = job.settings("runs")
     grid = grid_of(job.settings("banks"), job.settings("image"), job.wildcards.target)
-    shape = Shape(2 if job.wildcards.target == "nodules" else 1, grid["size_px"] // runs[0].factor)
-    modules = load_all(runs, job.input.states, shape)
+    modules = load_all(runs, job.input.states, shape_of(runs[0], grid["size_px"]))
     drawing = {name: modules[name] for run in runs for name in trainable(run).averaged}
     weights.write(job.output.weights, drawing, half=True)
     tables = [read_csv(path) for path in (job.input.learnt, job.input.cohort)]

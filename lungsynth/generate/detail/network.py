@@ -5,11 +5,12 @@ draw an anatomy: the generator does that at a size where a whole chest is within
 """
 
 from torch import Tensor, cat, nn
-from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, pad
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 from torch.nn.utils.parametrizations import spectral_norm
 
+from lungsynth.nets.grain import fine_detail
+
 SLOPE = 0.2
-GRAIN_PX = 5
 GRAIN_GAIN = 4
 NOISES = 2
 """Channels of noise at full size; one more at half of it."""
@@ -87,8 +88,7 @@ class DetailNetwork(nn.Module):
 class DetailJudge(nn.Module):
     """Slices beside their enlarged coarse ones to two maps of judgements: of patches of 22 px, and of fine grain.
 
-    Spectral norm in all convolutions (Miyato 2018). It sees the slice, its grain (what is left without the mean over
-    `GRAIN_PX`) and the enlargement.
+    Spectral norm in all convolutions (Miyato 2018). It sees the slice, its grain (`fine_detail`) and the enlargement.
     """
 
     def __init__(self, width: int):
@@ -99,8 +99,7 @@ class DetailJudge(nn.Module):
         self.fine = _judge((3, width, 4, 2), (width, 2 * width, 3, 1), (2 * width, 1, 3, 1))
 
     def forward(self, images: Tensor, enlarged: Tensor) -> tuple[Tensor, Tensor]:
-        mean = avg_pool2d(pad(images, [GRAIN_PX // 2] * 4, mode="reflect"), GRAIN_PX, 1)
-        seen = cat([images, GRAIN_GAIN * (images - mean), enlarged], 1)
+        seen = cat([images, GRAIN_GAIN * fine_detail(images), enlarged], 1)
         return self.wide(seen), self.fine(seen)
 
 
