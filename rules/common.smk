@@ -92,6 +92,18 @@ def generator_code(script, *drawn_by):
     return code(script, *(f"lungsynth.generate.kinds.{kind}.network" for kind in kinds))
 
 
+def eye_code(script):
+    """Params function: digest of a script and of the detector that the wildcard `eye` sees through."""
+
+    def of(wildcards):
+        if wildcards.eye == "gate":
+            return code(script, f"lungsynth.segment.kinds.{study.segment.kind}.network")
+        kind = models.recipe_of(study.refine.judge)["segment"]["kind"]
+        return code(script, f"lungsynth.segment.kinds.{kind}.network")
+
+    return of
+
+
 def format_code(script):
     """Params function: digest of a script and of the exporter that the wildcard names."""
     return lambda wildcards: code(

@@ -18,6 +18,7 @@ rule release_segmenter:
         marks=f"{R}/cohort/marks.csv",
         folders=SCAN_FOLDERS,
         state=files.needing_probability("release_segmenter", SEGMENTER_STATE),
+        point=f"{R}/segment/threshold.json",
     output:
         weights=f"{R}/segment/released/{models.WEIGHTS}",
         recipe=f"{R}/segment/released/{models.RECIPE}",

@@ -1,17 +1,26 @@
-# Stage 2: CycleGAN of the composites towards real slices, and the gate that looks at every lesion after it.
+# Stage 2: CycleGAN of the composites towards real slices, the gate that looks at every lesion after it, and the judge
+# that looks once more: a segmenter that ships, through which neither refiner nor gate has seen.
 REFINER = runs.refiner(study)
+EYES = ["gate", *(["judge"] if study.refine.judge else [])]
 REFINED = [
     *files.states_of(REFINER),
     *files.image_set("lesions_refined"),
     *expand(
-        f"{R}/refine/gate/{{shard}}-{{what}}.csv",
+        f"{R}/refine/{{eye}}/{{shard}}-{{what}}.csv",
+        eye=EYES,
         shard=SHARDS,
         what=("lesions", "images"),
     ),
-    f"{R}/refine/gate_threshold.json",
-    f"{R}/refine/gate.json",
-    f"{R}/refine/gate.csv",
+    *expand(
+        f"{R}/refine/{{eye}}{{what}}",
+        eye=EYES,
+        what=("_threshold.json", ".json", ".csv"),
+    ),
 ]
+
+
+wildcard_constraints:
+    eye="gate|judge",
 
 
 rule train_refiner:
@@ -67,18 +76,19 @@ rule refine_shard:
         f"{SCRIPTS}/refine/refine_shard.py"
 
 
-rule choose_gate_threshold:
+rule choose_eye_threshold:
     input:
         lesions=files.image_set("lesions_tune"),
         normals=files.image_set("normals_tune"),
         beside=files.tables_of("lesions_tune", "normals_tune"),
-        state=files.needing_probability("choose_gate_threshold", SEGMENTER_STATE),
+        state=files.eye_weights("choose_eye_threshold", SEGMENTER_STATE),
+        recipe=files.eye_recipe,
     output:
-        point=f"{R}/refine/gate_threshold.json",
+        point=f"{R}/refine/{{eye}}_threshold.json",
     log:
-        f"{LOGS}/choose_gate_threshold.log",
+        f"{LOGS}/choose_eye_threshold-{{eye}}.log",
     benchmark:
-        f"{LOGS}/choose_gate_threshold.tsv"
+        f"{LOGS}/choose_eye_threshold-{{eye}}.tsv"
     conda:
         TORCH
     resources:
@@ -87,14 +97,14 @@ rule choose_gate_threshold:
         settings=settings(
             "device", "refine.gate", "segment.detector", "segment.inference"
         ),
-        code=code("refine/choose_gate_threshold.py", DETECTOR),
+        code=eye_code("refine/choose_eye_threshold.py"),
     message:
-        "the threshold at which the gate sees, from real slices of the tune patients"
+        "the threshold at which the {wildcards.eye} sees, from real slices of the tune patients"
     script:
-        f"{SCRIPTS}/refine/choose_gate_threshold.py"
+        f"{SCRIPTS}/refine/choose_eye_threshold.py"
 
 
-rule gate_shard:
+rule judge_shard:
     input:
         composites=f"{R}/compose/shards/{{shard}}.npy",
         masks=f"{R}/compose/shards/{{shard}}_masks.npy",
@@ -102,15 +112,16 @@ rule gate_shard:
         refined=f"{R}/refine/shards/{{shard}}.npy",
         normals=f"{R}/compose/normals.npz",
         beside=f"{R}/compose/normals.csv",
-        state=files.needing_probability("gate_shard", SEGMENTER_STATE),
-        point=f"{R}/refine/gate_threshold.json",
+        state=files.eye_weights("judge_shard", SEGMENTER_STATE),
+        recipe=files.eye_recipe,
+        point=f"{R}/refine/{{eye}}_threshold.json",
     output:
-        lesions=f"{R}/refine/gate/{{shard}}-lesions.csv",
-        images=f"{R}/refine/gate/{{shard}}-images.csv",
+        lesions=f"{R}/refine/{{eye}}/{{shard}}-lesions.csv",
+        images=f"{R}/refine/{{eye}}/{{shard}}-images.csv",
     log:
-        f"{LOGS}/gate_shard-{{shard}}.log",
+        f"{LOGS}/judge_shard-{{eye}}-{{shard}}.log",
     benchmark:
-        f"{LOGS}/gate_shard-{{shard}}.tsv"
+        f"{LOGS}/judge_shard-{{eye}}-{{shard}}.tsv"
     conda:
         TORCH
     resources:
@@ -123,29 +134,29 @@ rule gate_shard:
             "segment.detector",
             "segment.inference",
         ),
-        code=code("refine/gate_shard.py", DETECTOR),
+        code=eye_code("refine/judge_shard.py"),
     message:
-        "what refinement did to every lesion, shard {wildcards.shard}"
+        "what refinement did to every lesion, seen by the {wildcards.eye}, shard {wildcards.shard}"
     script:
-        f"{SCRIPTS}/refine/gate_shard.py"
+        f"{SCRIPTS}/refine/judge_shard.py"
 
 
 rule judge_refinement:
     input:
-        lesions=expand(f"{R}/refine/gate/{{shard}}-lesions.csv", shard=SHARDS),
-        images=expand(f"{R}/refine/gate/{{shard}}-images.csv", shard=SHARDS),
+        lesions=expand(f"{R}/refine/{{{{eye}}}}/{{shard}}-lesions.csv", shard=SHARDS),
+        images=expand(f"{R}/refine/{{{{eye}}}}/{{shard}}-images.csv", shard=SHARDS),
     output:
-        gate=f"{R}/refine/gate.json",
+        facts=f"{R}/refine/{{eye}}.json",
         table=report(
-            f"{R}/refine/gate.csv",
+            f"{R}/refine/{{eye}}.csv",
             caption="../report/gate.rst",
             category="4 Refinement",
-            labels={"what": "erased, moved, invented"},
+            labels={"what": "erased, moved, invented ({eye})"},
         ),
     log:
-        f"{LOGS}/judge_refinement.log",
+        f"{LOGS}/judge_refinement-{{eye}}.log",
     benchmark:
-        f"{LOGS}/judge_refinement.tsv"
+        f"{LOGS}/judge_refinement-{{eye}}.tsv"
     conda:
         LIBRARY
     resources:
@@ -154,6 +165,6 @@ rule judge_refinement:
         settings=settings("score.confidence"),
         code=code("refine/judge_refinement.py"),
     message:
-        "the gate: erased, moved, invented, over all composites"
+        "erased, moved, invented over all composites, seen by the {wildcards.eye}"
     script:
         f"{SCRIPTS}/refine/judge_refinement.py"

@@ -60,6 +60,11 @@ rule make_report:
         },
         **files.of_runs("losses", "losses-{}.csv"),
         **files.of_runs("verdict", "state-{}.json"),
+        **{
+            name.format(eye): f"{R}/refine/{name.format(eye)}.{end}"
+            for eye in EYES
+            for name, end in (("{}", "csv"), ("{}_threshold", "json"))
+        },
         recipes=files.recipes(),
         shipped_scores=files.shipped_scores(),
         cohort=f"{R}/cohort/cohort.csv",
@@ -68,9 +73,7 @@ rule make_report:
         detection=f"{R}/segment/detection.csv",
         froc=f"{R}/segment/froc.csv",
         plan_summary=f"{R}/compose/plan.json",
-        gate=f"{R}/refine/gate.csv",
         gate_facts=f"{R}/refine/gate.json",
-        gate_threshold=f"{R}/refine/gate_threshold.json",
         gate_lesions=expand(f"{R}/refine/gate/{{shard}}-lesions.csv", shard=SHARDS),
         scores=f"{R}/score/scores.csv",
         score_facts=expand(f"{R}/score/{{extractor}}.json", extractor=SCORED_BY),

@@ -6,9 +6,8 @@ from typing import Any
 import pandas as pd
 
 from lungsynth.generate.registry import GENERATORS
+from lungsynth.sets.seen import who_was_seen
 from lungsynth.study.runs import DETAIL, Run
-
-PHANTOM = "phantom"
 
 
 def recipe(
@@ -27,7 +26,7 @@ def recipe(
         "generate": {generator.target: _what_they_are(runs)},
         "grid": dict(grid),
         "training": {"study": study, "seed": generator.seed, "runs": [run.model_dump(mode="json") for run in runs]},
-        **_who_was_seen(learnt, cohort, generator.seed),
+        **who_was_seen(cohort[cohort["scan"].isin(learnt["scan"])], generator.seed),
         "images": len(learnt),
         "sha256": sha256,
     }
@@ -43,13 +42,3 @@ def _what_they_are(runs: Sequence[Run]) -> dict[str, Any]:
     for run in rest:
         parts[DETAIL] = {"factor": run.settings["factor"], "network": run.settings["network"]}
     return parts
-
-
-def _who_was_seen(learnt: pd.DataFrame, cohort: pd.DataFrame, seed: int) -> dict[str, Any]:
-    """Patients, and the digests of their scans' pixels, by which a scan under another name is known again.
-
-    Digital patients are called alike in every study; the seed tells them apart.
-    """
-    rows = cohort[cohort["scan"].isin(learnt["scan"])]
-    names = [f"seed {seed}: {name}" if name.startswith(f"{PHANTOM}-") else name for name in rows["patient"]]
-    return {"patients": {"fit": sorted(set(names))}, "scans": sorted(rows["pixels"])}

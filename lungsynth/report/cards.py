@@ -18,7 +18,8 @@ ANATOMY = {
     "released": ("Anatomy of released slices", "normals_test", 0.05),
 }
 """Set -> what it is called, the set that it is held against, and how much less of its measures may lie in range."""
-DIAMETER_MM, LUNGS, SELECTED_LUNGS, SHIFT_HU, LOST_SHARE = 2.0, 0.5, 0.9, 15.0, 0.1
+DIAMETER_MM, LUNGS, SELECTED_LUNGS, SHIFT_HU = 2.0, 0.5, 0.9, 10.0
+ERASED_SHARE, MOVED_SHARE, INVENTED_SHARE = 0.01, 0.03, 0.1
 
 
 def verdict_of(value: float, low: float | None, high: float | None, bound: float, at_least: bool) -> Verdict:
@@ -131,21 +132,21 @@ def kid_card(differences: pd.DataFrame | None) -> Iterator[Card]:
     yield Card("KID, refined minus composite", row.kid_difference, "", row.low, row.high, words, "below 0", verdict)
 
 
-def gate_cards(gate: pd.DataFrame | None) -> Iterator[Card]:
-    """Lesions erased and moved, images with an invented one: over all composites."""
+def gate_cards(gate: pd.DataFrame | None, judge: pd.DataFrame | None = None) -> Iterator[Card]:
+    """Lesions erased and moved, images with an invented one: over all composites, by the judge where there is one."""
+    eye = "by the gate's own segmenter" if judge is None else "by a segmenter that the gate does not see through"
     for what, label, bound in (
-        ("erased", "Lesions erased", LOST_SHARE),
-        ("moved", "Lesions moved", LOST_SHARE),
-        ("with an invented lesion", "Images with an invented lesion", None),
+        ("erased", "Lesions erased", ERASED_SHARE),
+        ("moved by refinement", "Lesions moved by refinement", MOVED_SHARE),
+        ("with an invented lesion", "Images with an invented lesion", INVENTED_SHARE),
     ):
-        row = _row(gate, what=what)
+        row = _row(gate if judge is None else judge, what=what)
         if row is None or pd.isna(row["share"]):
             continue
-        verdict = "none" if bound is None else verdict_of(row["share"], row.low, row.high, bound, False)
-        aim = "" if bound is None else f"≤ {100 * bound:g} %"
+        verdict, aim = verdict_of(row["share"], row.low, row.high, bound, False), f"≤ {100 * bound:g} %"
         percent = [100 * float(value) for value in (row["share"], row.low, row.high)]
         yield Card(
-            label, percent[0], "%", *percent[1:], f"{row.hits} of {row.n} {row.of}, before the gate", aim, verdict
+            label, percent[0], "%", *percent[1:], f"{row.hits} of {row.n} {row.of}, before the gate", aim, verdict, eye
         )
 
 

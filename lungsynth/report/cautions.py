@@ -12,7 +12,10 @@ from lungsynth.study import models
 
 ENOUGH_NODULES = 40
 MOST_FINDINGS = 0.2
-"""Share of normal slices in which the gate's segmenter may find something and still be believed."""
+"""Share of normal slices in which a segmenter may find something and still be believed."""
+LEAST_FOUND = 0.85
+"""Share of the lesions laid that the judge must find to be believed."""
+EYES = {"gate": "the gate's segmenter", "judge": "the judge of refinement"}
 
 Files = Mapping[str, Path | list[Path]]
 
@@ -22,15 +25,18 @@ def cautions(files: Files, sources: Sequence[Mapping[str, Any]] = ()) -> list[st
 
     Args:
         files: by name: nodules_test, normals_test, lesions_test, lesions_domain (banks, of which the tables are read),
-            detection, quarantine, gate_threshold, and lists: score_facts, recipes (of the shipped networks that the
-            study starts from, the scores of a generator beside its recipe).
+            detection, quarantine, gate_threshold, judge, judge_threshold, and lists: score_facts, recipes (of the
+            shipped networks that the study uses, the scores of a generator beside its recipe).
         sources: the study's, each with its `reader`.
     """
-    lines = [*_phantoms(sources), *_shipped(files.get("recipes", ())), *_patients(files)]
+    lines = [*_phantoms(sources), *_shipped(files.get("recipes", ())), *_strangers(files, sources), *_patients(files)]
     if "detection" in files:
         lines += _few_nodules(read_csv(files["detection"]))
-    if "gate_threshold" in files:
-        lines += _weak_eye(read_json(files["gate_threshold"]))
+    for eye, words in EYES.items():
+        if f"{eye}_threshold" in files:
+            lines += _weak_eye(read_json(files[f"{eye}_threshold"]), words)
+    if "judge" in files:
+        lines += _blind_judge(read_csv(files["judge"]))
     if "lesions_domain" in files:
         lines += _unmarked(_table(files["lesions_domain"]))
     lines += _doubtful([score for path in files.get("score_facts", ()) for score in read_json(path)])
@@ -46,8 +52,8 @@ def _table(bank: Path) -> pd.DataFrame:
 
 def _phantoms(sources: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     readers = [source.get("reader") for source in sources]
-    if "phantom" in readers:
-        which = "All" if set(readers) == {"phantom"} else "Some"
+    if models.PHANTOM in readers:
+        which = "All" if set(readers) == {models.PHANTOM} else "Some"
         yield f"{which} scans are digital chests made by this software: its numbers tell nothing about patients."
 
 
@@ -66,6 +72,14 @@ def _shipped(recipes: Sequence[Path]) -> Iterator[str]:
         yield line + (
             f"; these are told from others by its images with an AUC of {told:.2f} (.5: not at all)." if told else "."
         )
+
+
+def _strangers(files: Files, sources: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Networks that know digital chests only, at work on people."""
+    recipes = {Path(path).parent.name: read_json(path) for path in files.get("recipes", ())}
+    names = [f"models/{name}" for name, recipe in recipes.items() if models.of_phantoms(recipe)]
+    if names and sources and all(source.get("reader") != models.PHANTOM for source in sources):
+        yield f"Digital chests are all that {', '.join(names)} learnt from, and no scan of this study is one."
 
 
 def _membership(scores: Path) -> float | None:
@@ -87,12 +101,22 @@ def _patients(files: Files) -> Iterator[str]:
             )
 
 
-def _weak_eye(point: Mapping[str, Any]) -> Iterator[str]:
-    """A segmenter at the gate that sees lesions everywhere, or few of them."""
+def _blind_judge(rates: pd.DataFrame) -> Iterator[str]:
+    """A judge that does not find the lesions that were laid."""
+    row = rates[rates["what"] == "not found before"].iloc[0]
+    if 1 - row["share"] < LEAST_FOUND:
+        yield (
+            f"The judge of refinement finds {row.n - row.hits} of {row.n} lesions laid, and wants {LEAST_FOUND:.0%}: "
+            "what it says of lesions lost or moved is of these."
+        )
+
+
+def _weak_eye(point: Mapping[str, Any], eye: str) -> Iterator[str]:
+    """A segmenter that sees lesions everywhere."""
     if point["findings"] is not None and point["findings"] > MOST_FINDINGS:
         found, share = round(point["findings"] * point["normals"]), f"{point['sensitivity']:.0%}"
         yield (
-            f"At the threshold that finds {share} of the nodules in tune slices, the gate's segmenter finds something "
+            f"At the threshold that finds {share} of the nodules in tune slices, {eye} finds something "
             f"in {found} of {point['normals']} normal ones: that it finds nothing invented proves little."
         )
 

@@ -67,6 +67,10 @@ def positions(measures: pd.DataFrame, distributions: pd.DataFrame) -> Positions:
     return Positions(real, placed, {words: pair for words, pair in found.items() if pair})
 
 
+CLOSEST = {"nodules": 16, "normals": 12}
+"""How many of the images nearest to what was learnt from are shown beside it."""
+
+
 def copies(what: str, banks: Mapping[str, ImageSet], window_hu: tuple[float, float], quantile: float = 0.01) -> Copies:
     """Distances in pixels (root mean square HU) of selected images to the training images, and the closest pairs."""
     fit, selected = banks["fit"], banks["selected"]
@@ -75,7 +79,7 @@ def copies(what: str, banks: Mapping[str, ImageSet], window_hu: tuple[float, flo
     np.fill_diagonal(apart, np.inf)
     index, to_train = nearest(pixels["selected"], pixels["fit"])
     to_test = nearest(pixels["selected"], pixels["test"])[1] if "test" in pixels else None
-    order = np.argsort(to_train, kind="stable")[: 16 if what == "nodules" else 4]
+    order = np.argsort(to_train, kind="stable")[: CLOSEST[what]]
     pair = (
         Pictures(selected.images[order], selected.mm_per_px),
         Pictures(fit.images[index[order]], fit.mm_per_px),

@@ -178,6 +178,7 @@ class ReportData:
         anatomy: score/anatomy.csv: the share of every set's slices in the range of real CT, measure by measure.
         lung_area: "Lung area" of real and generated normals; its band is the accepted range.
         gates: counts at the gate and at the selections, first those of the gate.
+        eyes: what gate and judge saw of the composites, and of real slices.
         scores: DESIGN 5 columns: set, reference, metric, extractor, value, low, high, floor, n_set, n_reference.
         comparisons: sentences on paired differences ("KID refined - composite: -.8 [-1.2, -.3], excludes 0").
         quarantine: table of scans that were left out, with the reason; empty where none was.
@@ -205,6 +206,7 @@ class ReportData:
     anatomy: pd.DataFrame | None = None
     lung_area: Distribution | None = None
     gates: list[Counted] = field(default_factory=list)
+    eyes: pd.DataFrame | None = None
     scores: pd.DataFrame | None = None
     comparisons: list[str] = field(default_factory=list)
     quarantine: pd.DataFrame | None = None

@@ -143,7 +143,7 @@ def key_numbers(tables: Mapping[str, pd.DataFrame], shift: Mapping[str, Any] | N
         *cards.lungs_card(get("lungs")),
         *cards.anatomy_cards(get("anatomy")),
         *cards.kid_card(get("differences")),
-        *cards.gate_cards(get("gate")),
+        *cards.gate_cards(get("gate"), get("judge")),
         *cards.density_card(shift),
         *cards.copies_card(get("scores")),
     ]
@@ -172,8 +172,8 @@ def _banks(files: Files, layer: str) -> dict[str, ImageSet]:
 
 def _tables(files: Files) -> dict[str, pd.DataFrame]:
     """The tables that are there; the gate's are those of all shards together."""
-    single = ("detection", "froc", "measures", "distributions", "lungs", "anatomy", "differences", "gate", "scores")
-    tables = {name: read_csv(files[name]) for name in (*single, "quarantine") if name in files}
+    single = ("detection", "froc", "measures", "distributions", "lungs", "anatomy", "differences", "gate", "judge")
+    tables = {name: read_csv(files[name]) for name in (*single, "scores", "quarantine") if name in files}
     for name in ("gate_images", "gate_lesions"):
         if name in files:
             tables[name] = concatenate(map(read_csv, files[name]))
@@ -199,6 +199,41 @@ def _flow(files: Files, layers: Mapping[str, dict[str, ImageSet]]) -> list[tuple
     return flow
 
 
+EYES = {"gate": "seen by the gate", "judge": "seen by the judge"}
+SEEN = ("not found before", "erased", "lost", "moved by refinement", "with an invented lesion", "kept")
+
+
+def eyes_table(tables: Mapping[str, pd.DataFrame], points: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """What gate and judge saw over all composites, and what each finds in real slices: a blind judge proves nothing.
+
+    Args:
+        tables: gate, and judge where there is one: what, of, share, low, high.
+        points: their operating points, as `refine.gate.operating_point` gives them.
+    """
+
+    def words(hits: float, low: float = np.nan, high: float = np.nan) -> str:
+        spread = f" [{100 * low:.0f}, {100 * high:.0f}]" if np.isfinite(low) else ""
+        return "–" if not np.isfinite(hits) else f"{100 * hits:.1f} %{spread}"
+
+    def share(point: Mapping[str, Any], name: str) -> str:
+        return words(np.nan if point[name] is None else point[name])
+
+    frame = pd.DataFrame(index=[*SEEN, "found in tune slices", "something found in normal tune slices"])
+    frame["of"] = ""
+    for eye, heading in EYES.items():
+        if eye not in tables or eye not in points:
+            continue
+        rows = tables[eye].drop_duplicates("what").set_index("what")
+        for what in SEEN:
+            row = rows.loc[what]
+            frame.loc[what, ["of", heading]] = f"{int(row['n'])} {row['of']}", words(*row[["share", "low", "high"]])
+        for what, name, of in zip(
+            frame.index[len(SEEN) :], ("sensitivity", "findings"), ("nodules", "normals"), strict=True
+        ):
+            frame.loc[what, ["of", heading]] = f"{points[eye][of]} {of}", share(points[eye], name)
+    return frame.rename_axis("what").reset_index()
+
+
 def _counts(
     files: Files, layers: Mapping[str, dict[str, ImageSet]], tables: Mapping[str, pd.DataFrame]
 ) -> list[Counted]:
@@ -218,9 +253,9 @@ def gather(files: Files, window_hu: tuple[float, float], trainings: Sequence[Tra
     Args:
         files: by name; those with several files are lists in the order of the shards. Banks: nodules_*, normals_*
             (fit, test, generated, selected), lesions_test, pool_normals. Composites: composites, masks, rows, refined,
-            plan_summary. Gate: gate, gate_facts, gate_images, gate_lesions. Selections: selection_nodules,
-            selection_normals. Tables: detection, froc, measures, distributions, lungs, anatomy, differences,
-            scores, quarantine, cohort, marks, manifest.
+            plan_summary. Gate: gate, gate_threshold, gate_facts, gate_images, gate_lesions; judge and
+            judge_threshold where there is one. Selections: selection_nodules, selection_normals. Tables: detection,
+            froc, measures, distributions, lungs, anatomy, differences, scores, quarantine, cohort, marks, manifest.
         window_hu: of the images, for distances between pixels.
         trainings: see `training`.
     """
@@ -248,5 +283,7 @@ def gather(files: Files, window_hu: tuple[float, float], trainings: Sequence[Tra
         compare.copies(layer, banks, window_hu) for layer, banks in layers.items() if {"fit", "selected"} <= set(banks)
     ]
     parts["gates"] = _counts(files, layers, tables)
+    points = {eye: read_json(files[f"{eye}_threshold"]) for eye in EYES if f"{eye}_threshold" in files}
+    parts["eyes"] = eyes_table(tables, points) if {"gate"} <= {*tables} & {*points} else None
     parts["comparisons"] = comparison_words(tables["differences"]) if "differences" in tables else []
     return parts

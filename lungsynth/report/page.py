@@ -95,7 +95,7 @@ def copies_block(copies: Copies) -> dict[str, Any]:
             under = int((np.asarray(copies.to_train) < copies.bound).sum())
             count, least = len(copies.to_train), number(copies.bound)
             words.append(f"{under} of {count} selected {copies.what} lie under the bound of {least}.")
-    shape = (8, 2) if copies.what == "nodules" else (4, 1)
+    shape = (8, 2) if copies.what == "nodules" else (6, 2)
     views = [contact.nodule_sheet(part, f"{name} {copies.what}", *shape) for name, part in _closest(copies)]
     return {"copies": copies, "chart": chart, "words": words, "pairs": views}
 
@@ -140,6 +140,7 @@ def views_of(data: ReportData) -> dict[str, Any]:
         "copy_scores": copy_scores(data.scores),
         "scores": scores_table(data.scores),
         "bars": [counted_bar(counted) for counted in data.gates if counted.total],
+        "eyes": None if data.eyes is None else table_of(data.eyes),
         "copies": [copies_block(copies) for copies in data.copies],
         "quarantine": None if data.quarantine is None else table_of(data.quarantine),
         "dag": dag.rule_graph(data.edges, data.stages) if data.edges else None,

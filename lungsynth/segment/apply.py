@@ -1,5 +1,6 @@
 """A trained detector for others: whole scans, and single slices such as composites (the lesion gate uses it)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from lungsynth.segment.detector import Detected, Detector
 from lungsynth.segment.inference.planes import Scan
 from lungsynth.segment.registry import DETECTORS
 from lungsynth.segment.voxels import VoxelDetector
+from lungsynth.sets.tables import read_json
 from lungsynth.study.errors import StudyError
 from lungsynth.study.stages.segment import ChosenDetector, Inference
 from lungsynth.train import weights as released
@@ -35,6 +37,14 @@ def make_kind(detector: ChosenDetector) -> Detector:
     """The kind that a study chooses, with its settings, as the training loop takes it."""
     own = DETECTORS.settings(detector.kind).model_validate(detector.settings)
     return DETECTORS.get(detector.kind)(own, detector.network)
+
+
+def seen_through(recipe: Sequence[Path], own: ChosenDetector) -> ChosenDetector:
+    """The detector of a shipped network's recipe, where one is given, else the study's own."""
+    if not recipe:
+        return own
+    block = read_json(recipe[0])["segment"]
+    return ChosenDetector(kind=block["kind"], settings=block[block["kind"]], network=block["network"])
 
 
 def load(detector: ChosenDetector, weights: Path, device: Any = "cpu", inference: Inference | None = None) -> Trained:

@@ -4,9 +4,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from lungsynth.segment.scoring.patches import LEVELS, shape_scores
 from lungsynth.segment.scoring.threshold import OperatingPoint
+from lungsynth.sets.seen import who_was_seen
 from lungsynth.study.errors import DataError
 from lungsynth.study.runs import Run
 from lungsynth.study.stages.segment import Segment
@@ -56,13 +58,17 @@ def operating_point(
 
 
 def recipe(
-    segment: Segment, run: Run, study: str, chosen: Chosen, people: dict[str, list[str]], sha256: str
+    segment: Segment, run: Run, study: str, chosen: Chosen | OperatingPoint, scans: pd.DataFrame, sha256: str
 ) -> dict[str, Any]:
     """Everything that one must know to use the weights, and what made them; plain values for JSON.
 
-    people: role -> patients, of the training ("fit") and of the operating point ("tune"); sha256: of the weights' file.
+    Args:
+        chosen: on patches, or on whole scans, where the point says itself what it stands on.
+        scans: rows of cohort.csv that training ("fit") and operating point ("tune") stand on.
+        sha256: of the weights' file.
     """
-    own = segment.block()
+    patches = isinstance(chosen, Chosen)
+    own, point = segment.block(), chosen.point if patches else chosen
     blocks = segment.model_dump(mode="json", include={"kind", "network", "windows", "training", "patches"})
     learnt = {name: value for name, value in own.items() if name != "architecture"}
     return {
@@ -72,14 +78,14 @@ def recipe(
             "network": blocks["network"],
             "operating_point": {"candidate_score": segment.operating_point.candidate_score},
         },
-        "operating_point": chosen.point.to_dict(),
-        "chosen_on": {key: value for key, value in asdict(chosen).items() if key != "point"},
+        "operating_point": point.to_dict(),
+        **({"chosen_on": {key: value for key, value in asdict(chosen).items() if key != "point"}} if patches else {}),
         "training": {
             "study": study,
             "run": run.name,
             **{name: blocks[name] for name in ("windows", "training", "patches")},
             segment.kind: learnt,
         },
-        "patients": people,
+        **who_was_seen(scans, run.seed),
         "sha256": sha256,
     }

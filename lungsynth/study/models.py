@@ -1,6 +1,7 @@
 """Trained networks that ship: a folder of models/ each, with weights, recipe and card. No torch is imported here."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,16 @@ def recipe_of(name: str, key: str = "init_from") -> dict[str, Any]:
         return json.loads((MODELS / name / RECIPE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise StudyError(f"{key}: models/{name}/{RECIPE} cannot be read ({error})") from None
+
+
+PHANTOM = "phantom"
+"""First word of the names of digital patients."""
+
+
+def of_phantoms(recipe: Mapping[str, Any]) -> bool:
+    """Whether a shipped network has learnt from digital chests only; its recipe names these `seed N: phantom-...`."""
+    people = [patient for some in recipe.get("patients", {}).values() for patient in some]
+    return bool(people) and all(f": {PHANTOM}-" in patient for patient in people)
 
 
 def kinds_of(name: str) -> list[str]:

@@ -116,8 +116,9 @@ class Files:
         return folder
 
     def recipes(self) -> list[str]:
-        """The recipes of all shipped networks that this study starts from."""
-        names = sorted({run.init_from for run in runs.chosen(self.study)} & set(models.names()))
+        """The recipes of all shipped networks that this study starts from, or is judged by."""
+        used = {run.init_from for run in runs.chosen(self.study)} | {self.study.refine.judge}
+        names = sorted(used & set(models.names()))
         return [os.path.relpath(models.recipe_path(name)) for name in names]
 
     def shipped_scores(self) -> list[str]:
@@ -138,6 +139,21 @@ class Files:
             )
 
         return state if gives_probability(self.study) else refused
+
+    def eye_weights(self, rule: str, gate: str) -> Callable[[Wildcards], str]:
+        """Input function: the segmenter that a wildcard `eye` sees through: the gate's own, or the judge's."""
+        own = self.needing_probability(rule, gate)
+
+        def weights(wildcards: Wildcards) -> str:
+            if wildcards.eye == "judge":
+                return os.path.relpath(models.weights_path(self.study.refine.judge))
+            return own(wildcards) if callable(own) else own
+
+        return weights
+
+    def eye_recipe(self, wildcards: Wildcards) -> list[str]:
+        """Input function: the recipe of the judge's segmenter; none for the gate, whose segmenter is the study's."""
+        return [os.path.relpath(models.recipe_path(self.study.refine.judge))] if wildcards.eye == "judge" else []
 
     def of_runs(self, what: str, file: str) -> dict[str, str]:
         """A file of every run's end as named inputs: WHAT_segmenter, _nodules, _normals, _detail, _refiner."""

@@ -16,7 +16,7 @@ from lungsynth.study.registry import Registry
 from lungsynth.study.runs import Run, drawn_by, generator, runs_of
 from lungsynth.study.study import Study
 from lungsynth.workflow.moved import refuse_moved
-from lungsynth.workflow.shipped import check_grid, file_to_start_from, taken_over
+from lungsynth.workflow.shipped import check_grid, check_judge, file_to_start_from, taken_over
 from lungsynth.workflow.sources import under_data
 
 # Dotted key of a block with kinds -> the room whose registry names them.
@@ -177,6 +177,7 @@ def _check_weights(study: Study) -> None:
 
 def _check_starts(study: Study) -> None:
     """What `init_from` names is there and fits, and no run starts from itself."""
+    check_judge(study)
     for target in TARGETS:
         check_grid(study, target)
     runs = runs_of(study)

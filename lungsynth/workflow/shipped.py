@@ -100,6 +100,22 @@ def check_grid(study: Study, target: str) -> None:
         )
 
 
+def check_judge(study: Study) -> None:
+    """Refuse a judge that is no segmenter with a probability, or that the gate sees through too.
+
+    Raises:
+        StudyError: names it.
+    """
+    name, key = study.refine.judge, "refine.judge"
+    if name is None:
+        return
+    _part(models.recipe_of(name, key), "segment", name, key)
+    if name == study.segment.init_from:
+        raise StudyError(
+            f"{key}: {name} is the study's own segmenter, and cannot judge beside it; name another, or null"
+        )
+
+
 def grid_of(banks: Banks, image: Image, target: str) -> dict[str, Any]:
     """Size, pixel and window of what a target's generator draws, as recipes state them."""
     size, pixel = (banks.nodule_px, banks.mm_per_px) if target == "nodules" else (image.size_px, image.mm_per_px)

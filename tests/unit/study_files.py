@@ -26,6 +26,8 @@ VIEW = {
     "release": {"title": "A tiny study"},
 }
 
+EYES_SAW = (*("erased", "lost", "moved", "moved by refinement", "with an invented lesion", "not found before", "kept"),)
+
 
 def nodules(n: int, patients: int, seed: int) -> ImageSet:
     """Discs; `patients` 0 makes them generated ones."""
@@ -142,7 +144,8 @@ def _tables(folder: Path) -> dict[str, Path | list[Path]]:
         "quarantine": {"scan": ["c"], "reason": ["no lungs"]},
         "detection": systems | spread | {"nodules": 12, "scans": 2},
         "froc": systems | {"low": 0.3, "high": 0.95},
-        "gate": {"what": ["erased", "moved", "with an invented lesion"], "of": "lesions laid", **share},
+        "gate": {"what": EYES_SAW, "of": "lesions laid", **share},
+        "judge": {"what": EYES_SAW, "of": "lesions laid", **share},
         "scores": {"set": ["selected"], "metric": ["membership"], "value": [0.5], **scored, **counts},
         "differences": {
             "first": ["refined"], "second": ["composite"], "reference": ["lesions_test"], "extractor": ["slices"],
@@ -177,6 +180,8 @@ def _tables(folder: Path) -> dict[str, Path | list[Path]]:
             "images": SHARDS * IN_SHARD,
             "lung_hu_shift": {"n": 6, "mean": 10.0, "low": 9.1, "high": 10.9},
         },
+        "gate_threshold": {"threshold": 0.4, "sensitivity": 0.9, "nodules": 10, "findings": 0.1, "normals": 20},
+        "judge_threshold": {"threshold": 0.5, "sensitivity": 0.9, "nodules": 10, "findings": None, "normals": 0},
         "selection_nodules": {"refused": {"copy": 2, "not needed": 18}},
         "selection_normals": {"refused": {"no two lungs": 3, "not needed": 5}},
     }

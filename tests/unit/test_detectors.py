@@ -208,13 +208,13 @@ def test_what_needs_a_probability_is_refused_in_one_line_and_the_rest_of_the_stu
     kinds = {"segment": {"kind": "patch_classifier"}, "banks": {"cut_from": "annotation"}}
     study = load(kinds)
     files = Files(study, {})
-    refuse = files.needing_probability("gate_shard", "state-2.pt")
+    refuse = files.needing_probability("judge_shard", "state-2.pt")
     with pytest.raises(SystemExit) as ended:
         refuse(None)
     (line,) = capsys.readouterr().err.splitlines()
     assert ended.value.code == 1
-    assert line.startswith("lungsynth: gate_shard needs the probability of every voxel")
+    assert line.startswith("lungsynth: judge_shard needs the probability of every voxel")
     assert "segment.kind patch_classifier gives none" in line
-    assert Files(load({}), {}).needing_probability("gate_shard", "state-2.pt") == "state-2.pt"
+    assert Files(load({}), {}).needing_probability("judge_shard", "state-2.pt") == "state-2.pt"
     with pytest.raises(StudyError, match=r"^banks\.cut_from: segmentation cuts along masks"):
         load({**kinds, "banks": {"cut_from": "segmentation"}})

@@ -55,7 +55,19 @@ def test_the_same_files_give_the_same_page(files):
 
 
 TOGETHER = [("pool_normals",), ("lesions_test",), ("rows",), ("refined",), ("gate_images", "gate_lesions")]
-TABLES = ["cohort", "marks", "quarantine", "detection", "froc", "gate", "gate_facts", "scores", "score_facts"]
+TABLES = [
+    "cohort",
+    "marks",
+    "quarantine",
+    "detection",
+    "froc",
+    "gate",
+    "gate_facts",
+    "gate_threshold",
+    "judge",
+    "scores",
+    "score_facts",
+]
 TABLES += ["differences", "measures", "distributions", "lungs", "anatomy", "manifest", "plan_summary", "lesions_domain"]
 LAYERS = [f"{layer}_{kind}" for layer in ("nodules", "normals") for kind in ("fit", "test", "generated", "selected")]
 REST = [f"{what}_{name}" for what in ("losses", "verdict") for name in ("segmenter", "nodules", "normals", "refiner")]
@@ -108,7 +120,7 @@ def test_key_numbers_are_held_against_their_aims(files):
     assert cards["Anatomy of generated lungs"].verdict == "bad"  # .6 against .8 less .08
     assert cards["Anatomy of refined slices"].verdict == "open"  # .78 [.73, .83] against .8 less .05
     assert cards["KID, refined minus composite"].verdict == "good"  # -.8 [-1.2, -.3] against 0
-    assert cards["Lesions moved"].verdict == "bad"  # 1 of 6 against .1
+    assert cards["Lesions moved by refinement"].verdict == "bad"  # 1 of 6 against .03
     assert cards["Lung density after refinement"].value == pytest.approx(10)
 
 
@@ -235,3 +247,35 @@ def test_a_gate_that_sees_lesions_everywhere_is_said(tmp_path, findings, said):
         if said
         else []
     )
+
+
+@pytest.mark.parametrize(("missed", "said"), [(2, True), (1, False)])
+def test_a_judge_that_does_not_find_what_was_laid_is_said(tmp_path, missed, said):
+    table = pd.DataFrame({"what": ["not found before"], "hits": [missed], "n": [10], "share": [missed / 10]})
+    table.to_csv(tmp_path / "judge.csv", index=False)
+    lines = cautions({"judge": tmp_path / "judge.csv"})
+    assert [line.startswith("The judge of refinement finds 8 of 10 lesions laid") for line in lines] == [True] * said
+
+
+def test_gate_and_judge_stand_side_by_side_and_the_judge_s_rates_are_published(files):
+    data = assemble(files, VIEW)
+    assert list(data.eyes.columns) == ["what", "of", "seen by the gate", "seen by the judge"]
+    told = data.eyes.set_index("what")
+    assert told.loc["erased", "seen by the judge"] == "16.7 % [3, 56]"
+    assert told.loc["something found in normal tune slices"].tolist() == ["0 normals", "10.0 %", "–"]
+    cards = {card.label: card for card in data.cards}
+    assert cards["Lesions erased"].note == "by a segmenter that the gate does not see through"
+    alone = assemble({name: path for name, path in files.items() if not name.startswith("judge")}, VIEW)
+    assert list(alone.eyes.columns) == ["what", "of", "seen by the gate"]
+    assert {card.label: card for card in alone.cards}["Lesions erased"].note == "by the gate's own segmenter"
+
+
+def test_networks_that_know_digital_chests_only_are_named_where_the_scans_are_of_people(tmp_path):
+    for name, patient in (("chests", "seed 7001: phantom-0000"), ("people", "LIDC-IDRI-0004")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "recipe.json").write_text(json.dumps({"segment": {}, "patients": {"fit": [patient]}}))
+    files = {"recipes": [tmp_path / name / "recipe.json" for name in ("chests", "people")]}
+    assert cautions(files, [{"reader": "dicom"}]) == [
+        "Digital chests are all that models/chests learnt from, and no scan of this study is one."
+    ]
+    assert not any("learnt from" in line for line in cautions(files, [{"reader": "phantom"}]))

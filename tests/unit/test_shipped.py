@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -10,7 +11,8 @@ import yaml
 from lungsynth.ct.files import sha256
 from lungsynth.generate.pretrained import load as load_generator
 from lungsynth.segment.apply import load as load_detector
-from lungsynth.segment.apply import make_kind
+from lungsynth.segment.apply import make_kind, seen_through
+from lungsynth.sets.seen import who_was_seen
 from lungsynth.study import models as models_folder
 from lungsynth.study.errors import DataError, StudyError
 from lungsynth.study.stages.segment import ChosenDetector, Network, Segment
@@ -47,7 +49,11 @@ NO_GENERATOR = {"normals": {"init_from": None, "training": {"steps": 4}, "detail
 
 
 def with_segment(**changes):
-    return CONFIG | {"segment": CONFIG["segment"] | changes, "generate": CONFIG["generate"] | NO_GENERATOR}
+    return CONFIG | {
+        "segment": CONFIG["segment"] | changes,
+        "generate": CONFIG["generate"] | NO_GENERATOR,
+        "refine": CONFIG["refine"] | {"judge": None},
+    }
 
 
 def modules(architecture=TINY, seed=0):
@@ -121,7 +127,7 @@ def test_a_network_that_does_not_ship_is_named_with_the_nearest(models):
 
 def test_no_steps_and_no_network_is_refused():
     with pytest.raises(StudyError, match="steps: 0 trains nothing"):
-        load(with_segment(training={"steps": 0}))
+        load(with_segment(init_from=None, training={"steps": 0}))
 
 
 @pytest.mark.parametrize("folder", sorted(models_folder.MODELS.glob("*/")), ids=lambda path: path.name)
@@ -160,3 +166,51 @@ def test_weights_that_are_not_those_of_the_recipe_beside_them_are_refused(tmp_pa
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(DataError, match=r"weights\.safetensors: its SHA-256 is not the one that recipe\.json states"):
         weights.fill(modules(), path)
+
+
+@pytest.fixture
+def phantom_models(models):
+    """models/chests: the same network, learnt from digital chests."""
+    recipe = json.loads((models / "tiny" / "recipe.json").read_text())
+    (models / "chests").mkdir()
+    people = {"fit": ["seed 7001: phantom-0000"], "tune": ["seed 7001: phantom-0104"]}
+    (models / "chests" / "recipe.json").write_text(json.dumps(recipe | {"patients": people}))
+    (models / "chests" / "weights.safetensors").touch()
+    return models
+
+
+def judged_by(name, **segment):
+    config = with_segment(init_from=None, training=CONFIG["segment"]["training"] | {"steps": 6}) | {
+        "refine": CONFIG["refine"] | {"judge": name}
+    }
+    return config | {"segment": config["segment"] | segment}
+
+
+def test_a_judge_is_a_shipped_segmenter_and_not_the_study_s_own(phantom_models):
+    assert load(judged_by("chests")).refine.judge == "chests"
+    with pytest.raises(StudyError, match=r"^refine\.judge: got 'chest'; models/ has no such folder; did you mean"):
+        load(judged_by("chest"))
+    with pytest.raises(StudyError, match=r"^refine\.judge: chests is the study's own segmenter, and cannot"):
+        load(judged_by("chests", init_from="chests"))
+
+
+def test_a_recipe_names_digital_patients_by_their_seed_and_scans_by_their_pixels():
+    scans = pd.DataFrame(
+        {
+            "patient": ["phantom-0001", "b", "a"],
+            "role": ["fit", "tune", "fit"],
+            "kind": ["volume", "patch", "slice"],
+            "pixels": ["33", "22", "11"],
+        }
+    )
+    assert who_was_seen(scans, 7) == {
+        "patients": {"fit": ["a", "seed 7: phantom-0001"], "tune": ["b"]},
+        "scans": ["11", "33"],
+    }
+
+
+def test_the_judge_is_loaded_by_its_recipe_and_the_gate_s_detector_by_the_study(models):
+    own = ChosenDetector(kind="dense_unet", settings={}, network=NETWORK)
+    assert seen_through([], own) is own
+    judge = seen_through([models / "tiny" / "recipe.json"], own)
+    assert judge.network.native_mm == (0.4, 1.0) and judge.settings["architecture"]["widths"] == [4, 8]

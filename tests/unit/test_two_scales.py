@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from torch.nn import functional
 
 from lungsynth.ct import volume
 from lungsynth.ct.files import sha256
@@ -23,6 +24,7 @@ from lungsynth.generate.pretrained import load as load_pretrained
 from lungsynth.generate.release import recipe
 from lungsynth.generate.sample import draw
 from lungsynth.generate.trained import generator_of, load_all, trainable
+from lungsynth.nets.grain import log_spectrum
 from lungsynth.sets.bank import ImageSet
 from lungsynth.sets.tables import read_csv, write_json
 from lungsynth.study import models
@@ -172,6 +174,7 @@ def released(states, tmp_path):
     path = folder / models.WEIGHTS
     weights.write(path, {name: modules[name] for name in ("generator", "detail")}, half=True)
     cohort = pd.DataFrame({"scan": ["a-1", "b-1"], "patient": ["a", "b"], "pixels": ["one", "two"]})
+    cohort = cohort.assign(role="fit", kind="volume")
     grid = {"size_px": SIZE, "mm_per_px": 2.0, "window_hu": [-1000, 400]}
     write_json(folder / models.RECIPE, recipe(RUNS, "tiny", grid, slices().table, cohort, sha256(path)))
     (folder / models.CARD).write_text("# tiny\n")
@@ -274,3 +277,15 @@ def test_a_drawn_folder_holds_images_with_spacing_masks_a_row_each_and_a_datashe
         assert one.hu.shape == (1, SIZE, SIZE) and tuple(one.spacing_mm) == (2.5, 2.0, 2.0) and "_synthetic" in file
     page = (tmp_path / "drawn/DATASHEET.md").read_text()
     assert "NOT FOR DIAGNOSTIC USE" in page and network.recipe["sha256"] in page
+
+
+def test_the_spectrum_tells_strength_and_length_of_grain_and_knows_white_noise():
+    rng = torch.Generator().manual_seed(0)
+    white = 0.1 * torch.randn(4, 1, 96, 96, generator=rng)
+    found = log_spectrum(white)
+    # The mean of the logarithm of an exponential power lies Euler's constant below its logarithm.
+    assert found[3:8, 3:8].mean().item() == pytest.approx(np.log(0.01) - 0.5772, abs=0.05)
+    assert (log_spectrum(2 * white) - found)[3:8, 3:8].mean().item() == pytest.approx(np.log(4), abs=0.01)
+    long = functional.avg_pool2d(white, 3, 1, 1)
+    assert log_spectrum(long)[8, 8] < found[8, 8] - 2 and log_spectrum(long)[1, 1] > found[1, 1] - 1
+    assert torch.isfinite(log_spectrum(torch.zeros(1, 1, 32, 32))).all()

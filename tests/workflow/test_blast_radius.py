@@ -7,7 +7,7 @@ import pytest
 from conftest import TEST_STUDY, snakemake
 
 LATER_THAN_PLAN = {
-    *("render_shard", "train_refiner", "refine_shard", "gate_shard", "judge_refinement", "score_sets"),
+    *("render_shard", "train_refiner", "refine_shard", "judge_shard", "judge_refinement", "score_sets"),
     *("tabulate_scores", "make_report", "draw_story", "record_provenance", "all"),
     *("measure_shard", "export_shard", "finish_format", "list_release", "write_datasheet"),
     "measure_anatomy",

@@ -1,4 +1,4 @@
-"""The gate over all composites: shares of lesions erased, lost and moved, images with an invented one, shift in HU."""
+"""What gate or judge saw over all composites: lesions erased, lost, moved, images with an invented one, shift in HU."""
 
 from lungsynth.refine.gate import lung_shift, summary
 from lungsynth.sets.tables import concatenate, read_csv, write_csv, write_json
@@ -10,5 +10,5 @@ with step(snakemake) as job:  # noqa: F821
     write_csv(job.output.table, summary(lesions, images, confidence))
     facts = {"images": len(images), "lesions": len(lesions), "invented": int(images["invented"].sum())}
     facts |= {"kept": int(images["keep"].sum()), "lung_hu_shift": lung_shift(images, confidence)}
-    write_json(job.output.gate, facts)
+    write_json(job.output.facts, facts)
     job.say(f"{facts}")

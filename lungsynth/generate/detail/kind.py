@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad, relu
 
 from lungsynth.generate.detail.network import NOISES, DetailJudge, DetailNetwork, enlarge, shrink
+from lungsynth.nets.grain import log_spectrum
 from lungsynth.study.stages.generate import DetailSettings
 from lungsynth.train.data import Shape, Source, need
 from lungsynth.train.trainable import LossFamily, Update
@@ -20,7 +21,8 @@ LAST_RATE = 0.05
 class DetailKind:
     """A `Trainable` of two networks, "detail" and its "judge"; batches are {"images": crops of real slices}.
 
-    Loss: hinge of the judge + `keep` x |shrunk output - coarse| + `near` x |output - real|. The coarse slice that the
+    Loss: hinge of the judge + `keep` x |shrunk output - coarse| + `near` x |output - real| + `grain` x |difference of
+    their log spectra|: a judge of patches is slow to see how long the grain of an image is. The coarse slice that the
     network is shown is spoilt a little, as what a generator draws is a little off.
     """
 
@@ -65,7 +67,11 @@ class DetailKind:
         judge.requires_grad_(False)
         fool = -sum(judged.mean() for judged in judge(made, enlarged))
         loss = objective.keep * keep + objective.near * near + (fool if step >= objective.alone else 0 * fool)
-        yield Update("detail", loss, {"fool": fool.detach(), "keep": keep.detach(), "near": near.detach()})
+        terms = {"fool": fool.detach(), "keep": keep.detach(), "near": near.detach()}
+        if objective.grain:
+            grain = (log_spectrum(made) - log_spectrum(real)).abs().mean()
+            loss, terms = loss + objective.grain * grain, terms | {"grain": grain.detach()}
+        yield Update("detail", loss, terms)
         judge.requires_grad_(True)
 
     def _spoilt(self, coarse: Tensor, rng: torch.Generator) -> Tensor:
@@ -78,19 +84,21 @@ class DetailKind:
     def draw(self, detail: nn.Module, coarse: Tensor, streams: Sequence[np.random.Generator]) -> Tensor:
         """Slices [n, 1, f h, f w] in [-1, 1] of coarse ones [n, 1, h, w]; the noise of each from its stream."""
         rows, columns = (self.factor * side for side in coarse.shape[2:])
-        noise, half = (
-            torch.from_numpy(np.stack([stream.standard_normal(size, dtype=np.float32) for stream in streams])).to(
-                coarse
-            )
-            for size in ((NOISES, rows, columns), (1, rows // 2, columns // 2))
+        noise = (
+            np.stack([stream.standard_normal(size, dtype=np.float32) for stream in streams])
+            for size in _noise_sizes(rows, columns)
         )
-        return detail(coarse, noise, half).clamp(-1, 1)
+        return detail(coarse, *(torch.from_numpy(one).to(coarse) for one in noise)).clamp(-1, 1)
+
+
+def _noise_sizes(rows: int, columns: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Of what the network is shown beside a coarse slice, for a slice of so many rows and columns."""
+    return (NOISES, rows, columns), (1, rows // 2, columns // 2)
 
 
 def _noise(images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     n, _, rows, columns = images.shape
-    sizes = (n, NOISES, rows, columns), (n, 1, rows // 2, columns // 2)
-    full, half = (torch.randn(size, generator=rng).to(images) for size in sizes)
+    full, half = (torch.randn((n, *size), generator=rng).to(images) for size in _noise_sizes(rows, columns))
     return full, half
 
 

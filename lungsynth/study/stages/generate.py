@@ -69,6 +69,9 @@ class DetailObjective(Settings):
     learning_rate: float = Field(4e-4, gt=0, description="Adam, both networks; constant, then linear to a twentieth")
     keep: float = Field(20, ge=0, description="weight of agreement with the coarse slice (L1), pooled")
     near: float = Field(6, ge=0, description="weight of nearness to the real slice (L1)")
+    grain: float = Field(
+        0.3, ge=0, description="weight of agreement of the log spectra (L1): strength and length of grain"
+    )
     alone: int = Field(60, ge=0, description="first steps that only learn these two")
     blur_px: float = Field(0.8, ge=0, description="most blur of the coarse slice in training: drawn ones are softer")
     noise: float = Field(0.06, ge=0, description="largest sd of its noise in training, of a grey scale of 2")

@@ -78,5 +78,10 @@ class Refine(CycleGanSettings):
     """CycleGAN of the composites towards real slices, and the gate behind it."""
 
     init_from: str | None = Field(None, description="models/ folder, run, or file of weights to start from; null: none")
-    training: Training = Training(steps=600, batch=1, threads=2, ema=0.98)
+    training: Training = Training(steps=300, batch=1, threads=2, ema=0.98)
     gate: Gate = Gate()
+    judge: str | None = Field(
+        "phantom_judge",
+        description="folder of models/: a segmenter that neither refiner nor gate sees through, and whose rates are "
+        "published; null: none",
+    )

@@ -76,11 +76,12 @@ class Segment(WithKinds):
 
     kind: str = Field("dense_unet", description="of detector; its settings stand under its name")
     init_from: str | None = Field(
-        None, description="a folder of models/ whose detector and operating point are taken over; null: train anew"
+        "phantom_segmenter",
+        description="a folder of models/ whose detector and operating point are taken over; null: train anew",
     )
     network: Network = Network()
     windows: Windows = Windows()
-    training: Training = Training(steps=3000, checkpoints=3, batch=16, threads=2, ema=0.98)
+    training: Training = Training(steps=0, checkpoints=3, batch=16, threads=2, ema=0.98)
     inference: Inference = Inference()
     operating_point: OperatingPointSettings = OperatingPointSettings()
     patches: Patches = Patches()

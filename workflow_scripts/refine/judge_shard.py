@@ -1,7 +1,7 @@
-"""What refinement did to every lesion of one shard, seen through the segmenter."""
+"""What refinement did to every lesion of one shard, seen through the gate's segmenter or the judge's."""
 
 from lungsynth.refine.gate import judge
-from lungsynth.segment.apply import load, segment_images
+from lungsynth.segment.apply import load, seen_through, segment_images
 from lungsynth.sets import bank, shard
 from lungsynth.sets.tables import read_json, write_csv
 from lungsynth.train.loop import pick_device
@@ -14,7 +14,8 @@ with step(snakemake) as job:  # noqa: F821
     normals = bank.read(job.input.normals)
     lungs = normals.masks[rows.groupby("image")["normal"].first().to_numpy()]
     device = pick_device(job.settings("device"))
-    trained = load(job.settings("segment.detector"), job.input.state, device, job.settings("segment.inference"))
+    detector = seen_through(job.input.recipe, job.settings("segment.detector"))
+    trained = load(detector, job.input.state, device, job.settings("segment.inference"))
     seen = [segment_images(trained, images, image.mm_per_px, lungs) for images in (before, after)]
     threshold = read_json(job.input.point)["threshold"]
     lesions, images = judge(before, after, masks, *seen, threshold, image.mm_per_px, gate, lungs)

@@ -1,0 +1,24 @@
+"""Who a released network has learnt from, as its recipe tells it."""
+
+from typing import Any
+
+import pandas as pd
+
+from lungsynth.study.models import PHANTOM
+
+
+def who_was_seen(scans: pd.DataFrame, seed: int) -> dict[str, Any]:
+    """Patients by role, and the digests of their scans' pixels, by which a scan under another name is known again.
+
+    Digital patients are called alike in every study; the seed tells them apart. Nodule patches have no digests here:
+    they are thousands, and no other reader gives the same pixels.
+
+    Args:
+        scans: rows of cohort.csv.
+        seed: the study's.
+    """
+    named = scans.assign(
+        patient=[f"seed {seed}: {name}" if name.startswith(f"{PHANTOM}-") else name for name in scans["patient"]]
+    )
+    people = {str(role): sorted(set(rows["patient"])) for role, rows in named.groupby("role", sort=True)}
+    return {"patients": people, "scans": sorted(named.loc[named["kind"] != "patch", "pixels"])}
