@@ -107,14 +107,19 @@ class Generate(Settings):
     nodules: Generated = Generated(
         kind="w_capsule",
         w_capsule={
+            "z": 48,
             "learning_rate": 5e-4,
             "smooth_doubling": True,
             "generator_channels": 96,
             "generator_least": 16,
             "critic_channels": 16,
             "critic_most": 64,
+            "prior_code": 20,
+            "reconstruct": 300,
+            "start_from_mean": False,
         },
-        training=Training(steps=700, batch=32, ema=0.98),
+        init_from="phantom_nodules",
+        training=Training(steps=0, batch=32, ema=0.98),
         sampling=Sampling(count=600),
         selection=Selection(keep=200),
     )
