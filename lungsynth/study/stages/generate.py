@@ -70,7 +70,7 @@ class DetailObjective(Settings):
     keep: float = Field(20, ge=0, description="weight of agreement with the coarse slice (L1), pooled")
     near: float = Field(6, ge=0, description="weight of nearness to the real slice (L1)")
     grain: float = Field(
-        0.3, ge=0, description="weight of agreement of the log spectra (L1): strength and length of grain"
+        0, ge=0, description="weight of agreement of the log spectra (L1): strength and length of grain"
     )
     alone: int = Field(60, ge=0, description="first steps that only learn these two")
     blur_px: float = Field(0.8, ge=0, description="most blur of the coarse slice in training: drawn ones are softer")
