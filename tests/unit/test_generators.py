@@ -1,6 +1,7 @@
 """The contract of every registered generator, whatever its name; then what single kinds promise."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,14 @@ from lungsynth.train.data import Shape
 from lungsynth.train.loop import load, run_checkpoint
 from lungsynth.train.trainable import Update
 
-SMALL = {"generator_channels": 16, "generator_least": 4, "critic_channels": 4, "critic_most": 8}
+SMALL = {
+    "generator_channels": 16,
+    "generator_least": 4,
+    "critic_channels": 4,
+    "critic_most": 8,
+    "generator_widths": (8, 16),
+    "critic_widths": (16, 8),
+}
 WINDOW = (-1000, 400)
 every_kind = pytest.mark.parametrize("name", GENERATORS.names())
 
@@ -83,22 +91,29 @@ def test_images_have_the_shape_that_is_asked_for(name, shape):
 @every_kind
 def test_impossible_sizes_are_one_clear_line(name):
     with pytest.raises((StudyError, ValueError)) as caught:
-        GENERATORS.settings(name).check_size(101)
-    assert "101" in str(caught.value) and "\n" not in str(caught.value)
+        GENERATORS.settings(name)().check_size(4099)
+    assert "4099" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def take_steps(kind, modules, data, steps):
+    """The updates of the first steps, as the loop makes them."""
+    optimisers = kind.optimisers(modules)
+    stream = iter(lambda: data.draw(named_rng(1, "x")), None)
+    for step in range(steps):
+        for update in kind.step(modules, stream, torch.Generator().manual_seed(step), step):
+            optimisers[update.optimiser].zero_grad()
+            update.loss.backward()
+            optimisers[update.optimiser].step()
 
 
 @every_kind
-def test_a_step_changes_all_weights_that_have_an_optimiser(name):
+def test_the_first_steps_change_all_weights_that_have_an_optimiser(name):
+    """Not the first alone: what starts at 0, as a residual branch may, keeps its own weights still at first."""
     kind, data = small(name), bank_source(bank(), 4, turn=True)
     torch.manual_seed(0)
     modules = kind.build(data.shape, data.classes, data.real)
     before = {key: {n: p.detach().clone() for n, p in m.named_parameters()} for key, m in modules.items()}
-    optimisers = kind.optimisers(modules)
-    stream = iter(lambda: data.draw(named_rng(1, "x")), None)
-    for update in kind.step(modules, stream, torch.Generator().manual_seed(1), 0):
-        optimisers[update.optimiser].zero_grad()
-        update.loss.backward()
-        optimisers[update.optimiser].step()
+    take_steps(kind, modules, data, 4)
     for key, module in modules.items():
         # A Wasserstein critic's last bias cancels out of its loss but for the drift term.
         same = [n for n, p in module.named_parameters() if torch.equal(p, before[key][n]) and n != "head.bias"]
@@ -196,7 +211,7 @@ def gan_kinds():
 @pytest.mark.parametrize("name", doubling_kinds())
 def test_sizes_that_no_doubling_reaches_name_their_neighbours(name):
     with pytest.raises(StudyError, match=r"100 px; near sizes are 80, 96, 112"):
-        GENERATORS.settings(name).check_size(100)
+        GENERATORS.settings(name)().check_size(100)
 
 
 @pytest.mark.parametrize("name", doubling_kinds())
@@ -258,6 +273,19 @@ def test_capsules_are_capped_by_more_strided_convolutions():
     assert max(counts) <= 200 and min(counts) >= 50
     literature = {"critic_channels": 64, "kernel": 9, "types": 16, "max_capsules": 2000}
     assert small("w_capsule", **literature).build(NODULE)["critic"].routed.weight.shape == (10, 1024 * 8, 16)
+
+
+def test_the_perceptrons_have_the_published_layers_and_leave_units_out_in_training_alone():
+    """z 100 -> 256-512-1024 -> pixels, and back; counted as layers of weights and biases."""
+    modules = make_kind("gan", {}).build(NODULE)
+    sizes = {"generator": (100, 256, 512, 1024, 2048), "critic": (2048, 1024, 512, 256, 1)}
+    for name, widths in sizes.items():
+        expected = sum((one + 1) * other for one, other in pairwise(widths))
+        assert sum(part.numel() for part in modules[name].parameters()) == expected
+    critic, x = modules["critic"], bank()[:4]
+    assert not torch.equal(critic(x), critic(x))
+    critic.eval()
+    assert torch.equal(critic(x), critic(x))
 
 
 def test_dcgan_s_losses_are_binary_cross_entropies():
