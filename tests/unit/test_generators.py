@@ -16,6 +16,7 @@ from lungsynth.generate.gan import Gan
 from lungsynth.generate.generator import make_kind
 from lungsynth.generate.registry import GENERATORS
 from lungsynth.generate.sample import as_nodules, as_slices, draw
+from lungsynth.nets.capsule import margin_loss
 from lungsynth.score.registry import METRICS
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.errors import StudyError, TrainingError
@@ -272,8 +273,8 @@ def test_capsules_are_capped_by_more_strided_convolutions():
     gan = small("w_capsule", max_capsules=200, types=8)
     counts = [gan.build(Shape(1, size))["critic"].routed.weight.shape[1] // 8 for size in (32, 160, 512)]
     assert max(counts) <= 200 and min(counts) >= 50
-    literature = {"critic_channels": 64, "kernel": 9, "types": 16, "max_capsules": 2000}
-    assert small("w_capsule", **literature).build(NODULE)["critic"].routed.weight.shape == (10, 1024 * 8, 16)
+    literature = make_kind("w_capsule", {"preset": "literature"})
+    assert literature.build(NODULE)["critic"].routed.weight.shape == (10, 1024 * 8, 16)
 
 
 def test_the_perceptrons_have_the_published_layers_and_leave_units_out_in_training_alone():
@@ -298,6 +299,27 @@ def test_wgan_s_critic_is_clipped_after_its_updates_and_its_generator_is_not():
     }
     assert sizes["critic"] == pytest.approx(0.003)
     assert sizes["generator"] > 0.02
+
+
+def test_capsulegan_s_margins_are_the_paper_s_and_its_critic_is_a_probability():
+    at = [
+        float(margin_loss(torch.tensor([length]), present)) for present in (True, False) for length in (0.95, 0.5, 0.05)
+    ]
+    assert at == pytest.approx([0, 0.16, 0.7225, 0.36125, 0.08, 0])
+    critic = small("capsule").build(NODULE)["critic"]
+    for part in critic.parameters():
+        part.data.mul_(100)
+    judged = critic(bank()[:4])
+    assert judged.shape == (4,) and 0.99 < judged.max() <= 1
+
+
+def test_a_preset_s_values_are_seen_and_give_way_to_what_is_stated():
+    model = GENERATORS.settings("w_capsule")
+    one, other = model(preset="literature"), model(preset="literature", types=4)
+    assert (one.types, one.n_critic, other.types, other.n_critic) == (16, 5, 4, 5)
+    assert model.model_validate(other.model_dump(mode="json")) == other
+    with pytest.raises(ValueError, match="'none' or 'literature'"):
+        model(preset="none of these")
 
 
 PRESETS = [
