@@ -346,6 +346,41 @@ def test_dcgan_s_losses_are_binary_cross_entropies():
         assert float(second.loss) == pytest.approx(expected, rel=1e-5)
 
 
+def counted(module):
+    """Numbers by whether they are trained, as Keras counts them: with batch norm's running means and variances."""
+    running = sum(part.numel() for name, part in module.named_buffers() if "running" in name)
+    return sum(part.numel() for part in module.parameters()), running
+
+
+@pytest.mark.parametrize(
+    ("preset", "size", "generator", "critic"),
+    [
+        ("chen", 256, (25_996_736, 132_992), (4_367_520, 1_920)),
+        ("draw_ai", 128, (27_265_281, 0), (582_785, 0)),
+    ],
+)
+def test_published_dcgans_have_their_papers_parameters(preset, size, generator, critic):
+    with torch.device("meta"):
+        modules = make_kind("dcgan", {"preset": preset}).build(Shape(1, size))
+        images = modules["generator"](torch.zeros(2, modules["generator"].layers[0].in_features))
+        judged = modules["critic"](images)
+    assert images.shape == (2, 1, size, size)
+    assert judged.shape == (2, 16 if preset == "chen" else 1)
+    assert (counted(modules["generator"]), counted(modules["critic"])) == (generator, critic)
+
+
+@pytest.mark.parametrize("preset", ["chen", "draw_ai"])
+def test_published_dcgans_train_at_the_sizes_of_the_banks(preset, tmp_path):
+    layers = GENERATORS.settings("dcgan").presets[preset]["layers"]
+    thin = layers | {"generator_widths": (4,) * len(layers["generator_widths"]), "critic_widths": (4, 4)}
+    state = train("dcgan", tmp_path, preset=preset, layers=thin)
+    assert drawn(small("dcgan", preset=preset, layers=thin), state, 1).shape == (1, 2, 32, 32)
+    with pytest.raises(StudyError, match="multiple of"):
+        small("dcgan", preset=preset, layers=thin).settings.check_size(42)
+    with pytest.raises(ValueError, match="set noise to nothing"):
+        small("dcgan", preset=preset, noise=True)
+
+
 OPTIONS = [
     {"critic_norm": "batch"},
     {"critic_spread": True},

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from lungsynth.generate.doubling.gan import DoublingGan
 from lungsynth.generate.doubling.settings import start_and_doublings
+from lungsynth.generate.kinds.dcgan.layers import LayeredCritic, LayeredGenerator
 from lungsynth.generate.kinds.dcgan.settings import Settings
 from lungsynth.generate.losses import cross_entropy, squared_slope
 from lungsynth.generate.registry import GENERATORS
@@ -22,6 +23,16 @@ class Dcgan(DoublingGan):
 
     loss_family: ClassVar[LossFamily] = "bce"
     settings: Settings
+
+    def build(self, shape: Shape, classes: int = 1, real: Tensor | None = None) -> dict[str, nn.Module]:
+        """The two networks; images of all classes alike."""
+        settings = self.settings
+        if settings.layers is None:
+            return super().build(shape, classes, real)
+        return {
+            "generator": LayeredGenerator(settings.layers, settings.z, shape),
+            "critic": LayeredCritic(settings.layers, shape),
+        }
 
     def critic(self, shape: Shape) -> nn.Module:
         """The convolutional critic; its output is a logit."""
