@@ -6,7 +6,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lungsynth.study.errors import StudyError
+
 
 def normal(streams: Sequence[np.random.Generator], *shape: int) -> Tensor:
     """Standard normal numbers float32 [n, *shape], row i from streams[i]."""
     return torch.from_numpy(np.stack([stream.standard_normal(shape) for stream in streams]).astype(np.float32))
+
+
+def classes_of(labels: Tensor | None, streams: Sequence[np.random.Generator], classes: int) -> Tensor:
+    """The class int64 [n] of each image: as `labels` ask for, or, where they are None, any with equal chance.
+
+    Raises:
+        StudyError: a label is none of the 0 .. classes - 1 that were learnt.
+    """
+    if labels is None:
+        return torch.tensor([int(stream.integers(classes)) for stream in streams])
+    if labels.min() < 0 or labels.max() >= classes:
+        asked = ", ".join(map(str, sorted(set(labels.tolist()))))
+        raise StudyError(f"images of the classes {asked} are asked for; the generator learnt 0 to {classes - 1}")
+    return labels

@@ -14,6 +14,7 @@ from lungsynth.generate.doubling.settings import DoublingSettings, start_and_dou
 from lungsynth.generate.doubling.wasserstein import gradient_penalty
 from lungsynth.generate.gan import Gan
 from lungsynth.generate.generator import make_kind
+from lungsynth.generate.kinds.diffusion.network import without_noise
 from lungsynth.generate.registry import GENERATORS
 from lungsynth.generate.sample import as_nodules, as_slices, draw
 from lungsynth.nets.capsule import margin_loss
@@ -34,6 +35,8 @@ SMALL = {
     "critic_most": 8,
     "generator_widths": (8, 16),
     "critic_widths": (16, 8),
+    "widths": (8, 16),
+    "passes": 2,
 }
 WINDOW = (-1000, 400)
 every_kind = pytest.mark.parametrize("name", GENERATORS.names())
@@ -311,6 +314,37 @@ def test_capsulegan_s_margins_are_the_paper_s_and_its_critic_is_a_probability():
         part.data.mul_(100)
     judged = critic(bank()[:4])
     assert judged.shape == (4,) and 0.99 < judged.max() <= 1
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_ddim_goes_back_along_a_known_noise(schedule):
+    """Of images that are all alike, and of normal ones of sd .2, whose noise has a closed form: both come out."""
+    kept = small("diffusion", schedule=schedule).noising.alphas_cumprod.double()
+    start = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(1)).clamp(-3, 3).double()
+    image = torch.linspace(-1, 1, 64, dtype=torch.float64).view(1, 1, 8, 8)
+    for passes in (1, 7, 50):
+        out = without_noise(lambda x, t: (x - kept[t].sqrt() * image) / (1 - kept[t]).sqrt(), start, kept, passes)
+        assert torch.allclose(out, image.expand_as(out), atol=1e-4)
+    variance = 0.2**2
+    out = without_noise(
+        lambda x, t: (1 - kept[t]).sqrt() / (1 - kept[t] + kept[t] * variance) * x, start, kept, passes=500
+    )
+    assert torch.allclose(out, 0.2 * start, atol=0.01)
+
+
+@pytest.mark.parametrize("name", ["diffusion"])
+def test_a_conditional_kind_draws_the_class_that_is_asked_for(name):
+    torch.manual_seed(0)
+    kind, data = small(name), replace(bank_source(bank(), 4, turn=False), classes=3)
+    modules = kind.build(data.shape, data.classes)
+    labelled = replace(data, draw=lambda rng: data.draw(rng) | {"labels": torch.tensor([0, 1, 2, 2])})
+    take_steps(kind, modules, labelled, 3)
+    modules = {key: module.eval() for key, module in modules.items()}
+    one, other = (draw(kind, modules, 2, 1, "x", labels=np.array(labels)) for labels in ([0, 1], [0, 2]))
+    assert np.array_equal(one[0], other[0]) and not np.array_equal(one[1], other[1])
+    assert draw(kind, modules, 2, 1, "x").shape == one.shape
+    with pytest.raises(StudyError, match="classes 0, 3 are asked for; the generator learnt 0 to 2"):
+        draw(kind, modules, 2, 1, "x", labels=np.array([0, 3]))
 
 
 def test_a_preset_s_values_are_seen_and_give_way_to_what_is_stated():
