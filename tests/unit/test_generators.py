@@ -14,9 +14,11 @@ from lungsynth.generate.doubling.settings import DoublingSettings, start_and_dou
 from lungsynth.generate.doubling.wasserstein import gradient_penalty
 from lungsynth.generate.gan import Gan
 from lungsynth.generate.generator import make_kind
+from lungsynth.generate.kinds.biggan.network import shared_directions
 from lungsynth.generate.kinds.diffusion.network import without_noise
 from lungsynth.generate.registry import GENERATORS
 from lungsynth.generate.sample import as_nodules, as_slices, draw
+from lungsynth.generate.streams import truncated
 from lungsynth.nets.capsule import margin_loss
 from lungsynth.score.registry import METRICS
 from lungsynth.sets.bank import ImageSet
@@ -332,7 +334,7 @@ def test_ddim_goes_back_along_a_known_noise(schedule):
     assert torch.allclose(out, 0.2 * start, atol=0.01)
 
 
-@pytest.mark.parametrize("name", ["diffusion"])
+@pytest.mark.parametrize("name", ["biggan", "diffusion"])
 def test_a_conditional_kind_draws_the_class_that_is_asked_for(name):
     torch.manual_seed(0)
     kind, data = small(name), replace(bank_source(bank(), 4, turn=False), classes=3)
@@ -345,6 +347,31 @@ def test_a_conditional_kind_draws_the_class_that_is_asked_for(name):
     assert draw(kind, modules, 2, 1, "x").shape == one.shape
     with pytest.raises(StudyError, match="classes 0, 3 are asked for; the generator learnt 0 to 2"):
         draw(kind, modules, 2, 1, "x", labels=np.array([0, 3]))
+
+
+def test_biggan_s_layers_do_not_stretch_and_its_vectors_are_truncated():
+    streams = [named_rng(1, k) for k in range(4)]
+    inside = truncated(streams, 0.5, 500)
+    assert 0.45 < inside.abs().max() <= 0.5 and inside.std() == pytest.approx(0.2834, abs=0.01)
+    torch.manual_seed(0)
+    gan, data = small("biggan", truncation=1e-6, learning_rate=0.01), bank_source(bank(), 4, turn=False)
+    modules = gan.build(NODULE, 1)
+    take_steps(gan, modules, data, 3)
+    for module in modules.values():
+        layers = [part for part in module.eval().modules() if hasattr(part, "parametrizations")]
+        assert len(layers) > 8
+        for layer in layers:
+            assert torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2) < 1.2
+    few = draw(gan, modules, 2, 1, "x")
+    assert np.allclose(few[0], few[1], atol=1e-3)
+
+
+def test_orthogonal_filters_share_no_direction():
+    layer = torch.nn.Linear(3, 2, bias=False)
+    layer.weight.data = torch.tensor([[1.0, 0, 0], [0, 2, 0]])
+    assert float(shared_directions(layer)) == 0
+    layer.weight.data = torch.tensor([[1.0, 0, 0], [3, 2, 0]])
+    assert float(shared_directions(layer)) == 2 * 3**2
 
 
 def test_a_preset_s_values_are_seen_and_give_way_to_what_is_stated():
