@@ -16,6 +16,8 @@ from lungsynth.generate.gan import Gan
 from lungsynth.generate.generator import make_kind
 from lungsynth.generate.kinds.biggan.network import shared_directions
 from lungsynth.generate.kinds.diffusion.network import without_noise
+from lungsynth.generate.kinds.stylegan.blocks import ModulatedConv, Resample, demodulation
+from lungsynth.generate.kinds.stylegan.network import heuristic_gamma
 from lungsynth.generate.registry import GENERATORS
 from lungsynth.generate.sample import as_nodules, as_slices, draw
 from lungsynth.generate.streams import truncated
@@ -39,6 +41,11 @@ SMALL = {
     "critic_widths": (16, 8),
     "widths": (8, 16),
     "passes": 2,
+    "w": 16,
+    "mapping_layers": 2,
+    "channel_base": 128,
+    "channel_most": 16,
+    "channel_least": 4,
 }
 WINDOW = (-1000, 400)
 every_kind = pytest.mark.parametrize("name", GENERATORS.names())
@@ -334,7 +341,7 @@ def test_ddim_goes_back_along_a_known_noise(schedule):
     assert torch.allclose(out, 0.2 * start, atol=0.01)
 
 
-@pytest.mark.parametrize("name", ["biggan", "diffusion"])
+@pytest.mark.parametrize("name", ["biggan", "diffusion", "stylegan"])
 def test_a_conditional_kind_draws_the_class_that_is_asked_for(name):
     torch.manual_seed(0)
     kind, data = small(name), replace(bank_source(bank(), 4, turn=False), classes=3)
@@ -372,6 +379,35 @@ def test_orthogonal_filters_share_no_direction():
     assert float(shared_directions(layer)) == 0
     layer.weight.data = torch.tensor([[1.0, 0, 0], [3, 2, 0]])
     assert float(shared_directions(layer)) == 2 * 3**2
+
+
+def test_a_modulated_convolution_has_a_filter_of_norm_1_for_each_image():
+    """Against the plain form: filters of their own, scaled and normed, in one grouped convolution."""
+    torch.manual_seed(0)
+    layer, x, w = ModulatedConv(3, 5, 3, w=4), torch.randn(2, 3, 6, 6), torch.randn(2, 4)
+    filters = layer.conv.weight[None] * layer.conv.scale * layer.style(w)[:, None, :, None, None]
+    filters = filters * demodulation(layer.conv.weight * layer.conv.scale, layer.style(w))[:, :, None, None, None]
+    assert torch.allclose(filters.square().sum((2, 3, 4)), torch.ones(2, 5), atol=1e-4)
+    plain = torch.nn.functional.conv2d(x.view(1, 6, 6, 6), filters.flatten(0, 1), padding=1, groups=2)
+    assert torch.allclose(layer(x, w), plain.view(2, 5, 6, 6), atol=1e-5)
+
+
+def test_stylegan_s_filters_keep_what_is_smooth_and_stop_what_no_grid_holds():
+    rows = torch.arange(64.0).view(1, 1, 64, 1).expand(1, 1, 64, 64)
+    smooth, fastest = torch.sin(rows * 0.2), torch.cos(rows * torch.pi)
+    for alias_free in (False, True):
+        resample = Resample(alias_free)
+        back = resample.down(resample.up(smooth))
+        assert torch.allclose(back[..., 8:-8, 8:-8], smooth[..., 8:-8, 8:-8], atol=0.03)
+        assert resample.down(fastest)[..., 8:-8, 8:-8].abs().max() < 0.02
+    assert resample.up(smooth).shape == (1, 1, 128, 128)
+    assert heuristic_gamma(256, 32) == pytest.approx(0.41, abs=0.005)
+
+
+@pytest.mark.parametrize("block", [{"filters": "alias_free"}, {"gamma": 1.0, "truncation": 0.5, "mixing": 0}])
+def test_stylegan_s_options_train_and_draw(block, tmp_path):
+    state = train("stylegan", tmp_path, **block)
+    assert np.abs(drawn(small("stylegan", **block), state, 2)).max() <= 1
 
 
 def test_a_preset_s_values_are_seen_and_give_way_to_what_is_stated():
