@@ -1,6 +1,7 @@
 """The parts of StyleGAN2 (Karras 2020): equalised layers, modulated convolutions, filters that resample."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from scipy.signal import firwin
@@ -98,15 +99,17 @@ class Resample(nn.Module):
         """[n, channels, 2 h, 2 w] -> [n, channels, h, w]."""
         return self._along(self._along(x, 2, conv2d, 1.0), 3, conv2d, 1.0)
 
-    def _along(self, x: Tensor, axis: int, operation, gain: float) -> Tensor:
-        rows = axis == 2
-        kernel = (gain * self.taps).view(1, 1, *((-1, 1) if rows else (1, -1)))
-        pad = len(self.taps) // 2 - 1
-        single = x.flatten(0, 1).unsqueeze(1)
-        out = operation(
-            single, kernel.to(x.dtype), stride=(2, 1) if rows else (1, 2), padding=(pad, 0) if rows else (0, pad)
+    def _along(self, x: Tensor, axis: int, operation: Callable[..., Tensor], gain: float) -> Tensor:
+        rows, channels, pad = axis == 2, x.shape[1], len(self.taps) // 2 - 1
+        kernel = (gain * self.taps).to(x.dtype).view(1, 1, *((-1, 1) if rows else (1, -1)))
+        # One filter a channel in a grouped convolution: several times as fast as channels taken for images.
+        return operation(
+            x,
+            kernel.expand(channels, -1, -1, -1),
+            stride=(2, 1) if rows else (1, 2),
+            padding=(pad, 0) if rows else (0, pad),
+            groups=channels,
         )
-        return out.view(*x.shape[:2], *out.shape[2:])
 
 
 class AliasFree(Resample):
