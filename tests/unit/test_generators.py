@@ -373,6 +373,22 @@ def test_biggan_s_layers_do_not_stretch_and_its_vectors_are_truncated():
     assert np.allclose(few[0], few[1], atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "classes", "counts"),
+    [
+        ("biggan", 128, 1000, {"generator": 70_433_988, "critic": 87_982_370}),
+        ("stylegan", 1024, 1, {"generator": 30_370_060, "critic": 29_012_513}),
+    ],
+)
+def test_published_sizes_have_the_counts_of_their_authors_networks(name, size, classes, counts, monkeypatch):
+    """In colour, as the networks that the authors released were trained."""
+    for place in ("torch.nn.init.orthogonal_", "lungsynth.generate.kinds.biggan.blocks.spectral_norm"):
+        monkeypatch.setattr(place, lambda part: part)  # neither has weights to count, and they take seconds
+    with torch.device("meta"):
+        modules = make_kind(name, {"preset": "paper"}).build(Shape(3, size), classes)
+    assert {key: counted(module)[0] for key, module in modules.items() if key in counts} == counts
+
+
 def test_orthogonal_filters_share_no_direction():
     layer = torch.nn.Linear(3, 2, bias=False)
     layer.weight.data = torch.tensor([[1.0, 0, 0], [0, 2, 0]])
