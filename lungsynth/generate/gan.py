@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lungsynth.generate.gan_settings import GanSettings
+from lungsynth.generate.streams import normal
 from lungsynth.study.errors import TrainingError
 from lungsynth.train.data import Shape
 from lungsynth.train.trainable import LossFamily, Update
@@ -39,13 +40,16 @@ class Gan:
 
     def optimisers(self, modules: dict[str, nn.Module]) -> dict[str, torch.optim.Optimizer]:
         """Adam for each."""
-        settings = self.settings
-        rates = {"generator": settings.learning_rate}
-        rates["critic"] = settings.critic_learning_rate or settings.learning_rate
         return {
-            name: torch.optim.Adam(modules[name].parameters(), rate, betas=settings.betas)
-            for name, rate in rates.items()
+            name: torch.optim.Adam(modules[name].parameters(), rate, betas=self.settings.betas)
+            for name, rate in self.rates().items()
         }
+
+    def rates(self) -> dict[str, float]:
+        """Learning rate by network."""
+        settings = self.settings
+        critic = settings.critic_learning_rate or settings.learning_rate
+        return {"generator": settings.learning_rate, "critic": critic}
 
     def draw(self, generator: nn.Module, n: int, rng: torch.Generator) -> Tensor:
         """n images from fresh random vectors."""
@@ -57,8 +61,7 @@ class Gan:
     ) -> Tensor:
         """See `Generator`: one pass, the random vector of each image from its stream."""
         generator = modules["generator"]
-        z = np.stack([stream.standard_normal(self.settings.z) for stream in streams]).astype(np.float32)
-        return generator(torch.from_numpy(z).to(next(generator.parameters()).device))
+        return generator(normal(streams, self.settings.z).to(next(generator.parameters()).device))
 
     def check(self, modules: dict[str, nn.Module], rng: torch.Generator) -> None:
         """Refuse a generator that draws one image only.

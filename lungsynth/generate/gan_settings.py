@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from lungsynth.study.base import Settings as Base
+from lungsynth.study.base import WithPreset
 
 
-class GanSettings(Base):
+class GanSettings(WithPreset):
     """Random vectors and learning rates of a generator and its critic."""
 
     z: int = Field(100, ge=2, description="length of the random vector an image is made from")

@@ -5,8 +5,10 @@ Capsules are held as [n, dimensions, capsules]: the long axis last, which is wha
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import relu
 
 SQUASH_EPSILON = 1e-8
+LEAST_LENGTH, MOST_LENGTH, ABSENT_WEIGHT = 0.1, 0.9, 0.5
 
 
 def squash(s: Tensor, dim: int = -1) -> Tensor:
@@ -80,3 +82,15 @@ class RoutedCapsules(nn.Module):
         """u^_j|i . v_j, computed as u_i . (W_ij^T v_j): [outputs, n, inputs]."""
         expected = torch.bmm(v, self.weight.transpose(1, 2)).unflatten(2, u.shape[1:])
         return (expected * u).sum(2)
+
+
+def lengths(capsules: Tensor) -> Tensor:
+    """Length of each capsule: [..., dimensions] -> [...]; its gradient is finite at 0."""
+    return (capsules.square().sum(-1) + SQUASH_EPSILON).sqrt()
+
+
+def margin_loss(length: Tensor, present: bool) -> Tensor:
+    """Mean of max(0, .9 - |v|)^2 for what is present, of max(0, |v| - .1)^2 / 2 for what is not (equation 4)."""
+    if present:
+        return relu(MOST_LENGTH - length).square().mean()
+    return ABSENT_WEIGHT * relu(length - LEAST_LENGTH).square().mean()

@@ -1,9 +1,9 @@
 """What every settings model is: frozen, and without room for an unknown key."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Settings(BaseModel):
@@ -22,6 +22,23 @@ class WithKinds(Settings):
     def block(self) -> dict[str, Any]:
         """The chosen kind's own settings, as they stand in the study."""
         return dict((self.model_extra or {}).get(self.kind) or {})
+
+
+class WithPreset(Settings):
+    """A block that may take a named set of values, for example a paper's; what is stated beside the name goes first.
+
+    A subclass names its sets in `presets`, and in the type of a field `preset`, "none" first. The values stand in the
+    validated block like any others, so that what a preset means is seen wherever settings are shown.
+    """
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {**cls.presets.get(values.get("preset"), {}), **values}
 
 
 def paths(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,6 +1,7 @@
 """The contract of every registered generator, whatever its name; then what single kinds promise."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,14 @@ from lungsynth.generate.doubling.settings import DoublingSettings, start_and_dou
 from lungsynth.generate.doubling.wasserstein import gradient_penalty
 from lungsynth.generate.gan import Gan
 from lungsynth.generate.generator import make_kind
+from lungsynth.generate.kinds.biggan.network import shared_directions
+from lungsynth.generate.kinds.diffusion.network import without_noise
+from lungsynth.generate.kinds.stylegan.blocks import ModulatedConv, Resample, demodulation
+from lungsynth.generate.kinds.stylegan.network import heuristic_gamma
 from lungsynth.generate.registry import GENERATORS
 from lungsynth.generate.sample import as_nodules, as_slices, draw
+from lungsynth.generate.streams import truncated
+from lungsynth.nets.capsule import margin_loss
 from lungsynth.score.registry import METRICS
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.errors import StudyError, TrainingError
@@ -25,7 +32,21 @@ from lungsynth.train.data import Shape
 from lungsynth.train.loop import load, run_checkpoint
 from lungsynth.train.trainable import Update
 
-SMALL = {"generator_channels": 16, "generator_least": 4, "critic_channels": 4, "critic_most": 8}
+SMALL = {
+    "generator_channels": 16,
+    "generator_least": 4,
+    "critic_channels": 4,
+    "critic_most": 8,
+    "generator_widths": (8, 16),
+    "critic_widths": (16, 8),
+    "widths": (8, 16),
+    "passes": 2,
+    "w": 16,
+    "mapping_layers": 2,
+    "channel_base": 128,
+    "channel_most": 16,
+    "channel_least": 4,
+}
 WINDOW = (-1000, 400)
 every_kind = pytest.mark.parametrize("name", GENERATORS.names())
 
@@ -83,26 +104,34 @@ def test_images_have_the_shape_that_is_asked_for(name, shape):
 @every_kind
 def test_impossible_sizes_are_one_clear_line(name):
     with pytest.raises((StudyError, ValueError)) as caught:
-        GENERATORS.settings(name).check_size(101)
-    assert "101" in str(caught.value) and "\n" not in str(caught.value)
+        GENERATORS.settings(name)().check_size(4099)
+    assert "4099" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def take_steps(kind, modules, data, steps):
+    """The updates of the first steps, as the loop makes them."""
+    optimisers = kind.optimisers(modules)
+    stream = iter(lambda: data.draw(named_rng(1, "x")), None)
+    for step in range(steps):
+        for update in kind.step(modules, stream, torch.Generator().manual_seed(step), step):
+            optimisers[update.optimiser].zero_grad()
+            update.loss.backward()
+            optimisers[update.optimiser].step()
 
 
 @every_kind
-def test_a_step_changes_all_weights_that_have_an_optimiser(name):
+def test_the_first_steps_change_all_weights_that_have_an_optimiser(name):
+    """Not the first alone: what starts at 0, as a residual branch may, keeps its own weights still at first."""
     kind, data = small(name), bank_source(bank(), 4, turn=True)
     torch.manual_seed(0)
     modules = kind.build(data.shape, data.classes, data.real)
     before = {key: {n: p.detach().clone() for n, p in m.named_parameters()} for key, m in modules.items()}
-    optimisers = kind.optimisers(modules)
-    stream = iter(lambda: data.draw(named_rng(1, "x")), None)
-    for update in kind.step(modules, stream, torch.Generator().manual_seed(1), 0):
-        optimisers[update.optimiser].zero_grad()
-        update.loss.backward()
-        optimisers[update.optimiser].step()
+    take_steps(kind, modules, data, 4)
     for key, module in modules.items():
-        # A Wasserstein critic's last bias cancels out of its loss but for the drift term.
-        same = [n for n, p in module.named_parameters() if torch.equal(p, before[key][n]) and n != "head.bias"]
-        assert not same
+        # A Wasserstein critic's last bias cancels out of its loss but for the drift term, and what is added to all keys
+        # alike out of an attention's softmax.
+        same = [n for n, p in module.named_parameters() if torch.equal(p, before[key][n])]
+        assert not [n for n in same if n != "head.bias" and not n.endswith("to_k.bias")]
 
 
 @every_kind
@@ -196,7 +225,7 @@ def gan_kinds():
 @pytest.mark.parametrize("name", doubling_kinds())
 def test_sizes_that_no_doubling_reaches_name_their_neighbours(name):
     with pytest.raises(StudyError, match=r"100 px; near sizes are 80, 96, 112"):
-        GENERATORS.settings(name).check_size(100)
+        GENERATORS.settings(name)().check_size(100)
 
 
 @pytest.mark.parametrize("name", doubling_kinds())
@@ -256,8 +285,167 @@ def test_capsules_are_capped_by_more_strided_convolutions():
     gan = small("w_capsule", max_capsules=200, types=8)
     counts = [gan.build(Shape(1, size))["critic"].routed.weight.shape[1] // 8 for size in (32, 160, 512)]
     assert max(counts) <= 200 and min(counts) >= 50
-    literature = {"critic_channels": 64, "kernel": 9, "types": 16, "max_capsules": 2000}
-    assert small("w_capsule", **literature).build(NODULE)["critic"].routed.weight.shape == (10, 1024 * 8, 16)
+    literature = make_kind("w_capsule", {"preset": "literature"})
+    assert literature.build(NODULE)["critic"].routed.weight.shape == (10, 1024 * 8, 16)
+
+
+def test_the_perceptrons_have_the_published_layers_and_leave_units_out_in_training_alone():
+    """z 100 -> 256-512-1024 -> pixels, and back; counted as layers of weights and biases."""
+    modules = make_kind("gan", {}).build(NODULE)
+    sizes = {"generator": (100, 256, 512, 1024, 2048), "critic": (2048, 1024, 512, 256, 1)}
+    for name, widths in sizes.items():
+        expected = sum((one + 1) * other for one, other in pairwise(widths))
+        assert sum(part.numel() for part in modules[name].parameters()) == expected
+    critic, x = modules["critic"], bank()[:4]
+    assert not torch.equal(critic(x), critic(x))
+    critic.eval()
+    assert torch.equal(critic(x), critic(x))
+
+
+def test_wgan_s_critic_is_clipped_after_its_updates_and_its_generator_is_not():
+    gan, data = small("wgan", clip=0.003), bank_source(bank(), 4, turn=False)
+    modules = gan.build(NODULE, 1, data.real)
+    take_steps(gan, modules, data, 1)
+    sizes = {
+        name: max(float(part.detach().abs().max()) for part in module.parameters()) for name, module in modules.items()
+    }
+    assert sizes["critic"] == pytest.approx(0.003)
+    assert sizes["generator"] > 0.02
+
+
+def test_capsulegan_s_margins_are_the_paper_s_and_its_critic_is_a_probability():
+    at = [
+        float(margin_loss(torch.tensor([length]), present)) for present in (True, False) for length in (0.95, 0.5, 0.05)
+    ]
+    assert at == pytest.approx([0, 0.16, 0.7225, 0.36125, 0.08, 0])
+    critic = small("capsule").build(NODULE)["critic"]
+    for part in critic.parameters():
+        part.data.mul_(100)
+    judged = critic(bank()[:4])
+    assert judged.shape == (4,) and 0.99 < judged.max() <= 1
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_ddim_goes_back_along_a_known_noise(schedule):
+    """Of images that are all alike, and of normal ones of sd .2, whose noise has a closed form: both come out."""
+    kept = small("diffusion", schedule=schedule).noising.alphas_cumprod.double()
+    start = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(1)).clamp(-3, 3).double()
+    image = torch.linspace(-1, 1, 64, dtype=torch.float64).view(1, 1, 8, 8)
+    for passes in (1, 7, 50):
+        out = without_noise(lambda x, t: (x - kept[t].sqrt() * image) / (1 - kept[t]).sqrt(), start, kept, passes)
+        assert torch.allclose(out, image.expand_as(out), atol=1e-4)
+    variance = 0.2**2
+    out = without_noise(
+        lambda x, t: (1 - kept[t]).sqrt() / (1 - kept[t] + kept[t] * variance) * x, start, kept, passes=500
+    )
+    assert torch.allclose(out, 0.2 * start, atol=0.01)
+
+
+@pytest.mark.parametrize("name", ["biggan", "diffusion", "stylegan"])
+def test_a_conditional_kind_draws_the_class_that_is_asked_for(name):
+    torch.manual_seed(0)
+    kind, data = small(name), replace(bank_source(bank(), 4, turn=False), classes=3)
+    modules = kind.build(data.shape, data.classes)
+    labelled = replace(data, draw=lambda rng: data.draw(rng) | {"labels": torch.tensor([0, 1, 2, 2])})
+    take_steps(kind, modules, labelled, 3)
+    modules = {key: module.eval() for key, module in modules.items()}
+    one, other = (draw(kind, modules, 2, 1, "x", labels=np.array(labels)) for labels in ([0, 1], [0, 2]))
+    assert np.array_equal(one[0], other[0]) and not np.array_equal(one[1], other[1])
+    assert draw(kind, modules, 2, 1, "x").shape == one.shape
+    with pytest.raises(StudyError, match="classes 0, 3 are asked for; the generator learnt 0 to 2"):
+        draw(kind, modules, 2, 1, "x", labels=np.array([0, 3]))
+
+
+def test_biggan_s_layers_do_not_stretch_and_its_vectors_are_truncated():
+    streams = [named_rng(1, k) for k in range(4)]
+    inside = truncated(streams, 0.5, 500)
+    assert 0.45 < inside.abs().max() <= 0.5 and inside.std() == pytest.approx(0.2834, abs=0.01)
+    torch.manual_seed(0)
+    gan, data = small("biggan", truncation=1e-6, learning_rate=0.01), bank_source(bank(), 4, turn=False)
+    modules = gan.build(NODULE, 1)
+    take_steps(gan, modules, data, 3)
+    for module in modules.values():
+        layers = [part for part in module.eval().modules() if hasattr(part, "parametrizations")]
+        assert len(layers) > 8
+        for layer in layers:
+            assert torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2) < 1.2
+    few = draw(gan, modules, 2, 1, "x")
+    assert np.allclose(few[0], few[1], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "classes", "counts"),
+    [
+        ("biggan", 128, 1000, {"generator": 70_433_988, "critic": 87_982_370}),
+        ("stylegan", 1024, 1, {"generator": 30_370_060, "critic": 29_012_513}),
+    ],
+)
+def test_published_sizes_have_the_counts_of_their_authors_networks(name, size, classes, counts, monkeypatch):
+    """In colour, as the networks that the authors released were trained."""
+    for place in ("torch.nn.init.orthogonal_", "lungsynth.generate.kinds.biggan.blocks.spectral_norm"):
+        monkeypatch.setattr(place, lambda part: part)  # neither has weights to count, and they take seconds
+    with torch.device("meta"):
+        modules = make_kind(name, {"preset": "paper"}).build(Shape(3, size), classes)
+    assert {key: counted(module)[0] for key, module in modules.items() if key in counts} == counts
+
+
+def test_orthogonal_filters_share_no_direction():
+    layer = torch.nn.Linear(3, 2, bias=False)
+    layer.weight.data = torch.tensor([[1.0, 0, 0], [0, 2, 0]])
+    assert float(shared_directions(layer)) == 0
+    layer.weight.data = torch.tensor([[1.0, 0, 0], [3, 2, 0]])
+    assert float(shared_directions(layer)) == 2 * 3**2
+
+
+def test_a_modulated_convolution_has_a_filter_of_norm_1_for_each_image():
+    """Against the plain form: filters of their own, scaled and normed, in one grouped convolution."""
+    torch.manual_seed(0)
+    layer, x, w = ModulatedConv(3, 5, 3, w=4), torch.randn(2, 3, 6, 6), torch.randn(2, 4)
+    filters = layer.conv.weight[None] * layer.conv.scale * layer.style(w)[:, None, :, None, None]
+    filters = filters * demodulation(layer.conv.weight * layer.conv.scale, layer.style(w))[:, :, None, None, None]
+    assert torch.allclose(filters.square().sum((2, 3, 4)), torch.ones(2, 5), atol=1e-4)
+    plain = torch.nn.functional.conv2d(x.view(1, 6, 6, 6), filters.flatten(0, 1), padding=1, groups=2)
+    assert torch.allclose(layer(x, w), plain.view(2, 5, 6, 6), atol=1e-5)
+
+
+def test_stylegan_s_filters_keep_what_is_smooth_and_stop_what_no_grid_holds():
+    rows = torch.arange(64.0).view(1, 1, 64, 1).expand(1, 1, 64, 64)
+    smooth, fastest = torch.sin(rows * 0.2), torch.cos(rows * torch.pi)
+    for alias_free in (False, True):
+        resample = Resample(alias_free)
+        back = resample.down(resample.up(smooth))
+        assert torch.allclose(back[..., 8:-8, 8:-8], smooth[..., 8:-8, 8:-8], atol=0.03)
+        assert resample.down(fastest)[..., 8:-8, 8:-8].abs().max() < 0.02
+    assert resample.up(smooth).shape == (1, 1, 128, 128)
+    assert heuristic_gamma(256, 32) == pytest.approx(0.41, abs=0.005)
+
+
+@pytest.mark.parametrize("block", [{"filters": "alias_free"}, {"gamma": 1.0, "truncation": 0.5, "mixing": 0}])
+def test_stylegan_s_options_train_and_draw(block, tmp_path):
+    state = train("stylegan", tmp_path, **block)
+    assert np.abs(drawn(small("stylegan", **block), state, 2)).max() <= 1
+
+
+def test_a_preset_s_values_are_seen_and_give_way_to_what_is_stated():
+    model = GENERATORS.settings("w_capsule")
+    one, other = model(preset="literature"), model(preset="literature", types=4)
+    assert (one.types, one.n_critic, other.types, other.n_critic) == (16, 5, 4, 5)
+    assert model.model_validate(other.model_dump(mode="json")) == other
+    with pytest.raises(ValueError, match="'none' or 'literature'"):
+        model(preset="none of these")
+
+
+PRESETS = [
+    (name, preset) for name in GENERATORS.names() for preset in getattr(GENERATORS.settings(name), "presets", {})
+]
+
+
+@pytest.mark.parametrize(("name", "preset"), PRESETS)
+def test_a_preset_is_its_values_stated_by_hand(name, preset):
+    model = GENERATORS.settings(name)
+    by_hand = model(**model.presets[preset])
+    assert model(preset=preset) == by_hand.model_copy(update={"preset": preset})
+    assert model(preset=preset) != model(preset="none")
 
 
 def test_dcgan_s_losses_are_binary_cross_entropies():
@@ -269,6 +457,41 @@ def test_dcgan_s_losses_are_binary_cross_entropies():
         first, second = gan.step(modules, iter([{"images": bank()[:4]}]), torch.Generator(), 0)
         assert float(first.loss) == pytest.approx(2 * np.log(2), rel=1e-5)
         assert float(second.loss) == pytest.approx(expected, rel=1e-5)
+
+
+def counted(module):
+    """Numbers by whether they are trained, as Keras counts them: with batch norm's running means and variances."""
+    running = sum(part.numel() for name, part in module.named_buffers() if "running" in name)
+    return sum(part.numel() for part in module.parameters()), running
+
+
+@pytest.mark.parametrize(
+    ("preset", "size", "generator", "critic"),
+    [
+        ("chen", 256, (25_996_736, 132_992), (4_367_520, 1_920)),
+        ("draw_ai", 128, (27_265_281, 0), (582_785, 0)),
+    ],
+)
+def test_published_dcgans_have_their_papers_parameters(preset, size, generator, critic):
+    with torch.device("meta"):
+        modules = make_kind("dcgan", {"preset": preset}).build(Shape(1, size))
+        images = modules["generator"](torch.zeros(2, modules["generator"].layers[0].in_features))
+        judged = modules["critic"](images)
+    assert images.shape == (2, 1, size, size)
+    assert judged.shape == (2, 16 if preset == "chen" else 1)
+    assert (counted(modules["generator"]), counted(modules["critic"])) == (generator, critic)
+
+
+@pytest.mark.parametrize("preset", ["chen", "draw_ai"])
+def test_published_dcgans_train_at_the_sizes_of_the_banks(preset, tmp_path):
+    layers = GENERATORS.settings("dcgan").presets[preset]["layers"]
+    thin = layers | {"generator_widths": (4,) * len(layers["generator_widths"]), "critic_widths": (4, 4)}
+    state = train("dcgan", tmp_path, preset=preset, layers=thin)
+    assert drawn(small("dcgan", preset=preset, layers=thin), state, 1).shape == (1, 2, 32, 32)
+    with pytest.raises(StudyError, match="multiple of"):
+        small("dcgan", preset=preset, layers=thin).settings.check_size(42)
+    with pytest.raises(ValueError, match="set noise to nothing"):
+        small("dcgan", preset=preset, noise=True)
 
 
 OPTIONS = [

@@ -19,7 +19,7 @@ from lungsynth.generate.detail.network import enlarge, shrink
 from lungsynth.generate.doubling.augment import alter
 from lungsynth.generate.doubling.settings import Augment
 from lungsynth.generate.folder import write_folder
-from lungsynth.generate.kinds.dcgan.network import squared_slope
+from lungsynth.generate.losses import squared_slope
 from lungsynth.generate.pretrained import load as load_pretrained
 from lungsynth.generate.release import recipe
 from lungsynth.generate.sample import draw

@@ -1,4 +1,4 @@
-"""The Wasserstein loss with gradient penalty (Gulrajani 2017), and the step that both its kinds take."""
+"""The Wasserstein loss with gradient penalty (Gulrajani 2017), and the step that all Wasserstein kinds take."""
 
 from collections.abc import Iterator
 
@@ -22,22 +22,33 @@ def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.G
 
 
 class WassersteinGan(DoublingGan):
-    """`n_critic` critic updates, each on its own batch, then one of the generator."""
+    """`n_critic` critic updates, each on its own batch, then one of the generator.
+
+    The critic is kept from being steep by the gradient penalty, unless a kind says how else.
+    """
 
     def step(
         self, modules: dict[str, nn.Module], batches: Iterator[dict[str, Tensor]], rng: torch.Generator, step: int
     ) -> Iterator[Update]:
-        """L_D = E D(fake) - E D(real) + penalty x (...) + drift x E D(real)^2; L_G = -E D(G(z))."""
+        """L_D by `critic_update`; L_G = -E D(G(z))."""
         settings, generator, critic = self.settings, modules["generator"], modules["critic"]
         for _ in range(settings.n_critic):
             real = next(batches)["images"]
             with torch.no_grad():
                 fake = self.altered(self.draw(generator, len(real), rng), rng)
-            seen = self.altered(real, rng)
-            on_real, on_fake = critic(torch.cat([seen, fake])).chunk(2)
-            gap = on_real.mean() - on_fake.mean()
-            penalty, norm = gradient_penalty(critic, seen, fake, rng)
-            loss = settings.penalty * penalty - gap + settings.drift * on_real.square().mean()
-            yield Update("critic", loss, {"gap": gap.detach(), "penalty": penalty.detach(), "gradient": norm})
+            yield self.critic_update(critic, self.altered(real, rng), fake, rng)
+            self.after_critic_update(critic)
         fake, rebuilt = self.images(generator, real, rng)
         yield self.generator_update(-critic(self.altered(fake, rng)).mean(), rebuilt, real, step)
+
+    def critic_update(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> Update:
+        """L_D = E D(fake) - E D(real) + penalty x (...) + drift x E D(real)^2."""
+        settings = self.settings
+        on_real, on_fake = critic(torch.cat([real, fake])).chunk(2)
+        gap = on_real.mean() - on_fake.mean()
+        penalty, norm = gradient_penalty(critic, real, fake, rng)
+        loss = settings.penalty * penalty - gap + settings.drift * on_real.square().mean()
+        return Update("critic", loss, {"gap": gap.detach(), "penalty": penalty.detach(), "gradient": norm})
+
+    def after_critic_update(self, critic: nn.Module) -> None:
+        """What is done to the critic's new weights: nothing."""

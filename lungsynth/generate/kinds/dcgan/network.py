@@ -5,11 +5,12 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from lungsynth.generate.doubling.gan import DoublingGan
 from lungsynth.generate.doubling.settings import start_and_doublings
+from lungsynth.generate.kinds.dcgan.layers import LayeredCritic, LayeredGenerator
 from lungsynth.generate.kinds.dcgan.settings import Settings
+from lungsynth.generate.losses import cross_entropy, squared_slope
 from lungsynth.generate.registry import GENERATORS
 from lungsynth.nets.blocks import ConvCritic, start_small
 from lungsynth.train.data import Shape
@@ -22,6 +23,16 @@ class Dcgan(DoublingGan):
 
     loss_family: ClassVar[LossFamily] = "bce"
     settings: Settings
+
+    def build(self, shape: Shape, classes: int = 1, real: Tensor | None = None) -> dict[str, nn.Module]:
+        """The two networks; images of all classes alike."""
+        settings = self.settings
+        if settings.layers is None:
+            return super().build(shape, classes, real)
+        return {
+            "generator": LayeredGenerator(settings.layers, settings.z, shape),
+            "critic": LayeredCritic(settings.layers, shape),
+        }
 
     def critic(self, shape: Shape) -> nn.Module:
         """The convolutional critic; its output is a logit."""
@@ -48,25 +59,14 @@ class Dcgan(DoublingGan):
         seen = self.altered(real, rng).requires_grad_(self._slope_is_due(step))
         # Real and fake go through the critic apart: batch norm would give the two away together.
         on_real, on_fake = critic(seen), critic(self.altered(fake.detach(), rng))
-        loss = _against(on_real, 1 - settings.smooth) + _against(on_fake, 0)
+        loss = cross_entropy(on_real, 1 - settings.smooth) + cross_entropy(on_fake, 0)
         if self._slope_is_due(step):
             loss = loss + settings.r1_every * settings.r1 / 2 * squared_slope(on_real, seen)
         yield Update("critic", loss, {"on_real": on_real.sigmoid().mean(), "on_fake": on_fake.sigmoid().mean()})
         on_fake = critic(self.altered(fake, rng))
-        loss = _against(on_fake, 1) if settings.generator_loss == "non_saturating" else -_against(on_fake, 0)
+        loss = cross_entropy(on_fake, 1) if settings.generator_loss == "non_saturating" else -cross_entropy(on_fake, 0)
         yield self.generator_update(loss, rebuilt, real, step)
 
     def _slope_is_due(self, step: int) -> bool:
         """Whether the step has an R1 penalty; one in several is enough (Karras 2020)."""
         return self.settings.r1 > 0 and step % self.settings.r1_every == 0
-
-
-def squared_slope(judged: Tensor, images: Tensor) -> Tensor:
-    """Mean over images of |grad D(x)|^2, with gradients to the critic (R1, Mescheder 2018)."""
-    (slope,) = torch.autograd.grad(judged.sum(), images, create_graph=True)
-    return slope.flatten(1).square().sum(1).mean()
-
-
-def _against(logits: Tensor, target: float) -> Tensor:
-    """Mean binary cross entropy against one target."""
-    return binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))

@@ -1,0 +1,1 @@
+"""Residual networks with spectral norm and self-attention."""

@@ -1,0 +1,1 @@
+"""A capsule whose length says how real an image is."""

@@ -1,0 +1,1 @@
+"""Styles modulate the convolutions of a generator."""

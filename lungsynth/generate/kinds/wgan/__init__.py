@@ -1,0 +1,1 @@
+"""A convolutional Wasserstein critic of clipped weights."""
