@@ -45,7 +45,10 @@ def models(tmp_path, monkeypatch):
     return tmp_path
 
 
-NO_GENERATOR = {"normals": {"init_from": None, "training": {"steps": 4}, "detail": {"factor": 1}}}
+NO_GENERATOR = {
+    "nodules": {"init_from": None, "training": {"steps": 4}},
+    "normals": {"init_from": None, "training": {"steps": 4}, "detail": {"factor": 1}},
+}
 
 
 def with_segment(**changes):
