@@ -41,7 +41,20 @@ class Augment(Settings):
     zoom: float = Field(0.06, ge=0, lt=1, description="sd of the logarithm of that enlargement")
 
 
-class DoublingSettings(GanSettings):
+class DoubledSizes(GanSettings):
+    """Of a generator that doubles a small grid, whatever its levels are."""
+
+    @staticmethod
+    def check_size(size_px: int) -> None:
+        """Refuse image sizes that this kind cannot make.
+
+        Raises:
+            StudyError: names the nearest sizes that are possible.
+        """
+        start_and_doublings(size_px)
+
+
+class DoublingSettings(DoubledSizes):
     """Of the generator that doubles a small grid, and of the critics that stand against it.
 
     Attributes:
@@ -90,12 +103,3 @@ class DoublingSettings(GanSettings):
         if self.reconstruct and not self.prior_code:
             raise ValueError("reconstruct needs prior_code above 0: an image is rebuilt from its code")
         return self
-
-    @staticmethod
-    def check_size(size_px: int) -> None:
-        """Refuse image sizes that this kind cannot make.
-
-        Raises:
-            StudyError: names the nearest sizes that are possible.
-        """
-        start_and_doublings(size_px)

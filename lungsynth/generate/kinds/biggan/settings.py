@@ -4,11 +4,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from lungsynth.generate.doubling.settings import start_and_doublings
-from lungsynth.generate.gan_settings import GanSettings
+from lungsynth.generate.doubling.settings import DoubledSizes
 
 
-class Settings(GanSettings):
+class Settings(DoubledSizes):
     """BigGAN (Brock 2019; FACTS 4.3).
 
     paper: its network for 128 px, with the rates that go with batches of 2,048; its running average, .9999, is
@@ -60,12 +59,3 @@ class Settings(GanSettings):
         if min(self.generator_least, self.critic_channels) % 2:
             raise ValueError("generator_least and critic_channels must be even: attention halves them")
         return self
-
-    @staticmethod
-    def check_size(size_px: int) -> None:
-        """Refuse image sizes that this kind cannot make.
-
-        Raises:
-            StudyError: names the nearest sizes that are possible.
-        """
-        start_and_doublings(size_px)

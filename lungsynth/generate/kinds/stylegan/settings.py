@@ -4,11 +4,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from lungsynth.generate.doubling.settings import start_and_doublings
-from lungsynth.generate.gan_settings import GanSettings
+from lungsynth.generate.doubling.settings import DoubledSizes
 
 
-class Settings(GanSettings):
+class Settings(DoubledSizes):
     """StyleGAN2 (Karras 2020), with StyleGAN3's filters (Karras 2021) as an option; FACTS 4.5.
 
     paper: StyleGAN2's configuration F. Its running average, a half-life of 10,000 images, is `training.ema`.
@@ -58,12 +57,3 @@ class Settings(GanSettings):
     path_length_every: int = Field(4, ge=1, description="steps between two such penalties, each weighed up by as many")
     mixing: float = Field(0.9, ge=0, le=1, description="share of training batches whose images have two styles")
     truncation: float = Field(1, ge=0, le=1, description="of drawn images: how far a style lies from the mean one")
-
-    @staticmethod
-    def check_size(size_px: int) -> None:
-        """Refuse image sizes that this kind cannot make.
-
-        Raises:
-            StudyError: names the nearest sizes that are possible.
-        """
-        start_and_doublings(size_px)
