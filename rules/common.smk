@@ -6,19 +6,19 @@ sys.path.insert(0, workflow.basedir)
 
 from lungsynth.score.plan import COMPARED_ROLES, INCEPTION, files_of
 from lungsynth.sets.catalogue import BANKS, CATALOGUE, EXTRACTORS as SEEN_BY, TARGETS
-from lungsynth.study import models, runs
+from lungsynth.study import comparison, models, runs
 from lungsynth.study.errors import LungsynthError
 from lungsynth.workflow.digest import code_digest
-from lungsynth.workflow.files import Files, tables
+from lungsynth.workflow.files import Files, refuse, tables
 from lungsynth.workflow.jobs import gpus_asked, tell_jobs
 from lungsynth.workflow.layout import refuse_old_results
-from lungsynth.workflow.settings import load, view
+from lungsynth.workflow.settings import check_compared, load, view
 from lungsynth.workflow.sources import data_digest, under_data
 
 try:
     tell_jobs(workflow.basedir)
     study = load(config)
-    files = Files(study, runs.runs_of(study))
+    files = Files(study, runs.runs_of(study), comparison.runs_of(study))
     refuse_old_results(study.study)
 except LungsynthError as error:
     print(f"lungsynth: {error}", file=sys.stderr)
@@ -50,6 +50,7 @@ wildcard_constraints:
     checkpoint=r"\d+",
     target="|".join((*TARGETS, "composites")),
     run=rf"{runs.LABEL}-\d+",
+    kind=r"[a-z0-9_]+",
     extractor="|".join(SCORED_BY),
 
 
@@ -96,10 +97,9 @@ def eye_code(script):
     """Params function: digest of a script and of the detector that the wildcard `eye` sees through."""
 
     def of(wildcards):
-        if wildcards.eye == "gate":
-            return code(script, f"lungsynth.segment.kinds.{study.segment.kind}.network")
-        kind = models.recipe_of(study.refine.judge)["segment"]["kind"]
-        return code(script, f"lungsynth.segment.kinds.{kind}.network")
+        name = study.refine.eyes[wildcards.eye]
+        segment = models.recipe_of(name)["segment"] if name else {"kind": study.segment.kind}
+        return code(script, f"lungsynth.segment.kinds.{segment['kind']}.network")
 
     return of
 

@@ -29,6 +29,7 @@ rule train_generator:
         beside=f"{R}/banks/{{target}}_fit.csv",
         before=files.before("generate"),
         start=files.start("generate"),
+        rate=files.rate,
     output:
         state=f"{R}/generate/{{target}}/{{run}}/state-{{checkpoint}}.pt",
         verdict=f"{R}/generate/{{target}}/{{run}}/state-{{checkpoint}}.json",

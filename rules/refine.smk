@@ -1,7 +1,7 @@
 # Stage 2: CycleGAN of the composites towards real slices, the gate that looks at every lesion after it, and the judge
 # that looks once more: a segmenter that ships, through which neither refiner nor gate has seen.
 REFINER = runs.refiner(study)
-EYES = ["gate", *(["judge"] if study.refine.judge else [])]
+EYES = list(study.refine.eyes)
 REFINED = [
     *files.states_of(REFINER),
     *files.image_set("lesions_refined"),

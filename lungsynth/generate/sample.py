@@ -1,5 +1,8 @@
 """Images from a trained generator: image i is a function of the state, the seed and i alone."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import torch
@@ -36,6 +39,18 @@ def draw(
             classes = None if labels is None else torch.from_numpy(labels[[min(k, n - 1) for k in places]])
             images.append(kind.sample(modules, CHUNK, classes, streams).float().cpu().numpy())
     return np.ascontiguousarray(np.concatenate(images)[:n])
+
+
+def as_set(target: str, images: np.ndarray, grid: Mapping[str, Any], margin_mm: float, source: str) -> ImageSet:
+    """What was drawn for a target, as banks hold it: see `as_nodules` and `as_slices`.
+
+    Args:
+        grid: mm_per_px and window_hu of what the target's generator draws, as recipes state them.
+    """
+    window_hu, mm_per_px = tuple(grid["window_hu"]), grid["mm_per_px"]
+    if target == "nodules":
+        return as_nodules(images, window_hu, mm_per_px, margin_mm, source)
+    return as_slices(images, window_hu, mm_per_px, source)
 
 
 def as_nodules(

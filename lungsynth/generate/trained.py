@@ -45,6 +45,17 @@ def shape_of(run: Run, size_px: int) -> Shape:
     return Shape(2 if run.target == "nodules" else 1, size_px // run.factor)
 
 
+def parameters(run: Run, shape: Shape) -> dict[str, int]:
+    """Trainable parameters of a run's two sides: `generator`, what draws, and `critic`, all else."""
+    kind = trainable(run)
+    count = {
+        name: sum(weight.numel() for weight in module.parameters() if weight.requires_grad)
+        for name, module in kind.build(shape).items()
+    }
+    drawing = sum(count[name] for name in kind.averaged)
+    return {"generator": drawing, "critic": sum(count.values()) - drawing}
+
+
 def load_all(runs: Sequence[Run], files: Sequence[Path], shape: Shape, device: Any = "cpu") -> dict[str, nn.Module]:
     """The networks that draw for a target, in eval mode.
 

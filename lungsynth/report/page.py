@@ -152,6 +152,11 @@ def page(data: ReportData) -> str:
 
     Parts that `data` lacks are named in a line where they would stand.
     """
+    return rendered("report.html.j2", data=data, number=number, **views_of(data))
+
+
+def rendered(name: str, **values: Any) -> str:
+    """A template of this room as text, with the style and script that all its pages share."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -160,5 +165,4 @@ def page(data: ReportData) -> str:
         lstrip_blocks=True,
     )
     style, script = (markupsafe.Markup((TEMPLATES / name).read_text("utf-8")) for name in ("style.css", "script.js"))
-    template = environment.get_template("report.html.j2")
-    return template.render(data=data, style=style, script=script, number=number, **views_of(data))
+    return environment.get_template(name).render(style=style, script=script, **values)

@@ -30,6 +30,10 @@ class Run(Settings):
     factor: int = Field(1, ge=1, description="its images are means over so many pixels along each side")
     training: Training = Training()
     init_from: str | None = Field(None, description="a folder of models/, another run, or a file of weights")
+    compared: bool = Field(
+        False,
+        description="of a comparison: it takes all its steps whatever the monitor says, and a spoilt end is a result",
+    )
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from lungsynth.study.base import Settings
 from lungsynth.study.stages.banks import Banks, Features
 from lungsynth.study.stages.cohort import Cohort, Image
+from lungsynth.study.stages.compare import Compare
 from lungsynth.study.stages.compose import Compose
 from lungsynth.study.stages.generate import Draw, Generate, Monitor
 from lungsynth.study.stages.refine import Refine
@@ -31,6 +32,7 @@ class Study(Settings):
     compose: Compose = Compose()
     refine: Refine = Refine()
     score: Score = Score()
+    compare: Compare = Compare()
     release: Release = Release()
 
     @model_validator(mode="after")

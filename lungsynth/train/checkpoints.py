@@ -23,6 +23,7 @@ class RunPlan:
         device: "auto" (cuda where there is one), "cpu" or "cuda".
         monitor: the loss monitor's settings.
         start: weights that the first checkpoint starts from; None: fresh ones.
+        tolerant: networks that spoil end the run with a verdict, and not with an error.
     """
 
     name: str
@@ -32,6 +33,7 @@ class RunPlan:
     device: str = "auto"
     monitor: Monitor = field(default_factory=lambda: Monitor(mode="none"))
     start: Path | None = None
+    tolerant: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.checkpoint < self.training.checkpoints <= self.steps:
@@ -69,6 +71,7 @@ class Verdict:
         stop_step: steps done when the losses counted as stable; diverged_step: when they climbed again after that.
         window_point: first point of the monitor's window.
         device: what it ran on; bitwise: whether a second run gives the same bytes.
+        spoilt: the networks are of no use, where that is a result; `verdict` says what is wrong.
     """
 
     name: str
@@ -83,6 +86,7 @@ class Verdict:
     window_point: int | None
     device: str
     bitwise: bool
+    spoilt: bool = False
 
 
 def write_verdict(path: Path, verdict: Verdict) -> None:

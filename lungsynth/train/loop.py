@@ -61,7 +61,7 @@ def run_checkpoint(
         for point in training.losses.rows:
             watch.add(point)
         _take_steps(kind, data, training, watch, device, previous, progress)
-        _check(kind, training)
+        _check(kind, training, watch)
         verdict = _verdict(training, watch, device)
         write_state(out_state, training.state_dict())
         training.losses.write(out_log)
@@ -136,6 +136,9 @@ def _take_steps(
         try:
             _take_step(kind, data, training, device)
         except FloatingPointError as error:
+            if plan.tolerant:
+                watch.end(f"{error} at step {step}")
+                break
             good = f"the last good state is {previous}" if previous else "there is no earlier state"
             raise TrainingError(f"{plan.name}: {error} at step {step}; {good}; lower the learning rate") from None
         if point := training.losses.end_step():
@@ -191,16 +194,22 @@ def _to(batch: Any, device: torch.device) -> Any:
     return batch.to(device)
 
 
-def _check(kind: Trainable, training: TrainingState) -> None:
+def _check(kind: Trainable, training: TrainingState, watch: Watch) -> None:
     """Ask the kind whether its networks are still alive, with averages in place of the weights they follow.
 
     Networks of a few steps are not asked: they had no time to learn anything, let alone to lose it.
     """
-    if hasattr(kind, "check") and training.step >= CHECKED_FROM:
-        plan = training.plan
-        noise = torch.Generator().manual_seed(torch_seed(plan.seed, plan.name, "check"))
-        averaged = {name: average.module for name, average in training.averages.items()}
+    plan = training.plan
+    if not hasattr(kind, "check") or training.step < CHECKED_FROM or watch.stopped:
+        return
+    noise = torch.Generator().manual_seed(torch_seed(plan.seed, plan.name, "check"))
+    averaged = {name: average.module for name, average in training.averages.items()}
+    try:
         kind.check(training.modules | averaged, noise)
+    except TrainingError as error:
+        if not plan.tolerant:
+            raise
+        watch.spoilt = str(error).partition(";")[0]
 
 
 def _verdict(training: TrainingState, watch: Watch, device: torch.device) -> Verdict:
@@ -219,6 +228,7 @@ def _verdict(training: TrainingState, watch: Watch, device: torch.device) -> Ver
         window_point=monitor.e0,
         device=device.type,
         bitwise=device.type == "cpu",
+        spoilt=bool(watch.spoilt),
     )
 
 

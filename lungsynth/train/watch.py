@@ -24,12 +24,14 @@ class Watch:
 
     Attributes:
         stopped: the training is to end here.
+        spoilt: what is wrong with its networks, where that is a result.
     """
 
     def __init__(self, kind: Trainable, plan: RunPlan):
         self.mode, self.plan, self.stopped = watch_mode(kind, plan.monitor.mode), plan, False
         self.columns = tuple(f"loss_{name}" for name in getattr(kind, "monitored", None) or ())
         self.monitor = LossMonitor(plan.monitor)
+        self.spoilt = ""
 
     def add(self, point: dict[str, float]) -> None:
         """Take in a point of the loss table."""
@@ -39,8 +41,14 @@ class Watch:
         long_enough = self.plan.points >= SHORT_RUN
         self.stopped = self.mode == "stop" and long_enough and self.monitor.stop is not None
 
+    def end(self, reason: str) -> None:
+        """The networks are spoilt beyond use: end here, and say why."""
+        self.spoilt, self.stopped = reason, True
+
     def verdict(self, finished: bool) -> str:
         """In words."""
+        if self.spoilt:
+            return self.spoilt
         return "not watched" if self.mode == "none" else self.monitor.verdict(self.plan.points, finished)
 
     def step_of(self, point: int | None) -> int | None:

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from lungsynth.sets.catalogue import CATALOGUE, EXTRACTORS
 from lungsynth.study import models, runs
+from lungsynth.study.comparison import COMPARED, tried
 from lungsynth.study.errors import StudyError
 from lungsynth.study.runs import DETAIL, Run
 from lungsynth.study.study import Study
@@ -21,11 +22,11 @@ class Files:
     """The files of one study under results/STUDY/.
 
     Args:
-        study: its settings; trained: its trainings by name.
+        study: its settings; trained: the chain's trainings by name; compared: those of comparisons.
     """
 
-    def __init__(self, study: Study, trained: Mapping[str, Run]):
-        self.study, self.runs = study, trained
+    def __init__(self, study: Study, trained: Mapping[str, Run], compared: Mapping[str, Run] | None = None):
+        self.study, self.runs, self.compared = study, trained, compared or {}
         self.root = f"results/{study.study}"
         self.shards = range(study.compose.render.shards)
 
@@ -54,6 +55,8 @@ class Files:
             StudyError: the study has no such run.
         """
         name = f"{stage}/{wildcards.target}/{wildcards.run}"
+        if name in self.compared:
+            return self.compared[name]
         if name not in self.runs:
             raise StudyError(f"{name}: this study trains {', '.join(self.runs)}")
         return self.runs[name]
@@ -61,6 +64,10 @@ class Files:
     def last_state(self, run: Run) -> str:
         """The state at a run's end."""
         return f"{self.root}/{run.state(run.last)}"
+
+    def last_verdict(self, run: Run) -> str:
+        """The verdict beside it."""
+        return f"{self.root}/{run.name}/state-{run.last}.json"
 
     def end_of(self, run: Run) -> str:
         """A run's networks as they are used: its last state, or what it starts from where it has no steps."""
@@ -100,6 +107,15 @@ class Files:
 
         return files
 
+    def rate(self, wildcards: Wildcards) -> list[str]:
+        """Input function: what says at which rate the run of the wildcards trains, where rates are tried for it."""
+        return self.rate_of(self.run("generate", wildcards))
+
+    def rate_of(self, run: Run) -> list[str]:
+        """The file with the rate that a run trains at, where rates are tried for it."""
+        searched = run.label.endswith(f".{COMPARED}") and tried(self.study, run.target, run.kind)
+        return [f"{self.root}/compare/{run.target}/rates/{run.kind}.json"] if searched else []
+
     def drawn(self) -> Callable[[Wildcards], str]:
         """Input function: the folder that the target `draw` fills.
 
@@ -117,7 +133,7 @@ class Files:
 
     def recipes(self) -> list[str]:
         """The recipes of all shipped networks that this study starts from, or is judged by."""
-        used = {run.init_from for run in runs.chosen(self.study)} | {self.study.refine.judge}
+        used = {run.init_from for run in runs.chosen(self.study)} | set(self.study.refine.eyes.values())
         names = sorted(used & set(models.names()))
         return [os.path.relpath(models.recipe_path(name)) for name in names]
 
@@ -140,20 +156,21 @@ class Files:
 
         return state if gives_probability(self.study) else refused
 
-    def eye_weights(self, rule: str, gate: str) -> Callable[[Wildcards], str]:
-        """Input function: the segmenter that a wildcard `eye` sees through: the gate's own, or the judge's."""
-        own = self.needing_probability(rule, gate)
+    def eye_weights(self, rule: str, own: str) -> Callable[[Wildcards], str]:
+        """Input function: the segmenter that a wildcard `eye` sees through: the study's `own`, or one that ships."""
+        own_state = self.needing_probability(rule, own)
 
         def weights(wildcards: Wildcards) -> str:
-            if wildcards.eye == "judge":
-                return os.path.relpath(models.weights_path(self.study.refine.judge))
-            return own(wildcards) if callable(own) else own
+            if name := self.study.refine.eyes[wildcards.eye]:
+                return os.path.relpath(models.weights_path(name))
+            return own_state(wildcards) if callable(own_state) else own_state
 
         return weights
 
     def eye_recipe(self, wildcards: Wildcards) -> list[str]:
-        """Input function: the recipe of the judge's segmenter; none for the gate, whose segmenter is the study's."""
-        return [os.path.relpath(models.recipe_path(self.study.refine.judge))] if wildcards.eye == "judge" else []
+        """Input function: the recipe of the segmenter that an eye sees through, where that one ships."""
+        name = self.study.refine.eyes[wildcards.eye]
+        return [os.path.relpath(models.recipe_path(name))] if name else []
 
     def of_runs(self, what: str, file: str) -> dict[str, str]:
         """A file of every run's end as named inputs: WHAT_segmenter, _nodules, _normals, _detail, _refiner."""

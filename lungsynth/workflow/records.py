@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from lungsynth.ct.files import sha256, write_text
 from lungsynth.sets.tables import to_json
 
@@ -49,3 +51,9 @@ def hashes(path: str | Path) -> dict[str, str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found.update({f"{folder}/{name}": sha256(Path(folder, name)) for name in sorted(files) if name[0] != "."})
     return found
+
+
+def seconds_of(logs: Path, rule: str, target: str, run: str) -> float:
+    """Wall time of all checkpoints of a run, from the benchmark files beside its logs; NaN where there are none."""
+    files = sorted(logs.glob(f"{rule}-{target}-{run}-*.tsv"))
+    return sum(float(pd.read_csv(path, sep="\t")["s"].iloc[0]) for path in files) if files else float("nan")

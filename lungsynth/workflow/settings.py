@@ -14,16 +14,18 @@ from lungsynth.study.base import WithKinds
 from lungsynth.study.errors import StudyError, nearest
 from lungsynth.study.registry import Registry
 from lungsynth.study.runs import Run, drawn_by, generator, runs_of
+from lungsynth.study.stages.compare import Compared
 from lungsynth.study.study import Study
 from lungsynth.workflow.moved import refuse_moved
-from lungsynth.workflow.shipped import check_grid, check_judge, file_to_start_from, taken_over
+from lungsynth.workflow.shipped import check_eyes, check_grid, file_to_start_from, taken_over
 from lungsynth.workflow.sources import under_data
 
+GENERATORS = ("lungsynth.generate.registry", "GENERATORS")
 # Dotted key of a block with kinds -> the room whose registry names them.
 KINDS = {
     "segment": ("lungsynth.segment.registry", "DETECTORS"),
-    "generate.nodules": ("lungsynth.generate.registry", "GENERATORS"),
-    "generate.normals": ("lungsynth.generate.registry", "GENERATORS"),
+    "generate.nodules": GENERATORS,
+    "generate.normals": GENERATORS,
     "features": ("lungsynth.features.registry", "EXTRACTORS"),
 }
 NAMES = {
@@ -47,6 +49,9 @@ def load(config: dict[str, Any]) -> Study:
     for path, place in NAMES.items():
         for name in _at(study, path):
             _known(_registry(place), name, path)
+    study = _replace(
+        study, {f"compare.{target}": _with_kinds(study, target) for target in type(study.compare).model_fields}
+    )
     _check_sizes(study)
     _check_detector(study)
     _check_weights(study)
@@ -149,6 +154,31 @@ def _with_kind(block: Any, path: str) -> Any:
     return type(block)(**fields, **{block.kind: own.model_dump(mode="json")})
 
 
+def _with_kinds(study: Study, target: str) -> Compared:
+    """A comparison's block with the whole settings of each kind that it names."""
+    block, path = _at(study, f"compare.{target}"), f"compare.{target}"
+    registry, whole = _registry(GENERATORS), {}
+    for name in (*block.kinds, *block.others):
+        _known(registry, name, f"{path}.kinds")
+        own = _validate(registry.settings(name), block.settings.get(name) or {}, f"{path}.settings.{name}")
+        whole[name] = own.model_dump(mode="json")
+    return block.model_copy(update={"settings": whole})
+
+
+def check_compared(study: Study, target: str) -> None:
+    """Refuse a comparison with a kind that cannot make images of the target's size.
+
+    Raises:
+        StudyError: names the kind and the size.
+    """
+    size = study.banks.nodule_px if target == "nodules" else study.image.size_px
+    for name, settings in _at(study, f"compare.{target}").settings.items():
+        try:
+            _registry(GENERATORS).settings(name).model_validate(settings).check_size(size)
+        except (ValueError, StudyError) as error:
+            raise StudyError(f"compare.{target}: images of {size} px do not suit the kind {name}: {error}") from None
+
+
 def _sources(study: Study) -> list[dict[str, Any]]:
     registry = _registry(READERS)
     if not study.cohort.sources:
@@ -177,7 +207,7 @@ def _check_weights(study: Study) -> None:
 
 def _check_starts(study: Study) -> None:
     """What `init_from` names is there and fits, and no run starts from itself."""
-    check_judge(study)
+    check_eyes(study)
     for target in TARGETS:
         check_grid(study, target)
     runs = runs_of(study)

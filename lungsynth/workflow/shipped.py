@@ -100,20 +100,20 @@ def check_grid(study: Study, target: str) -> None:
         )
 
 
-def check_judge(study: Study) -> None:
-    """Refuse a judge that is no segmenter with a probability, or that the gate sees through too.
+def check_eyes(study: Study) -> None:
+    """Refuse an eye of gate or judge that is no segmenter, and a judge through which the gate sees too.
 
     Raises:
         StudyError: names it.
     """
-    name, key = study.refine.judge, "refine.judge"
-    if name is None:
-        return
-    _part(models.recipe_of(name, key), "segment", name, key)
-    if name == study.segment.init_from:
-        raise StudyError(
-            f"{key}: {name} is the study's own segmenter, and cannot judge beside it; name another, or null"
-        )
+    keys = {"gate": "refine.gate.eye", "judge": "refine.judge"}
+    for eye, name in study.refine.eyes.items():
+        if name is not None:
+            _part(models.recipe_of(name, keys[eye]), "segment", name, keys[eye])
+    judge, others = study.refine.judge, {"the study's own segmenter": study.segment.init_from}
+    for who, name in {**others, "what the gate sees through": study.refine.gate.eye}.items():
+        if judge is not None and judge == name:
+            raise StudyError(f"refine.judge: {judge} is {who}, and cannot judge beside it; name another, or null")
 
 
 def grid_of(banks: Banks, image: Image, target: str) -> dict[str, Any]:

@@ -17,15 +17,18 @@ def run_training(job: Job, run: Run, kind: Any, data: Any) -> None:
     """
     from lungsynth.train.loop import run_checkpoint
 
-    start = getattr(job.input, "start", [])
+    start, monitor = getattr(job.input, "start", []), job.settings("monitor")
+    if run.compared and monitor.mode != "none":
+        monitor = monitor.model_copy(update={"mode": "report"})
     plan = RunPlan(
         name=run.name,
         seed=run.seed,
         training=run.training,
         checkpoint=int(job.wildcards.checkpoint),
         device=job.settings("device"),
-        monitor=job.settings("monitor"),
+        monitor=monitor,
         start=start[0] if start else None,
+        tolerant=run.compared,
     )
     before = job.input.before[0] if job.input.before else None
     verdict = run_checkpoint(

@@ -5,11 +5,15 @@ from lungsynth.generate.detail.kind import crop_source
 from lungsynth.generate.detail.network import shrink
 from lungsynth.generate.trained import is_detail, trainable
 from lungsynth.sets import bank
+from lungsynth.sets.tables import read_json
+from lungsynth.study.comparison import at_rate
 from lungsynth.workflow.step import step
 from lungsynth.workflow.training import run_training
 
 with step(snakemake) as job:  # noqa: F821
     run, nodules = job.settings("run"), job.wildcards.target == "nodules"
+    if job.input.rate:
+        run = at_rate(run, read_json(job.input.rate[0])["factor"])
     real = to_tensor(bank.read(job.input.bank), job.settings("image.window_hu"), with_mask=nodules)
     if is_detail(run):
         settings = run.settings

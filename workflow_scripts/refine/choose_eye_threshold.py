@@ -15,7 +15,7 @@ with step(snakemake) as job:  # noqa: F821
     detector = seen_through(job.input.recipe, job.settings("segment.detector"))
     trained = load(detector, job.input.state, device, job.settings("segment.inference"))
     gate = job.settings("refine.gate")
-    if job.input.recipe:  # the gate's own threshold, where the study fixes one, is of another segmenter
+    if job.wildcards.eye == "judge":  # the gate's own threshold, where the study fixes one, is of another segmenter
         gate = gate.model_copy(update={"threshold": None})
     lesions, normals = bank.read(job.input.lesions), bank.read(job.input.normals)
     mm, lungs = lesions.mm_per_px, np.zeros(lesions.masks.shape, np.uint8)

@@ -11,6 +11,9 @@ from lungsynth.study.training import Training
 class Gate(Settings):
     """What a refined lesion may not do; what falls under a bound is counted and left out of the release."""
 
+    eye: str | None = Field(
+        None, description="folder of models/: the segmenter that it sees through; null: the study's own"
+    )
     min_contrast_share: float = Field(0.5, ge=0, le=1, description="contrast after over before; less is erased")
     move_mm: float = Field(2, ge=0, description="a centroid may move by this, or by move_radius_share, the larger")
     move_radius_share: float = Field(0.5, ge=0, description="of the lesion's radius")
@@ -85,3 +88,8 @@ class Refine(CycleGanSettings):
         description="folder of models/: a segmenter that neither refiner nor gate sees through, and whose rates are "
         "published; null: none",
     )
+
+    @property
+    def eyes(self) -> dict[str, str | None]:
+        """The shipped segmenter that `gate` and, where there is one, `judge` see through; None: the study's own."""
+        return {"gate": self.gate.eye, **({"judge": self.judge} if self.judge else {})}

@@ -1,0 +1,116 @@
+"""The page of a comparison: scores with spread and floor, what each kind spent, pictures, the paper's claims."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lungsynth.report import contact
+from lungsynth.report.blocks import number, table_of
+from lungsynth.report.data import Pictures
+from lungsynth.report.page import rendered
+from lungsynth.sets.bank import ImageSet
+
+METRICS = {
+    "kid": "KID",
+    "fid": "FID",
+    "inception_score": "inception score",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+    "authenticity": "authenticity",
+    "membership": "membership",
+}
+LEAD = (
+    "Every kind is shown the same number of images of the same patients, none starts from shipped weights, and "
+    "learning rates were searched for all alike."
+)
+WORDS = (
+    "Mean over runs ± their standard deviation, and in brackets what real images score (the floor). Lower is better "
+    "for KID and FID, higher for the others but membership, where .5 is chance; authenticity is held against the floor."
+)
+LEGEND = (
+    "Images of test patients are the reference, those learnt from that of authenticity and membership. Scores of "
+    "single runs with their 95 % intervals and n stand in the table of scores beside this page."
+)
+SHEET = (16, 2)
+"""Small images a row, and rows."""
+
+
+def page(
+    target: str,
+    kinds: pd.DataFrame,
+    real: ImageSet,
+    images: Mapping[str, ImageSet],
+    contenders: Sequence[Mapping[str, Any]],
+    seconds: Mapping[str, float],
+    rates: Mapping[str, Mapping[str, Any]],
+    claims: pd.DataFrame,
+) -> str:
+    """One HTML text.
+
+    Args:
+        kinds: one row a kind (`lungsynth.compare.table.of_kinds`); claims: the paper's beside ours.
+        real: test patients' images.
+        images: of each run; contenders: its facts; seconds: its wall time.
+        rates: by kind, the factor that was chosen and what each of those tried scored.
+    """
+    first = {one["kind"]: one["run"] for one in reversed(contenders)}
+    shown = {"real": real, **{kind: images[first[kind]] for kind in kinds["kind"]}}
+    return rendered(
+        "comparison.html.j2",
+        title=f"Generators of {target}, compared",
+        lead=LEAD,
+        words=WORDS,
+        legend=LEGEND,
+        scores=table_of(_scores(kinds)),
+        budget=table_of(_budget(kinds, contenders, seconds)),
+        notes=_notes(kinds, rates),
+        views={name: _sheet(one, name) for name, one in shown.items()},
+        claims=table_of(claims),
+    )
+
+
+def _scores(kinds: pd.DataFrame) -> pd.DataFrame:
+    """Cells of mean, spread and floor."""
+    shown = {"kind": kinds["kind"], "runs": kinds["runs"]}
+    for name, words in METRICS.items():
+        if name in kinds:
+            parts = (kinds[key] for key in (name, f"{name}_sd", f"{name}_floor"))
+            shown[words] = [_cell(*cell) for cell in zip(*parts, strict=True)]
+    return pd.DataFrame(shown)
+
+
+def _cell(mean: float, sd: float, floor: float) -> str:
+    if not np.isfinite(mean):
+        return "not scored"
+    spread = f" ± {number(sd, 2)}" if np.isfinite(sd) else ""
+    return f"{number(mean)}{spread}" + (f" [{number(floor, 2)}]" if np.isfinite(floor) else "")
+
+
+def _budget(kinds: pd.DataFrame, contenders: Sequence[Mapping[str, Any]], seconds: Mapping[str, float]) -> pd.DataFrame:
+    """Images, steps, parameters and the mean wall time of a run."""
+    times = {
+        kind: np.mean([seconds[one["run"]] for one in contenders if one["kind"] == kind]) for kind in kinds["kind"]
+    }
+    table = kinds[["kind", "images", "steps", "generator", "critic", "rate"]]
+    names = {"generator": "parameters that draw", "critic": "other parameters", "rate": "rates times"}
+    return table.assign(seconds=kinds["kind"].map(times).round()).rename(columns=names)
+
+
+def _notes(kinds: pd.DataFrame, rates: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What came out of the search of each kind, and what is wrong with its runs."""
+    notes = []
+    for kind, found in rates.items():
+        scores = found["kid_to_tune"].items()
+        tried = ", ".join(f"{factor}: {'spoilt' if kid is None else number(kid)}" for factor, kid in scores)
+        notes.append(f"{kind}: learning rates times {found['factor']:g}; KID to tune, a quarter of the way: {tried}.")
+    return notes + [f"{note}." for note in kinds["note"] if note]
+
+
+def _sheet(one: ImageSet, name: str) -> Any:
+    count = SHEET[0] * SHEET[1]
+    pictures = Pictures(one.images[:count], one.mm_per_px, one.masks[:count])
+    return contact.nodule_sheet(pictures, name, *SHEET)
