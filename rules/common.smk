@@ -98,7 +98,9 @@ def eye_code(script):
 
     def of(wildcards):
         name = study.refine.eyes[wildcards.eye]
-        segment = models.recipe_of(name)["segment"] if name else {"kind": study.segment.kind}
+        segment = (
+            models.recipe_of(name)["segment"] if name else {"kind": study.segment.kind}
+        )
         return code(script, f"lungsynth.segment.kinds.{segment['kind']}.network")
 
     return of

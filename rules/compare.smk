@@ -1,6 +1,8 @@
 # Generators beside each other, at the same budget; none of it is part of `all`.
-KINDS_OF = {target: [*block.kinds, *block.others] for target, block in study.compare}
-CONTENDERS = {target: comparison.contenders(study, target) for target in KINDS_OF}
+CONTENDERS = {
+    target: [*comparison.contenders(study, target), comparison.own(study, target)]
+    for target, _ in study.compare
+}
 
 
 def compared(target):
@@ -73,9 +75,9 @@ rule choose_rate:
 
 rule score_contender:
     input:
-        state=lambda wildcards: files.last_state(files.run("generate", wildcards)),
-        verdict=lambda wildcards: files.last_verdict(files.run("generate", wildcards)),
-        rate=files.rate,
+        state=lambda wildcards: files.end_of(files.contender(wildcards)),
+        verdict=lambda wildcards: files.last_verdict(files.contender(wildcards)),
+        rate=lambda wildcards: files.rate_of(files.contender(wildcards)),
         fit=f"{R}/banks/{{target}}_fit.npz",
         test=f"{R}/banks/{{target}}_test.npz",
         beside=tables(*(f"{R}/banks/{{target}}_{role}.npz" for role in ("fit", "test"))),
@@ -102,13 +104,13 @@ rule score_contender:
                 f"score.{key}"
                 for key in ("metrics", "bootstrap", "floors", "confidence")
             ),
-            run=files.run("generate", wildcards),
+            run=files.contender(wildcards),
         ),
         code=lambda wildcards: code(
             "compare/score_contender.py",
             EXTRACTOR,
             *METRIC_MODULES,
-            f"lungsynth.generate.kinds.{files.run('generate', wildcards).kind}.network",
+            f"lungsynth.generate.kinds.{files.contender(wildcards).kind}.network",
         ),
     message:
         "what {wildcards.run} draws of {wildcards.target}, and what it scores"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lungsynth.study.runs import Run
+from lungsynth.study.runs import Run, generator
 from lungsynth.study.stages.compare import Compared
 
 COMPARED = "compared"
@@ -22,6 +22,11 @@ def contenders(study: Any, target: str) -> list[Run]:
         for kind in (*block.kinds, *block.others)
         for k in range(block.seeds if kind in block.kinds else 1)
     ]
+
+
+def own(study: Any, target: str) -> Run:
+    """The chain's generator of a target, which stands beside the contenders as it is."""
+    return generator(study, target)
 
 
 def tried(study: Any, target: str, kind: str) -> dict[float, Run]:

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from lungsynth.sets.catalogue import CATALOGUE, EXTRACTORS
-from lungsynth.study import models, runs
-from lungsynth.study.comparison import COMPARED, tried
+from lungsynth.study import comparison, models, runs
 from lungsynth.study.errors import StudyError
 from lungsynth.study.runs import DETAIL, Run
 from lungsynth.study.study import Study
@@ -65,9 +64,15 @@ class Files:
         """The state at a run's end."""
         return f"{self.root}/{run.state(run.last)}"
 
-    def last_verdict(self, run: Run) -> str:
-        """The verdict beside it."""
-        return f"{self.root}/{run.name}/state-{run.last}.json"
+    def last_verdict(self, run: Run) -> list[str]:
+        """The verdict beside it; none of a network that the study does not train."""
+        return [f"{self.root}/{run.name}/state-{run.last}.json"] if run.training.steps else []
+
+    def contender(self, wildcards: Wildcards) -> Run:
+        """The run that a comparison's wildcards name: one of its own, or the chain's generator."""
+        own = comparison.own(self.study, wildcards.target)
+        chain = own.name == f"generate/{wildcards.target}/{wildcards.run}"
+        return own if chain else self.run("generate", wildcards)
 
     def end_of(self, run: Run) -> str:
         """A run's networks as they are used: its last state, or what it starts from where it has no steps."""
@@ -113,7 +118,7 @@ class Files:
 
     def rate_of(self, run: Run) -> list[str]:
         """The file with the rate that a run trains at, where rates are tried for it."""
-        searched = run.label.endswith(f".{COMPARED}") and tried(self.study, run.target, run.kind)
+        searched = run.label.endswith(f".{comparison.COMPARED}") and comparison.tried(self.study, run.target, run.kind)
         return [f"{self.root}/compare/{run.target}/rates/{run.kind}.json"] if searched else []
 
     def drawn(self) -> Callable[[Wildcards], str]:

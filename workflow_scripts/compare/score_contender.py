@@ -18,7 +18,7 @@ from lungsynth.workflow.step import step
 with step(snakemake) as job:  # noqa: F821
     target, run, banks = job.wildcards.target, job.settings("run"), job.settings("banks")
     grid, device = grid_of(banks, job.settings("image"), target), pick_device(job.settings("device"))
-    shape, verdict = shape_of(run, grid["size_px"]), read_json(job.input.verdict)
+    shape = shape_of(run, grid["size_px"])
     modules = load_all([run], [job.input.state], shape, device)
     drawn = draw(generator_of([run]), modules, job.settings(f"compare.{target}.count"), job.seed, run.name)
     sound = bool(np.isfinite(drawn).all())
@@ -30,8 +30,16 @@ with step(snakemake) as job:  # noqa: F821
         extractor = apply.read(job.input.extractor, device)
         scores = score_made(made, test, fit, extractor, job.settings("score.metrics"), job.seed, effort)
     bank.write(job.output.images, made)
-    facts = {"kind": run.kind, "run": f"{run.label}-{run.seed}", "steps": verdict["step"]}
-    facts |= {"images": verdict["step"] * run.training.batch, "note": verdict["verdict"] if verdict["spoilt"] else ""}
-    facts |= {"rate": read_json(job.input.rate[0])["factor"] if job.input.rate else 1.0}
-    write_json(job.output.facts, facts | parameters(run, shape) | {"scores": [asdict(one) for one in scores]})
-    job.say(f"{run.name}: {len(scores)} scores; {verdict['verdict']}")
+    told = read_json(job.input.verdict[0]) if job.input.verdict else {"step": 0, "spoilt": False}
+    facts = {
+        "kind": run.kind if run.compared else f"{run.kind}, as the study draws",
+        "run": f"{run.label}-{run.seed}",
+        "steps": told["step"],
+        "images": told["step"] * run.training.batch,
+        "rate": read_json(job.input.rate[0])["factor"] if job.input.rate else 1.0,
+        "note": told["verdict"] if told["spoilt"] else "" if run.compared else f"starts from {run.init_from}",
+        **parameters(run, shape),
+        "scores": [asdict(one) for one in scores],
+    }
+    write_json(job.output.facts, facts)
+    job.say(f"{run.name}: {len(scores)} scores {facts['note']}")

@@ -27,13 +27,13 @@ with step(snakemake) as job:  # noqa: F821
         )
 
     tried = threshold.tried(point.threshold, any(one.probability is not None for one in seen))
-    if scans:
+    shipped = [threshold.OperatingPoint(**read_json(path)["operating_point"]) for path in job.input.recipe]
+    if scans and (marks["scan"].isin(names).any() or not shipped):
         points = {
             "segmenter": threshold.choose(detector_at, marks, names, point.max_false_positives, tried),
             "baseline": threshold.choose(baseline_at, marks, names, point.max_false_positives, baseline.RADII_MM),
         }
-    else:  # no whole tune scan: nothing to count false positives on
-        shipped = [threshold.OperatingPoint(**read_json(path)["operating_point"]) for path in job.input.recipe]
+    else:  # no whole tune scan, or none with a nodule: nothing to weigh
         own = shipped[0] if shipped and point.threshold is None else threshold.given(point.threshold or 0.5)
         points = {"segmenter": own, "baseline": threshold.given(baseline.RADII_MM[1])}
     write_json(job.output.threshold, {name: point.to_dict() for name, point in points.items()})
