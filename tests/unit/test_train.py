@@ -202,6 +202,13 @@ def test_a_nan_loss_names_the_step_and_the_last_good_state(tmp_path):
         train(tmp_path / "first", kind=Toy(spoil_at=0))
 
 
+def test_in_a_comparison_a_nan_loss_is_a_verdict_and_the_state_is_handed_on(tmp_path):
+    train(tmp_path, replace(PLAN, tolerant=True), Toy(spoil_at=4))
+    last = read_verdict(files(tmp_path, 3)[1])
+    assert (last.step, last.stopped, last.spoilt) == (4, True, True)
+    assert "nan at step 4" in last.verdict
+
+
 def test_a_data_set_smaller_than_a_batch_is_refused():
     need(8, 8, "nodules")
     with pytest.raises(TrainingError, match="7 images are fewer than a batch of 8"):

@@ -1,0 +1,102 @@
+"""Comparisons: equal budgets, rates searched for all alike, spoilt runs as rows, the paper's places beside ours."""
+
+import copy
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from lungsynth.compare import table
+from lungsynth.study import comparison
+from lungsynth.study.errors import StudyError
+from lungsynth.workflow.settings import check_compared, load
+
+CONFIG = yaml.safe_load((Path(__file__).resolve().parents[2] / "config.yaml").read_text(encoding="utf-8"))
+
+
+def study(**changes):
+    config = copy.deepcopy(CONFIG)
+    config["compare"]["nodules"] |= changes
+    return load(config)
+
+
+def contender(kind, run, note="", **values):
+    scores = [
+        {"set": "generated", "metric": name, "value": value, "floor": 1.0, "warnings": ["few"]}
+        for name, value in values.items()
+    ]
+    scores += [{"set": "held_out", "metric": name, "value": 99.0, "floor": 1.0, "warnings": []} for name in values]
+    facts = {"images": 64, "steps": 8, "generator": 5, "critic": 6, "rate": 1.0}
+    return {"kind": kind, "run": run, "note": note, "scores": scores, **facts}
+
+
+def test_every_run_has_the_same_budget_and_starts_from_nothing():
+    runs = comparison.contenders(study(), "nodules")
+    assert len(runs) == 6 * 3 + 3
+    assert {(run.training.steps * run.training.batch, run.init_from, run.compared) for run in runs} == {
+        (16000, None, True)
+    }
+    assert len({run.name for run in runs}) == len(runs)
+
+
+def test_rates_are_tried_with_a_quarter_of_the_budget_and_both_networks_follow():
+    tried = comparison.tried(study(rates=[0.5, 2]), "nodules", "stylegan")
+    given = comparison.contenders(study(), "nodules")[-2]
+    assert given.kind == "stylegan"
+    for factor, run in tried.items():
+        assert run.training.steps * 4 == given.training.steps
+        for name in comparison.RATES:
+            assert run.settings[name] == pytest.approx(factor * given.settings[name])
+    one = study(rates=[2])
+    assert comparison.tried(one, "nodules", "stylegan") == {}
+    alone = comparison.contenders(one, "nodules")[-2]
+    assert alone.settings["learning_rate"] == pytest.approx(2 * given.settings["learning_rate"])
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"kinds": ["dcgam"]}, r"compare\.nodules\.kinds: no generator 'dcgam'.*dcgan"),
+        ({"kinds": ["gan", "diffusion"]}, r"diffusion stands in kinds and others twice"),
+        ({"images": 100}, r"images: 100 is less than 128, a batch of 32 for each checkpoint and each rate"),
+        ({"rates": [1, 0]}, r"rates must be above 0"),
+        ({"settings": {"w_capsule": {"zz": 3}}}, r"compare\.nodules\.settings\.w_capsule\.zz: unknown key"),
+        ({"settings": {"wgam": {}}}, r"wgam is not compared"),
+    ],
+)
+def test_bad_settings_are_one_line(changes, words):
+    with pytest.raises(StudyError, match=words):
+        study(**changes)
+
+
+def test_a_size_that_a_kind_cannot_take_is_said_for_the_target_alone():
+    config = copy.deepcopy(CONFIG) | {"banks": CONFIG["banks"] | {"nodule_px": 36}}
+    config["generate"]["nodules"]["init_from"] = None
+    config["generate"]["nodules"] |= {"kind": "gan", "training": {"steps": 10}}
+    made = load(config)
+    with pytest.raises(StudyError, match=r"compare\.nodules: images of 36 px do not suit the kind \w+"):
+        check_compared(made, "nodules")
+
+
+def test_the_table_has_mean_and_spread_over_runs_and_counts_those_that_spoilt():
+    runs = [contender("dcgan", "a", kid=1.0), contender("dcgan", "b", kid=3.0), contender("wgan", "c", "it burst")]
+    kinds = table.of_kinds(runs).set_index("kind")
+    row = kinds.loc["dcgan"]
+    assert (row["kid"], row["kid_floor"], row["scored"]) == (2.0, 1.0, 2)
+    assert row["kid_sd"] == pytest.approx(2**0.5)
+    assert (kinds.loc["wgan", "runs"], kinds.loc["wgan", "scored"], kinds.loc["wgan", "note"]) == (1, 0, "c: it burst")
+    assert pd.isna(kinds.loc["wgan", "kid"])
+    assert len(table.scores(runs)) == 2
+
+
+def test_claims_stand_beside_the_places_of_both():
+    runs = [
+        contender("w_capsule", "a", fid=9.0, inception_score=2.0),
+        contender("wgan", "b", fid=3.0, inception_score=3.0),
+        contender("diffusion", "c", fid=1.0, inception_score=3.0),
+    ]
+    claims = table.claims("nodules", table.of_kinds(runs)).set_index(["metric", "kind"])
+    assert len(claims) == 4
+    assert tuple(claims.loc[("fid", "w_capsule"), ["reported", "place_reported", "place_ours"]]) == (30.2, 1, 2)
+    assert tuple(claims.loc[("inception_score", "wgan"), ["reported", "place_reported", "place_ours"]]) == (7.2, 2, 1)
