@@ -4,6 +4,7 @@ import sys
 
 sys.path.insert(0, workflow.basedir)
 
+from lungsynth.compare.composites import LOTS
 from lungsynth.score.plan import COMPARED_ROLES, INCEPTION, files_of
 from lungsynth.sets.catalogue import BANKS, CATALOGUE, EXTRACTORS as SEEN_BY, TARGETS
 from lungsynth.study import comparison, models, runs
@@ -48,7 +49,7 @@ wildcard_constraints:
     batch=r"\d+",
     shard=r"\d+",
     checkpoint=r"\d+",
-    target="|".join((*TARGETS, "composites")),
+    target="|".join((*TARGETS, *comparison.SUBJECTS.values(), "composites")),
     run=rf"{runs.LABEL}-\d+",
     kind=r"[a-z0-9_]+",
     extractor="|".join(SCORED_BY),

@@ -1,35 +1,58 @@
 # Generators beside each other, at the same budget; none of it is part of `all`.
 CONTENDERS = {
-    target: [*comparison.contenders(study, target), comparison.own(study, target)]
-    for target, _ in study.compare
+    name: [*comparison.contenders(study, name), *comparison.own(study, name)]
+    for name in comparison.SUBJECTS
 }
 
 
-def compared(target):
+LOTS_OF = {"nodules": [], "lungs": list(LOTS)}
+
+
+wildcard_constraints:
+    lot="|".join(LOTS),
+    compared="|".join(comparison.SUBJECTS),
+
+
+def compared_files(name):
     """Input function: the tables and the page of a comparison."""
 
     def files_of(wildcards):
         try:
-            check_compared(study, target)
+            check_compared(study, name)
         except LungsynthError as error:
             refuse(str(error))
         ends = (".csv", "_scores.csv", "_claims.csv", ".html")
-        return [f"{R}/compare/{target}{end}" for end in ends]
+        return [f"{R}/compare/{name}{end}" for end in ends]
 
     return files_of
+
+
+def bank_of(role):
+    """Input function: the bank of a role that the comparison of the wildcards stands on."""
+    return lambda wildcards: files.image_set(
+        f"{comparison.SUBJECTS[wildcards.compared]}_{role}"
+    )
 
 
 def contender_files(end):
     """Input function: a file of every contender for the target that the wildcards name."""
     return lambda wildcards: [
-        f"{R}/compare/{wildcards.target}/{run.label}-{run.seed}{end}"
-        for run in CONTENDERS[wildcards.target]
+        f"{R}/compare/{wildcards.compared}/{name}{end}"
+        for name in (
+            *(f"{run.label}-{run.seed}" for run in CONTENDERS[wildcards.compared]),
+            *LOTS_OF[wildcards.compared],
+        )
     ]
 
 
 rule compare_nodules:
     input:
-        compared("nodules"),
+        compared_files("nodules"),
+
+
+rule compare_lungs:
+    input:
+        compared_files("lungs"),
 
 
 rule choose_rate:
@@ -37,18 +60,20 @@ rule choose_rate:
         states=lambda wildcards: [
             files.last_state(run)
             for run in comparison.tried(
-                study, wildcards.target, wildcards.kind
+                study, wildcards.compared, wildcards.kind
             ).values()
         ],
-        tune=f"{R}/banks/{{target}}_tune.npz",
-        beside=f"{R}/banks/{{target}}_tune.csv",
-        extractor=lambda wildcards: weights_of(SEEN_BY[wildcards.target]),
+        tune=bank_of("tune"),
+        beside=lambda wildcards: tables(bank_of("tune")(wildcards)),
+        extractor=lambda wildcards: weights_of(
+            SEEN_BY[comparison.SUBJECTS[wildcards.compared]]
+        ),
     output:
-        rate=f"{R}/compare/{{target}}/rates/{{kind}}.json",
+        rate=f"{R}/compare/{{compared}}/rates/{{kind}}.json",
     log:
-        f"{LOGS}/choose_rate-{{target}}-{{kind}}.log",
+        f"{LOGS}/choose_rate-{{compared}}-{{kind}}.log",
     benchmark:
-        f"{LOGS}/choose_rate-{{target}}-{{kind}}.tsv"
+        f"{LOGS}/choose_rate-{{compared}}-{{kind}}.tsv"
     conda:
         TORCH
     resources:
@@ -58,9 +83,9 @@ rule choose_rate:
             "banks",
             "device",
             "image",
-            f"compare.{wildcards.target}.count",
-            f"compare.{wildcards.target}.rates",
-            runs=comparison.tried(study, wildcards.target, wildcards.kind).values(),
+            f"compare.{wildcards.compared}.count",
+            f"compare.{wildcards.compared}.rates",
+            runs=comparison.tried(study, wildcards.compared, wildcards.kind).values(),
         ),
         code=lambda wildcards: code(
             "compare/choose_rate.py",
@@ -68,7 +93,7 @@ rule choose_rate:
             f"lungsynth.generate.kinds.{wildcards.kind}.network",
         ),
     message:
-        "the learning rate of {wildcards.kind} for {wildcards.target}, of those tried"
+        "the learning rate of {wildcards.kind} for {wildcards.compared}, of those tried"
     script:
         f"{SCRIPTS}/compare/choose_rate.py"
 
@@ -78,18 +103,22 @@ rule score_contender:
         state=lambda wildcards: files.end_of(files.contender(wildcards)),
         verdict=lambda wildcards: files.last_verdict(files.contender(wildcards)),
         rate=lambda wildcards: files.rate_of(files.contender(wildcards)),
-        fit=f"{R}/banks/{{target}}_fit.npz",
-        test=f"{R}/banks/{{target}}_test.npz",
-        beside=tables(*(f"{R}/banks/{{target}}_{role}.npz" for role in ("fit", "test"))),
-        extractor=lambda wildcards: weights_of(SEEN_BY[wildcards.target]),
+        fit=bank_of("fit"),
+        test=bank_of("test"),
+        beside=lambda wildcards: tables(
+            bank_of("fit")(wildcards), bank_of("test")(wildcards)
+        ),
+        extractor=lambda wildcards: weights_of(
+            SEEN_BY[comparison.SUBJECTS[wildcards.compared]]
+        ),
     output:
-        images=f"{R}/compare/{{target}}/{{run}}.npz",
-        table=f"{R}/compare/{{target}}/{{run}}.csv",
-        facts=f"{R}/compare/{{target}}/{{run}}.json",
+        images=f"{R}/compare/{{compared}}/{{run}}.npz",
+        table=f"{R}/compare/{{compared}}/{{run}}.csv",
+        facts=f"{R}/compare/{{compared}}/{{run}}.json",
     log:
-        f"{LOGS}/score_contender-{{target}}-{{run}}.log",
+        f"{LOGS}/score_contender-{{compared}}-{{run}}.log",
     benchmark:
-        f"{LOGS}/score_contender-{{target}}-{{run}}.tsv"
+        f"{LOGS}/score_contender-{{compared}}-{{run}}.tsv"
     conda:
         TORCH
     resources:
@@ -99,7 +128,8 @@ rule score_contender:
             "banks",
             "device",
             "image",
-            f"compare.{wildcards.target}.count",
+            f"compare.{wildcards.compared}.count",
+            "score.anatomy",
             *(
                 f"score.{key}"
                 for key in ("metrics", "bootstrap", "floors", "confidence")
@@ -113,9 +143,48 @@ rule score_contender:
             f"lungsynth.generate.kinds.{files.contender(wildcards).kind}.network",
         ),
     message:
-        "what {wildcards.run} draws of {wildcards.target}, and what it scores"
+        "what {wildcards.run} draws of {wildcards.compared}, and what it scores"
     script:
         f"{SCRIPTS}/compare/score_contender.py"
+
+
+rule score_composites:
+    input:
+        **files.image_sets("lesions_fit", "lesions_test"),
+        composite=files.image_set("lesions_composite"),
+        refined=files.image_set("lesions_refined"),
+        rows=expand(f"{R}/compose/shards/{{shard}}.parquet", shard=SHARDS),
+        normals=f"{R}/compose/normals.csv",
+        nodules=f"{R}/compose/nodules.csv",
+        beside=files.tables_of("lesions_fit", "lesions_test"),
+        extractor=weights_of(SEEN_BY["lesions"]),
+    output:
+        images=f"{R}/compare/lungs/{{lot}}.npz",
+        table=f"{R}/compare/lungs/{{lot}}.csv",
+        facts=f"{R}/compare/lungs/{{lot}}.json",
+    log:
+        f"{LOGS}/score_composites-{{lot}}.log",
+    benchmark:
+        f"{LOGS}/score_composites-{{lot}}.tsv"
+    conda:
+        TORCH
+    resources:
+        **NETWORK,
+    params:
+        settings=settings(
+            "compare.lungs.count",
+            "device",
+            "score.anatomy",
+            *(
+                f"score.{key}"
+                for key in ("metrics", "bootstrap", "floors", "confidence")
+            ),
+        ),
+        code=code("compare/score_composites.py", EXTRACTOR, *METRIC_MODULES),
+    message:
+        "what the chain's composites score: {wildcards.lot}"
+    script:
+        f"{SCRIPTS}/compare/score_composites.py"
 
 
 rule tabulate_contenders:
@@ -126,34 +195,34 @@ rule tabulate_contenders:
         rates=lambda wildcards: sorted(
             {
                 file
-                for run in CONTENDERS[wildcards.target]
+                for run in CONTENDERS[wildcards.compared]
                 for file in files.rate_of(run)
             }
         ),
-        test=f"{R}/banks/{{target}}_test.npz",
-        beside=f"{R}/banks/{{target}}_test.csv",
+        test=bank_of("test"),
+        beside=lambda wildcards: tables(bank_of("test")(wildcards)),
     output:
         kinds=report(
-            f"{R}/compare/{{target}}.csv",
+            f"{R}/compare/{{compared}}.csv",
             caption="../report/compare.rst",
             category="3 Scores",
-            labels={"what": "generators of {target}, compared"},
+            labels={"what": "generators of {compared}, compared"},
         ),
-        scores=f"{R}/compare/{{target}}_scores.csv",
-        claims=f"{R}/compare/{{target}}_claims.csv",
-        page=f"{R}/compare/{{target}}.html",
+        scores=f"{R}/compare/{{compared}}_scores.csv",
+        claims=f"{R}/compare/{{compared}}_claims.csv",
+        page=f"{R}/compare/{{compared}}.html",
     log:
-        f"{LOGS}/tabulate_contenders-{{target}}.log",
+        f"{LOGS}/tabulate_contenders-{{compared}}.log",
     benchmark:
-        f"{LOGS}/tabulate_contenders-{{target}}.tsv"
+        f"{LOGS}/tabulate_contenders-{{compared}}.tsv"
     conda:
         LIBRARY
     resources:
         **LIGHT,
     params:
-        settings=lambda wildcards: settings(f"compare.{wildcards.target}"),
+        settings=lambda wildcards: settings(f"compare.{wildcards.compared}"),
         code=code("compare/tabulate_contenders.py"),
     message:
-        "generators of {wildcards.target} beside each other"
+        "generators of {wildcards.compared} beside each other"
     script:
         f"{SCRIPTS}/compare/tabulate_contenders.py"

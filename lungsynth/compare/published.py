@@ -21,8 +21,15 @@ TABLES = {
         "capsule": Reported("CapsuleNets", 7.5, 102.1),
         "w_capsule": Reported("W-CapsuleGAN", 7.9, 30.2),
     },
+    "lungs": {
+        "biggan": Reported("BigGAN", 1.3, 418),
+        "gan": Reported("GAN", 4.7, 202.9),
+        "dcgan": Reported("DCGAN", 6.9, 184.1),
+        "wgan": Reported("WGAN", 5.2, 147.7),
+        "two stages, refined": Reported("Two-Stages GAN", 12.1, 2.6),
+    },
 }
-NAMES = {"nodules": "Chi 2023, Table II"}
+NAMES = {"nodules": "Chi 2023, Table II", "lungs": "Chi 2023, Table III"}
 REASONS = {
     "fid": "the paper's features, images and their preparation are not stated: compare the order",
     "inception_score": "at most the number of the classifier's classes, and the paper's is not stated",

@@ -58,6 +58,7 @@ def _of_kind(runs: Sequence[Mapping[str, Any]], numbers: pd.DataFrame) -> dict[s
     first = runs[0]
     row = {"kind": first["kind"], "runs": len(runs), "scored": sum(bool(one["scores"]) for one in runs)}
     row |= {name: first[name] for name in ("images", "steps", "generator", "critic", "rate")}
+    row |= {"real_backgrounds": first["real_backgrounds"]} if "real_backgrounds" in first else {}
     for metric, some in numbers.groupby("metric", sort=False):
         row |= {
             metric: some["value"].mean(),

@@ -9,6 +9,7 @@ import pandas as pd
 from lungsynth.report import contact
 from lungsynth.report.blocks import number, table_of
 from lungsynth.report.data import Pictures
+from lungsynth.report.figures import View
 from lungsynth.report.page import rendered
 from lungsynth.sets.bank import ImageSet
 
@@ -22,6 +23,7 @@ METRICS = {
     "coverage": "coverage",
     "authenticity": "authenticity",
     "membership": "membership",
+    "in_range": "measures in the range of real CT",
 }
 LEAD = (
     "Every kind is shown the same number of images of the same patients, none starts from shipped weights, and "
@@ -35,12 +37,15 @@ LEGEND = (
     "Images of test patients are the reference, those learnt from that of authenticity and membership. Scores of "
     "single runs with their 95 % intervals and n stand in the table of scores beside this page."
 )
-SHEET = (16, 2)
-"""Small images a row, and rows."""
+SHEETS = {"nodules": (16, 2), "lungs": (6, 2)}
+"""Images a row, and rows."""
+
+
+TITLES = {"nodules": "Generators of nodules, compared", "lungs": "Ways to make whole slices with nodules, compared"}
 
 
 def page(
-    target: str,
+    name: str,
     kinds: pd.DataFrame,
     real: ImageSet,
     images: Mapping[str, ImageSet],
@@ -61,14 +66,14 @@ def page(
     shown = {"real": real, **{kind: images[first[kind]] for kind in kinds["kind"]}}
     return rendered(
         "comparison.html.j2",
-        title=f"Generators of {target}, compared",
+        title=TITLES[name],
         lead=LEAD,
         words=WORDS,
         legend=LEGEND,
         scores=table_of(_scores(kinds)),
         budget=table_of(_budget(kinds, contenders, seconds)),
         notes=_notes(kinds, rates),
-        views={name: _sheet(one, name) for name, one in shown.items()},
+        views={kind: _sheet(one, kind, SHEETS[name]) for kind, one in shown.items()},
         claims=table_of(claims),
     )
 
@@ -80,6 +85,8 @@ def _scores(kinds: pd.DataFrame) -> pd.DataFrame:
         if name in kinds:
             parts = (kinds[key] for key in (name, f"{name}_sd", f"{name}_floor"))
             shown[words] = [_cell(*cell) for cell in zip(*parts, strict=True)]
+    if "real_backgrounds" in kinds:
+        shown["on real slices"] = kinds["real_backgrounds"]
     return pd.DataFrame(shown)
 
 
@@ -110,7 +117,7 @@ def _notes(kinds: pd.DataFrame, rates: Mapping[str, Mapping[str, Any]]) -> list[
     return notes + [f"{note}." for note in kinds["note"] if note]
 
 
-def _sheet(one: ImageSet, name: str) -> Any:
-    count = SHEET[0] * SHEET[1]
-    pictures = Pictures(one.images[:count], one.mm_per_px, one.masks[:count])
-    return contact.nodule_sheet(pictures, name, *SHEET)
+def _sheet(one: ImageSet, words: str, shape: tuple[int, int]) -> View:
+    count = shape[0] * shape[1]
+    masks = one.masks[:count] if shape == SHEETS["nodules"] else None
+    return contact.nodule_sheet(Pictures(one.images[:count], one.mm_per_px, masks), words, *shape)

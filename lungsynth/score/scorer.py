@@ -11,8 +11,7 @@ from lungsynth.score.metric import Metric
 from lungsynth.score.plan import Subject
 from lungsynth.score.record import Effort, Score, Source, measure
 from lungsynth.score.registry import METRICS
-from lungsynth.score.samples import Sample, patients_of
-from lungsynth.sets.bank import ImageSet
+from lungsynth.score.samples import Sample
 from lungsynth.study.errors import DataError
 from lungsynth.study.seeds import torch_seed
 
@@ -99,35 +98,6 @@ def score_set(
             )
         )
     return scores
-
-
-def score_made(
-    made: ImageSet,
-    unseen: ImageSet,
-    learnt: ImageSet,
-    extractor: tuple[Extractor, str],
-    metrics: list[str],
-    seed: int,
-    effort: Effort,
-) -> list[Score]:
-    """All metrics of what a generator draws, "generated", and of `unseen`, "held_out", those about copies.
-
-    The latter are what images score that no network has seen: the yardstick of every number about copies.
-
-    Args:
-        made: drawn images; unseen: real ones of others, the reference; learnt: those that it learnt from.
-        extractor: and the sha256 of its weights.
-        metrics: names.
-    """
-    source = source_of(*extractor)
-
-    def seen(name: str, one: ImageSet) -> Embedded:
-        return embedded(name, extractor[0], one.images, one.masks, patients_of(one.table))
-
-    fake, test, train = seen("generated", made), seen("held_out", unseen), seen("learnt_from", learnt)
-    scores = score_set(metrics_of(metrics, seed), fake, test, train, source, seed, effort, others=train)
-    about_copies = [one for one in metrics_of(metrics, seed) if one.reference == "train"]
-    return scores + score_set(about_copies, test, test, train, source, seed, effort)
 
 
 def score_subject(

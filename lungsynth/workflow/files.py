@@ -70,9 +70,9 @@ class Files:
 
     def contender(self, wildcards: Wildcards) -> Run:
         """The run that a comparison's wildcards name: one of its own, or the chain's generator."""
-        own = comparison.own(self.study, wildcards.target)
-        chain = own.name == f"generate/{wildcards.target}/{wildcards.run}"
-        return own if chain else self.run("generate", wildcards)
+        name = f"generate/{comparison.SUBJECTS[wildcards.compared]}/{wildcards.run}"
+        chain = {run.name: run for run in comparison.own(self.study, wildcards.compared)}
+        return {**chain, **self.compared}[name]
 
     def end_of(self, run: Run) -> str:
         """A run's networks as they are used: its last state, or what it starts from where it has no steps."""
@@ -118,8 +118,11 @@ class Files:
 
     def rate_of(self, run: Run) -> list[str]:
         """The file with the rate that a run trains at, where rates are tried for it."""
-        searched = run.label.endswith(f".{comparison.COMPARED}") and comparison.tried(self.study, run.target, run.kind)
-        return [f"{self.root}/compare/{run.target}/rates/{run.kind}.json"] if searched else []
+        if not run.label.endswith(f".{comparison.COMPARED}"):
+            return []
+        name = comparison.name_of(run)
+        searched = comparison.tried(self.study, name, run.kind)
+        return [f"{self.root}/compare/{name}/rates/{run.kind}.json"] if searched else []
 
     def drawn(self) -> Callable[[Wildcards], str]:
         """Input function: the folder that the target `draw` fills.

@@ -165,18 +165,18 @@ def _with_kinds(study: Study, target: str) -> Compared:
     return block.model_copy(update={"settings": whole})
 
 
-def check_compared(study: Study, target: str) -> None:
+def check_compared(study: Study, name: str) -> None:
     """Refuse a comparison with a kind that cannot make images of the target's size.
 
     Raises:
         StudyError: names the kind and the size.
     """
-    size = study.banks.nodule_px if target == "nodules" else study.image.size_px
-    for name, settings in _at(study, f"compare.{target}").settings.items():
+    size = study.banks.nodule_px if name == "nodules" else study.image.size_px
+    for kind, settings in _at(study, f"compare.{name}").settings.items():
         try:
-            _registry(GENERATORS).settings(name).model_validate(settings).check_size(size)
+            _registry(GENERATORS).settings(kind).model_validate(settings).check_size(size)
         except (ValueError, StudyError) as error:
-            raise StudyError(f"compare.{target}: images of {size} px do not suit the kind {name}: {error}") from None
+            raise StudyError(f"compare.{name}: images of {size} px do not suit the kind {kind}: {error}") from None
 
 
 def _sources(study: Study) -> list[dict[str, Any]]:

@@ -165,3 +165,32 @@ def test_inception_scores_every_set_where_its_weights_are_given(finished, tmp_pa
     assert {score["extractor_sha256"] for score in scores} == {given["sha256"]}
     assert {"nodules_test", "normals_test", "lesions_test"} <= {score["reference"] for score in scores}
     assert all(score["dimensions"] == 2048 for score in scores)
+
+
+COMPARED = {
+    "images": 24,
+    "batch": 8,
+    "seeds": 2,
+    "count": 16,
+    "checkpoints": 1,
+    "rates": [1],
+    "kinds": ["gan"],
+    "others": [],
+}
+
+
+def test_generators_are_compared_on_the_study_and_beside_its_composites(finished):
+    lungs = COMPARED | {"seeds": 1, "rates": [0.5, 1]}
+    overlay = finished / "studies/compared.yaml"
+    overlay.write_text(yaml.safe_dump({"compare": {"nodules": COMPARED, "lungs": lungs}}), encoding="utf-8")
+    snakemake(finished, "--cores", "2", *TEST_STUDY, "studies/compared.yaml", "--", "compare_nodules", "compare_lungs")
+    folder = finished / "results/test/compare"
+    nodules, whole = (pd.read_csv(folder / f"{name}.csv").set_index("kind") for name in ("nodules", "lungs"))
+    assert (nodules.at["gan", "runs"], nodules.at["gan", "scored"], nodules.at["gan", "images"]) == (2, 2, 24)
+    assert "w_capsule, as the study draws" in nodules.index
+    assert whole.at["two stages, refined", "real_backgrounds"] > 0
+    assert whole.at["two stages, refined, generated normals and nodules only", "real_backgrounds"] == 0
+    assert 0 <= whole.at["gan", "in_range"] < whole.at["two stages, refined", "in_range"] <= 1
+    assert set(json.loads((folder / "lungs/rates/gan.json").read_text())["kid_to_tune"]) == {"0.5", "1"}
+    page = (folder / "lungs.html").read_text(encoding="utf-8")
+    assert "Two-Stages GAN" in page and "http://" not in page.replace("http://www.w3.org", "")

@@ -10,13 +10,15 @@ from lungsynth.generate.trained import generator_of, load_all, shape_of
 from lungsynth.score.metrics.kid import Kid
 from lungsynth.sets import bank
 from lungsynth.sets.tables import write_json
+from lungsynth.study import comparison
 from lungsynth.train.loop import pick_device
 from lungsynth.workflow.shipped import grid_of
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    target, banks, device = job.wildcards.target, job.settings("banks"), pick_device(job.settings("device"))
-    grid, count = grid_of(banks, job.settings("image"), target), job.settings(f"compare.{target}.count")
+    name, banks, device = job.wildcards.compared, job.settings("banks"), pick_device(job.settings("device"))
+    target, count = comparison.SUBJECTS[name], job.settings(f"compare.{name}.count")
+    grid = grid_of(banks, job.settings("image"), target)
     extractor, _ = apply.read(job.input.extractor, device)
     tune = bank.read(job.input.tune)
     real, found = apply.features_of(extractor, tune.images, tune.masks), []
@@ -28,7 +30,7 @@ with step(snakemake) as job:  # noqa: F821
             made = as_set(target, drawn, grid, banks.margin_mm, run.name)
             kid = Kid().value(real, apply.features_of(extractor, made.images, made.masks))
         found.append(kid)
-    factors = job.settings(f"compare.{target}.rates")
+    factors = job.settings(f"compare.{name}.rates")
     best = factors[int(np.argmin(found))]
     tried = {f"{factor:g}": kid if kid < math.inf else None for factor, kid in zip(factors, found, strict=True)}
     write_json(job.output.rate, {"factor": best, "kid_to_tune": tried})

@@ -7,11 +7,12 @@ from lungsynth.ct.files import write_text
 from lungsynth.report.comparison import page
 from lungsynth.sets import bank
 from lungsynth.sets.tables import read_json, write_csv
+from lungsynth.study.comparison import SUBJECTS
 from lungsynth.workflow.records import seconds_of
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    target, contenders = job.wildcards.target, [read_json(path) for path in job.input.facts]
+    target, contenders = job.wildcards.compared, [read_json(path) for path in job.input.facts]
     kinds = table.of_kinds(contenders)
     claims = table.claims(target, kinds)
     write_csv(job.output.kinds, kinds)
@@ -19,7 +20,7 @@ with step(snakemake) as job:  # noqa: F821
     write_csv(job.output.claims, claims)
     # Wall time is of this machine and this run: on the page, and not in tables that a second run makes again.
     logs = Path(snakemake.log[0]).parent  # noqa: F821
-    seconds = {one["run"]: seconds_of(logs, "train_generator", target, one["run"]) for one in contenders}
+    seconds = {one["run"]: seconds_of(logs, "train_generator", SUBJECTS[target], one["run"]) for one in contenders}
     images = {one["run"]: bank.read(path) for one, path in zip(contenders, job.input.images, strict=True)}
     rates = {path.stem: read_json(path) for path in job.input.rates}
     facts = {"contenders": contenders, "seconds": seconds, "rates": rates, "claims": claims}

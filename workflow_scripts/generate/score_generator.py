@@ -2,7 +2,7 @@
 
 from lungsynth.features import apply
 from lungsynth.score import record, table
-from lungsynth.score.scorer import score_made
+from lungsynth.score.made import score_made
 from lungsynth.sets import bank
 from lungsynth.sets.tables import write_csv
 from lungsynth.train.loop import pick_device

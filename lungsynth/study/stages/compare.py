@@ -78,3 +78,4 @@ class Compare(Settings):
         kinds=("biggan", "gan", "dcgan", "wgan", "capsule", "w_capsule"),
         others=("wgan_gp", "stylegan", "diffusion"),
     )
+    lungs: Compared = Compared(kinds=("biggan", "gan", "dcgan", "wgan"), seeds=1, batch=16, count=240)

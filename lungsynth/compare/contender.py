@@ -1,0 +1,52 @@
+"""What a comparison notes of each contender, as plain values."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lungsynth.study.runs import Run
+
+
+def facts(
+    run: Run,
+    verdict: Sequence[Mapping[str, Any]],
+    rate: Sequence[Mapping[str, Any]],
+    parameters: Mapping[str, int],
+    scores: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Of a run: kind, name, what it spent, its scores, and a note on what is special or wrong.
+
+    Args:
+        verdict: of its last checkpoint; none where the study does not train it.
+        rate: what the search of rates found; none where there was no search.
+        parameters: `generator` and `critic`.
+    """
+    told = verdict[0] if verdict else {"step": 0, "spoilt": False}
+    note = told["verdict"] if told["spoilt"] else ""
+    return {
+        "kind": run.kind if run.compared else f"{run.kind}, as the study draws",
+        "run": f"{run.label}-{run.seed}",
+        "steps": told["step"],
+        "images": told["step"] * run.training.batch,
+        "rate": rate[0]["factor"] if rate else 1.0,
+        "note": f"starts from {run.init_from}" if run.init_from and not note else note,
+        **parameters,
+        "scores": list(scores),
+    }
+
+
+def facts_of_composites(
+    kind: str, run: str, real_backgrounds: float, scores: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Of the chain's composites, which no single network draws: the share of them that lies on a real slice."""
+    return {
+        "kind": kind,
+        "run": run,
+        "steps": None,
+        "images": None,
+        "rate": None,
+        "generator": None,
+        "critic": None,
+        "note": "",
+        "real_backgrounds": real_backgrounds,
+        "scores": list(scores),
+    }

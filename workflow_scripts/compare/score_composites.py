@@ -1,0 +1,31 @@
+"""A lot of the chain's composites beside generators that draw whole slices."""
+
+import numpy as np
+import pandas as pd
+
+from lungsynth.compare import composites, contender
+from lungsynth.features import apply
+from lungsynth.score.made import scores_of_made
+from lungsynth.score.record import Effort
+from lungsynth.sets import bank, shard
+from lungsynth.sets.tables import read_csv, read_parquet, write_json
+from lungsynth.study.seeds import rng
+from lungsynth.train.loop import pick_device
+from lungsynth.workflow.step import step
+
+with step(snakemake) as job:  # noqa: F821
+    lot, most = composites.LOTS[job.wildcards.lot], job.settings("compare.lungs.count")
+    pools = (read_csv(path) for path in (job.input.normals, job.input.nodules))
+    table = composites.origins([read_parquet(path) for path in job.input.rows], *pools)
+    places, real_backgrounds = composites.sample(table, lot, most, rng(job.seed, "compare", "composites"))
+    stage = [shard.load(path) for path in getattr(job.input, lot.stage)]
+    images = np.stack([stage[k][row] for k, row in places])
+    real = [bank.read(path) for path in (job.input.lesions_test, job.input.lesions_fit)]
+    rows = pd.DataFrame({"id": [f"{k}-{row}" for k, row in places]})
+    made = bank.ImageSet(images, np.zeros(images.shape, np.uint8), real[0].mm_per_px, rows)
+    effort = Effort(*(job.settings(f"score.{key}") for key in ("bootstrap", "floors", "confidence")))
+    how = apply.read(job.input.extractor, pick_device(job.settings("device"))), job.settings("score.metrics")
+    scores = scores_of_made(made, *real, *how, job.seed, effort, job.settings("score.anatomy").slices)
+    bank.write(job.output.images, made)
+    write_json(job.output.facts, contender.facts_of_composites(lot.title, job.wildcards.lot, real_backgrounds, scores))
+    job.say(f"{lot.title}: {len(made)} images, {real_backgrounds:.0%} on real slices")
