@@ -33,6 +33,7 @@ rule train_generator:
         state=f"{R}/generate/{{target}}/{{run}}/state-{{checkpoint}}.pt",
         verdict=f"{R}/generate/{{target}}/{{run}}/state-{{checkpoint}}.json",
         losses=f"{R}/generate/{{target}}/{{run}}/losses-{{checkpoint}}.csv",
+        slopes=f"{R}/generate/{{target}}/{{run}}/slopes-{{checkpoint}}.csv",
     log:
         f"{LOGS}/train_generator-{{target}}-{{run}}-{{checkpoint}}.log",
     benchmark:

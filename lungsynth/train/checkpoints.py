@@ -112,11 +112,18 @@ def log_path(state: Path) -> Path:
     return state.with_name(f"losses-{state.stem.rpartition('-')[2]}.csv")
 
 
-def hand_on(previous: Path, out_state: Path, out_verdict: Path, out_log: Path) -> Verdict | None:
-    """Copy a stopped run's state, verdict and losses to the next checkpoint's names.
+def slopes_path(state: Path) -> Path:
+    """The table of slopes beside a state: state-3.pt -> slopes-3.csv."""
+    return state.with_name(f"slopes-{state.stem.rpartition('-')[2]}.csv")
+
+
+def hand_on(
+    previous: Path, out_state: Path, out_verdict: Path, out_log: Path, out_slopes: Path | None = None
+) -> Verdict | None:
+    """Copy a stopped run's state, verdict, losses and slopes to the next checkpoint's names.
 
     Args:
-        previous: the checkpoint before; its verdict and losses lie beside it.
+        previous: the checkpoint before; its verdict, losses and slopes lie beside it.
 
     Returns:
         The verdict, or None (and nothing is written) where the training goes on.
@@ -124,7 +131,9 @@ def hand_on(previous: Path, out_state: Path, out_verdict: Path, out_log: Path) -
     verdict = read_verdict(verdict_path(Path(previous)))
     if not verdict.stopped:
         return None
-    pairs = ((log_path(Path(previous)), out_log), (verdict_path(Path(previous)), out_verdict), (previous, out_state))
+    pairs = [(log_path(Path(previous)), out_log), (verdict_path(Path(previous)), out_verdict), (previous, out_state)]
+    if out_slopes is not None:
+        pairs.insert(0, (slopes_path(Path(previous)), out_slopes))
     for source, target in pairs:
         with whole(target) as draft:
             shutil.copyfile(source, draft)

@@ -35,6 +35,8 @@ def run_checkpoint(
     out_verdict: Path,
     out_log: Path,
     progress: TextIO | None = None,
+    out_slopes: Path | None = None,
+    log: Path | None = None,
 ) -> Verdict:
     """Train one checkpoint. On the CPU its files are a function of kind, data, plan and the state before.
 
@@ -45,19 +47,21 @@ def run_checkpoint(
         previous: state of the checkpoint before, its verdict and losses beside it; None for the first.
         out_state, out_verdict, out_log: what is written, whole or not at all; the log holds all points so far.
         progress: where a bar and a summary line go.
+        out_slopes: what the monitor saw, look by look; None: not written.
+        log: of the job; while it trains, losses and slopes so far lie beside it. No result depends on them.
 
     Raises:
         TrainingError: a loss is not finite, the networks have collapsed, the state before does not fit.
     """
     if (previous is None) != (plan.checkpoint == 0):
         raise ValueError(f"checkpoint {plan.checkpoint} was given the state {previous}")
-    if previous is not None and (verdict := hand_on(previous, out_state, out_verdict, out_log)):
+    if previous is not None and (verdict := hand_on(previous, out_state, out_verdict, out_log, out_slopes)):
         _say(progress, f"{plan.name}: stopped at step {verdict.step}; the state is handed on")
         return verdict
     device = pick_device(plan.device)
     with _surroundings(plan, device):
         training = _start(kind, data, plan, previous, device)
-        watch = Watch(kind, plan)
+        watch = Watch(kind, plan, log)
         for point in training.losses.rows:
             watch.add(point)
         _take_steps(kind, data, training, watch, device, previous, progress)
@@ -65,6 +69,8 @@ def run_checkpoint(
         verdict = _verdict(training, watch, device)
         write_state(out_state, training.state_dict())
         training.losses.write(out_log)
+        if out_slopes is not None:
+            watch.write_slopes(out_slopes)
         write_verdict(out_verdict, verdict)
     _say(progress, _summary(training, verdict))
     return verdict
@@ -140,6 +146,7 @@ def _take_steps(
             raise TrainingError(f"{plan.name}: {error} at step {step}; {good}; lower the learning rate") from None
         if point := training.losses.end_step():
             watch.add(point)
+            watch.show(training.losses)
             bar.set_postfix({name: f"{value:.3g}" for name, value in point.items()}, refresh=False)
         if watch.stopped:
             break

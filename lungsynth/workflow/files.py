@@ -72,11 +72,12 @@ class Files:
         return os.path.relpath(shipped.file_to_start_from(init_from))
 
     def states_of(self, run: Run) -> list[str]:
-        """What a run leaves: its last state (those before may be cleaned away), every verdict and table of losses."""
+        """What a run leaves: its last state (those before may be cleaned away), every verdict, losses and slopes."""
         if not run.training.steps:
             return []
         folder, pieces = f"{self.root}/{run.name}", range(run.training.checkpoints)
-        beside = [f"{folder}/{name}" for k in pieces for name in (f"state-{k}.json", f"losses-{k}.csv")]
+        names = ("state-{}.json", "losses-{}.csv", "slopes-{}.csv")
+        beside = [f"{folder}/{name.format(k)}" for k in pieces for name in names]
         return [self.last_state(run), *beside]
 
     def before(self, stage: str) -> Callable[[Wildcards], list[str]]:

@@ -29,6 +29,15 @@ def run_training(job: Job, run: Run, kind: Any, data: Any) -> None:
     )
     before = job.input.before[0] if job.input.before else None
     verdict = run_checkpoint(
-        kind, data, plan, before, job.output.state, job.output.verdict, job.output.losses, progress=sys.stderr
+        kind,
+        data,
+        plan,
+        before,
+        job.output.state,
+        job.output.verdict,
+        job.output.losses,
+        progress=sys.stderr,
+        out_slopes=job.output.slopes,
+        log=job.log,
     )
     job.record(device=verdict.device, bitwise=verdict.bitwise)
