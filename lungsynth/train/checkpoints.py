@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -68,6 +69,9 @@ class Verdict:
         stopped: the monitor ended the run; later checkpoints hand this state on.
         stop_step: steps done when the losses counted as stable; diverged_step: when they climbed again after that.
         window_point: first point of the monitor's window.
+        monitored: the losses that it looks at, the generator's g and the discriminator's d; none where not watched.
+        spread: of a fixed batch of a generator, over that of real images; None where nothing is drawn.
+        collapsed: the spread is under `monitor.collapse`.
         device: what it ran on; bitwise: whether a second run gives the same bytes.
     """
 
@@ -81,6 +85,9 @@ class Verdict:
     stop_step: int | None
     diverged_step: int | None
     window_point: int | None
+    monitored: Sequence[str]
+    spread: float | None
+    collapsed: bool
     device: str
     bitwise: bool
 

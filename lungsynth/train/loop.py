@@ -3,12 +3,13 @@
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from lungsynth.study.errors import TrainingError
@@ -37,6 +38,7 @@ def run_checkpoint(
     progress: TextIO | None = None,
     out_slopes: Path | None = None,
     log: Path | None = None,
+    spread: Callable[[dict[str, nn.Module]], float] | None = None,
 ) -> Verdict:
     """Train one checkpoint. On the CPU its files are a function of kind, data, plan and the state before.
 
@@ -49,6 +51,8 @@ def run_checkpoint(
         progress: where a bar and a summary line go.
         out_slopes: what the monitor saw, look by look; None: not written.
         log: of the job; while it trains, losses and slopes so far lie beside it. No result depends on them.
+        spread: measures how different the images are that networks draw, in eval mode and with averages in place of
+            the weights they follow; None: it is not measured.
 
     Raises:
         TrainingError: a loss is not finite, the networks have collapsed, the state before does not fit.
@@ -66,8 +70,9 @@ def run_checkpoint(
             watch.add(point)
         _take_steps(kind, data, training, watch, device, previous, progress)
         _check(kind, training)
-        verdict = _verdict(training, watch, device)
         write_state(out_state, training.state_dict())
+        # After the state is written, so that no measure can leave a trace in it.
+        verdict = _verdict(training, watch, device, None if spread is None else spread(_in_use(training)))
         training.losses.write(out_log)
         if out_slopes is not None:
             watch.write_slopes(out_slopes)
@@ -210,7 +215,13 @@ def _check(kind: Trainable, training: TrainingState) -> None:
         kind.check(training.modules | averaged, noise)
 
 
-def _verdict(training: TrainingState, watch: Watch, device: torch.device) -> Verdict:
+def _in_use(training: TrainingState) -> dict[str, nn.Module]:
+    """The networks as they are used after training: averages where there are any, all in eval mode."""
+    averaged = {name: average.module for name, average in training.averages.items()}
+    return {name: module.eval() for name, module in (training.modules | averaged).items()}
+
+
+def _verdict(training: TrainingState, watch: Watch, device: torch.device, spread: float | None) -> Verdict:
     plan, monitor = training.plan, watch.monitor
     finished = training.step == plan.steps or watch.stopped
     return Verdict(
@@ -224,6 +235,9 @@ def _verdict(training: TrainingState, watch: Watch, device: torch.device) -> Ver
         stop_step=watch.step_of(monitor.stop),
         diverged_step=watch.step_of(monitor.diverged),
         window_point=monitor.e0,
+        monitored=[] if watch.mode == "none" else [name.removeprefix("loss_") for name in watch.columns],
+        spread=None if spread is None else round(spread, 4),
+        collapsed=spread is not None and training.step >= CHECKED_FROM and spread < plan.monitor.collapse,
         device=device.type,
         bitwise=device.type == "cpu",
     )

@@ -168,3 +168,9 @@ class Monitor(Settings):
     eps_g: float = Field(0.0025, gt=0, description="largest stable slope of the generator's loss, a point")
     eps_d: float = Field(0.0003, gt=0, description="largest stable slope of the discriminator's loss, a point")
     fail: float = Field(0.03, gt=0, description="slope of the last 50 points that means divergence after a stop")
+    collapse: float = Field(
+        0.2,
+        ge=0,
+        lt=1,
+        description="spread of a fixed batch of images, over real ones', that means collapse",
+    )
