@@ -43,8 +43,17 @@ class Generated(WithKinds):
     kind: str = Field("w_capsule", description="of generator; its settings stand under its name")
     init_from: str | None = Field(None, description="models/ folder, run, or file of weights to start from; null: none")
     training: Training = Training()
+    use: Literal["last", "slope", "best_kid"] = Field(
+        "last", description="state that draws: the last, the one at the monitor's stop, or of the least KID to tune"
+    )
     sampling: Sampling = Sampling()
     selection: Selection = Selection()
+
+    @model_validator(mode="after")
+    def _something_to_choose_from(self):
+        if self.use != "last" and not self.training.steps:
+            raise ValueError(f"use: {self.use} takes one of a training's states, and training.steps is 0")
+        return self
 
     @model_validator(mode="before")
     @classmethod
