@@ -7,6 +7,7 @@ GENERATED = [
         for run in drawn_by
         for file in files.states_of(run)
     ),
+    *files.choices(),
     *expand(
         [
             f"{R}/generate/{{target}}/{name}"
@@ -34,6 +35,7 @@ rule train_generator:
         state=f"{R}/generate/{{target}}/{{run}}/state-{{checkpoint}}.pt",
         verdict=f"{R}/generate/{{target}}/{{run}}/state-{{checkpoint}}.json",
         losses=f"{R}/generate/{{target}}/{{run}}/losses-{{checkpoint}}.csv",
+        slopes=f"{R}/generate/{{target}}/{{run}}/slopes-{{checkpoint}}.csv",
     log:
         f"{LOGS}/train_generator-{{target}}-{{run}}-{{checkpoint}}.log",
     benchmark:
@@ -54,11 +56,40 @@ rule train_generator:
         f"{SCRIPTS}/generate/train_generator.py"
 
 
+rule choose_state:
+    input:
+        unpack(files.to_choose_from),
+    output:
+        state=f"{R}/generate/{{target}}/{{run}}/{CHOSEN}",
+        choice=f"{R}/generate/{{target}}/{{run}}/{CHOICE}",
+    log:
+        f"{LOGS}/choose_state-{{target}}-{{run}}.log",
+    benchmark:
+        f"{LOGS}/choose_state-{{target}}-{{run}}.tsv"
+    conda:
+        TORCH
+    resources:
+        **NETWORK,
+    params:
+        settings=lambda wildcards: settings(
+            "banks",
+            "device",
+            f"generate.{wildcards.target}.use",
+            "image",
+            runs=DRAWN_BY[wildcards.target],
+        ),
+        code=lambda wildcards: generator_code(
+            "generate/choose_state.py", *DRAWN_BY[wildcards.target]
+        ),
+    message:
+        "which state of {wildcards.run} draws {wildcards.target}"
+    script:
+        f"{SCRIPTS}/generate/choose_state.py"
+
+
 rule draw_samples:
     input:
-        states=lambda wildcards: [
-            files.end_of(run) for run in DRAWN_BY[wildcards.target]
-        ],
+        states=lambda wildcards: files.drawing(wildcards.target),
     output:
         images=f"{R}/generate/{{target}}/generated.npz",
         table=f"{R}/generate/{{target}}/generated.csv",

@@ -86,9 +86,7 @@ rule release_generators:
 
 rule release_generator:
     input:
-        states=lambda wildcards: [
-            files.end_of(run) for run in DRAWN_BY[wildcards.target]
-        ],
+        states=lambda wildcards: files.drawing(wildcards.target),
         learnt=f"{R}/banks/{{target}}_fit.csv",
         cohort=f"{R}/cohort/cohort.csv",
     output:

@@ -35,6 +35,7 @@ rule train_refiner:
         state=f"{R}/refine/{{target}}/{{run}}/state-{{checkpoint}}.pt",
         verdict=f"{R}/refine/{{target}}/{{run}}/state-{{checkpoint}}.json",
         losses=f"{R}/refine/{{target}}/{{run}}/losses-{{checkpoint}}.csv",
+        slopes=f"{R}/refine/{{target}}/{{run}}/slopes-{{checkpoint}}.csv",
     log:
         f"{LOGS}/train_refiner-{{target}}-{{run}}-{{checkpoint}}.log",
     benchmark:

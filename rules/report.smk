@@ -59,6 +59,7 @@ rule make_report:
             for target in TARGETS
         },
         **files.of_runs("losses", "losses-{}.csv"),
+        **files.of_runs("slopes", "slopes-{}.csv"),
         **files.of_runs("verdict", "state-{}.json"),
         **{
             name.format(eye): f"{R}/refine/{name.format(eye)}.{end}"

@@ -84,6 +84,7 @@ rule train_segmenter:
         state=f"{R}/segment/{{target}}/{{run}}/state-{{checkpoint}}.pt",
         verdict=f"{R}/segment/{{target}}/{{run}}/state-{{checkpoint}}.json",
         losses=f"{R}/segment/{{target}}/{{run}}/losses-{{checkpoint}}.csv",
+        slopes=f"{R}/segment/{{target}}/{{run}}/slopes-{{checkpoint}}.csv",
     log:
         f"{LOGS}/train_segmenter-{{target}}-{{run}}-{{checkpoint}}.log",
     benchmark:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from lungsynth.report.scores import METRIC_WORDS, REFERENCES
+from lungsynth.sets.catalogue import TARGETS
 from lungsynth.sets.tables import read_csv, read_json
 from lungsynth.study import models
 
@@ -26,10 +27,12 @@ def cautions(files: Files, sources: Sequence[Mapping[str, Any]] = ()) -> list[st
     Args:
         files: by name: nodules_test, normals_test, lesions_test, lesions_domain (banks, of which the tables are read),
             detection, quarantine, gate_threshold, judge, judge_threshold, and lists: score_facts, recipes (of the
-            shipped networks that the study uses, the scores of a generator beside its recipe).
+            shipped networks that the study uses, the scores of a generator beside its recipe); verdict_nodules and
+            verdict_normals.
         sources: the study's, each with its `reader`.
     """
     lines = [*_phantoms(sources), *_shipped(files.get("recipes", ())), *_strangers(files, sources), *_patients(files)]
+    lines += _collapsed(files)
     if "detection" in files:
         lines += _few_nodules(read_csv(files["detection"]))
     for eye, words in EYES.items():
@@ -72,6 +75,17 @@ def _shipped(recipes: Sequence[Path]) -> Iterator[str]:
         yield line + (
             f"; these are told from others by its images with an AUC of {told:.2f} (.5: not at all)." if told else "."
         )
+
+
+def _collapsed(files: Files) -> Iterator[str]:
+    """Generators that draw few images again and again."""
+    for target in TARGETS:
+        verdict = read_json(files[f"verdict_{target}"]) if f"verdict_{target}" in files else {}
+        if verdict.get("collapsed"):
+            yield (
+                f"The generator of {target} has collapsed: its images spread {verdict['spread']:.2f} times as far as "
+                "real ones; train it with a lower learning rate or another seed."
+            )
 
 
 def _strangers(files: Files, sources: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from lungsynth.report.blocks import number
 from lungsynth.report.data import Distribution, Training
 from lungsynth.report.plot import COLOURS, as_svg, canvas, frame, tip
+from lungsynth.report.slopes import Fit, decimal, fits, rows_of
 from lungsynth.train.monitor import MEDIAN_POINTS
 
 WIDTH = 320
@@ -67,12 +68,15 @@ def _upright(axes: Axes, x: float, words: str, colour: str, row: int = 0, **look
 
 @as_svg
 def losses(training: Training) -> tuple[Figure, str]:
-    """A network's losses, one panel each: every point, the running median, and the monitor's lines."""
-    panel, gap, count = 80, 24, len(training.curves)
+    """A network's losses, one panel each: every point, the running median, the monitor's lines and those it fitted."""
+    panel, gap, count, lines = 80, 24, len(training.curves), fits(training)
     figure = canvas(WIDTH, count * (panel + gap) + 26)
     for index, (name, values) in enumerate(training.curves.items()):
         axes = frame(figure, 50, 14 + index * (panel + gap), WIDTH - 64, panel)
         _loss(axes, np.asarray(values, float), training)
+        for fit in lines:
+            if fit.loss == name:
+                _fitted(axes, fit)
         axes.tick_params(labelbottom=index == count - 1)
         axes.set_ylabel(name)
         axes.yaxis.set_label_coords(-38 / (WIDTH - 64), 0.5)
@@ -97,6 +101,70 @@ def _loss(axes: Axes, values: np.ndarray, training: Training) -> None:
     for row, (what, (colour, width, style)) in enumerate(marks.items()):
         if (at := getattr(training, what)) is not None:
             _upright(axes, at, f"{what} {at}", COLOURS[colour], row, linewidth=width, linestyle=style)
+
+
+def _fitted(axes: Axes, fit: Fit) -> None:
+    """A fitted line, as far as it lies in the frame: dashed over the whole course, in colour over the stable window."""
+    x = np.linspace(fit.start, fit.end, 200)
+    look = {"color": COLOURS["refined"], "linewidth": 2}
+    if fit.whole:
+        look |= {"color": COLOURS["ink"], "linewidth": 1.2, "dashes": (4, 3)}
+    axes.plot(x, _inside(fit.slope * x + fit.intercept, axes.get_ylim()), gid=tip(fit.words()), **look)
+
+
+def _inside(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """NaN where values leave the limits: charts are not clipped."""
+    return np.where((values >= limits[0]) & (values <= limits[1]), values, np.nan)
+
+
+SLOPE_LINES = {
+    "whole_slope_g": ("{}, from point 0", "other dashed"),
+    "slope_d": ("{}, from e0", "composite"),
+    "slope_g": ("{}, from e0", "generated"),
+}
+"""Columns of the table of slopes, with words for the loss's name and how each is drawn."""
+
+
+def slope_legend(training: Training) -> list[tuple[str, str, str]]:
+    """(class, name, last value) of the lines that `slopes` draws."""
+    rows, (g, d) = rows_of(training), training.monitored
+    found = []
+    for column, (words, css) in SLOPE_LINES.items():
+        values = rows[column].dropna()
+        if len(values):
+            found.append((css, words.format(d if column.endswith("_d") else g), f"at last {decimal(values.iloc[-1])}"))
+    return found
+
+
+@as_svg
+def slopes(training: Training) -> tuple[Figure, str]:
+    """Slopes of the losses over the point where their fit ends, with an inset round zero (FACTS 5.3).
+
+    The fit's left end stays where it is, at e0 or at point 0. The inset shows thrice the middle size of the
+    generator's slopes, since those of the first points are far larger than those by which a run is judged.
+    """
+    rows, width = rows_of(training), WIDTH - 76
+    x, lines = rows["point"].to_numpy(float), {name: rows[name].to_numpy(float) for name in SLOPE_LINES}
+    figure = canvas(WIDTH, 230)
+    axes = frame(figure, 62, 10, width, 178)
+    low, high = _range(np.concatenate(list(lines.values())), 0.06)
+    end = max(x[-1], x[0] + 1)
+    axes.set(xlim=(x[0], end), ylim=(low, high + 1.1 * (high - low)), xlabel="point", ylabel="slope, loss a point")
+    axes.yaxis.set_label_coords(-50 / width, 0.5)
+    inset = frame(figure, 62 + 0.3 * width, 16, 0.7 * width - 6, 74)
+    inset.patch.set(visible=True, facecolor=COLOURS["panel"])
+    inset.spines[:].set(visible=True, color=COLOURS["line"])
+    inner = lines["slope_g"] if np.isfinite(lines["slope_g"]).any() else lines["whole_slope_g"]
+    near = 3 * float(np.nanmedian(np.abs(inner))) or 1.0
+    inset.set(xlim=(x[0], end), ylim=(-near, near))
+    inset.tick_params(labelbottom=False, labelsize=10)
+    for place in (axes, inset):
+        place.axhline(0, color=COLOURS["soft"], linewidth=1)
+        for name, (_, css) in SLOPE_LINES.items():
+            place.plot(x, _inside(lines[name], place.get_ylim()), **_look(css))
+        if training.stop is not None:
+            place.axvline(training.stop, color=COLOURS["refined"], linewidth=1.6)
+    return figure, f"Slopes of the losses of the {training.name}, with an inset round zero"
 
 
 @as_svg

@@ -67,6 +67,9 @@ class Training:
         curves: loss name -> float [points]; the first is the generator's (or the only) loss.
         e0, stop, diverged: points where the stable segment starts, where training may stop, where divergence was seen.
         verdict: the monitor's words; mode: what it was allowed to do (report, stop, none).
+        monitored: the curves that the monitor looks at, the generator's and the discriminator's; () for none.
+        slopes: what it saw, one row a look, with the columns of `train.losses.write_slopes`; None where not known.
+        spread: of a generator's fixed batch, over that of real images; None for other networks.
     """
 
     name: str
@@ -77,6 +80,9 @@ class Training:
     diverged: int | None = None
     verdict: str = ""
     mode: str = "report"
+    monitored: tuple[str, ...] = ()
+    slopes: pd.DataFrame | None = None
+    spread: float | None = None
 
 
 @dataclass(frozen=True)

@@ -23,20 +23,39 @@ def evenly(count: int, wanted: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(count, wanted)).astype(int)) if count else np.zeros(0, int)
 
 
-def training(name: str, kind: str, losses: Path, verdict: Path, points_every: int) -> Training:
-    """A network's losses (the last checkpoint's table holds them all) and its verdict."""
+def training(
+    name: str, kind: str, losses: Path, verdict: Path, points_every: int, slopes: Path | None = None
+) -> Training:
+    """A network's losses and slopes (the last checkpoint's tables hold them all) and its verdict."""
     table, words = read_csv(losses), read_json(verdict)
     columns = [column for column in table.columns if column.startswith("loss_")] or [
         column for column in table.columns if column not in ("point", "step")
     ]
-    curves = {column.removeprefix("loss_").replace("_", " "): table[column].to_numpy(float) for column in columns[:3]}
+    curves = {_curve(column.removeprefix("loss_")): table[column].to_numpy(float) for column in columns[:3]}
 
     def point(step: int | None) -> int | None:
         return None if step is None else max(0, step // points_every - 1)
 
     stop, diverged = (point(words[f"{what}_step"]) for what in ("stop", "diverged"))
     verdict_words = words["verdict"][:1].upper() + words["verdict"][1:] + "."
-    return Training(name, kind, curves, words["window_point"], stop, diverged, verdict_words, words["mode"])
+    return Training(
+        name,
+        kind,
+        curves,
+        words["window_point"],
+        stop,
+        diverged,
+        verdict_words,
+        words["mode"],
+        monitored=tuple(map(_curve, words.get("monitored", ()))),
+        slopes=None if slopes is None else read_csv(slopes),
+        spread=words.get("spread"),
+    )
+
+
+def _curve(loss: str) -> str:
+    """A loss's name for people."""
+    return loss.replace("_", " ")
 
 
 def slices(one: ImageSet) -> Pictures:

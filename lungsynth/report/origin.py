@@ -38,6 +38,8 @@ def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 def trainings(files: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Training]:
     """Losses and verdicts of all networks whose files `losses_NAME` and `verdict_NAME` are named; see TRAININGS.
 
+    Slopes are taken where `slopes_NAME` is named too.
+
     Args:
         settings: flat, as `flat` gives them.
     """
@@ -48,6 +50,7 @@ def trainings(files: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Tra
             files[f"losses_{name}"],
             files[f"verdict_{name}"],
             settings[f"{key}.training.points_every"],
+            files.get(f"slopes_{name}"),
         )
         for name, (title, key) in TRAININGS.items()
         if {f"losses_{name}", f"verdict_{name}"} <= set(files)

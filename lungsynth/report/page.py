@@ -8,9 +8,9 @@ import jinja2
 import markupsafe
 import numpy as np
 
-from lungsynth.report import anatomy, charts, contact, dag
+from lungsynth.report import anatomy, charts, contact, dag, slopes
 from lungsynth.report.blocks import Chart, card_words, number, part_classes, table_of
-from lungsynth.report.data import Copies, Counted, Distribution, Pictures, Positions, ReportData
+from lungsynth.report.data import Copies, Counted, Distribution, Pictures, Positions, ReportData, Training
 from lungsynth.report.figures import View
 from lungsynth.report.scores import copy_scores, score_groups, scores_table
 
@@ -20,22 +20,31 @@ POSITION_WORDS = (
     "Both lungs in one box, left to right as on the image, front on top. "
     "A good pair is dense and empty in the same places."
 )
+SLOPE_WORDS = (
+    "Slope of the line that is fitted from e0, or from the first point, to each point. Inset: the same round zero. A "
+    "stable course comes near zero and stays there."
+)
 LUNG_WORDS = "Shaded: what counts as lungs, the 5 to 95 % range of real test slices. A good line fills it."
 
 
 def loss_charts(data: ReportData) -> list[Chart]:
-    """A chart a network, with the monitor's verdict as its caption."""
-    return [
-        Chart(
-            charts.losses(training),
-            training.name,
-            f"{training.kind}, {max(map(len, training.curves.values()))} points, monitor: {training.mode}",
-            [],
-            training.verdict,
-        )
-        for training in data.trainings
-        if training.curves
-    ]
+    """A chart a network, with the monitor's verdict as its caption, and one of the slopes where it was watched."""
+    found = []
+    for training in data.trainings:
+        if not training.curves:
+            continue
+        lead = f"{training.kind}, {max(map(len, training.curves.values()))} points, monitor: {training.mode}"
+        lead = ". ".join(filter(None, [lead, spread_words(training), slopes.words(training)]))
+        found.append(Chart(charts.losses(training), training.name, lead, [], training.verdict))
+        if slopes.rows_of(training) is not None:
+            title, legend = f"{training.name}: slopes", charts.slope_legend(training)
+            found.append(Chart(charts.slopes(training), title, SLOPE_WORDS, legend))
+    return found
+
+
+def spread_words(training: Training) -> str:
+    """How different the images of a generator are; "" for other networks."""
+    return "" if training.spread is None else f"Its images spread {training.spread:.2f} times as far as real ones"
 
 
 def distribution_chart(one: Distribution, lead: str = "") -> Chart | None:

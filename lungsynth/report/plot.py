@@ -61,7 +61,7 @@ NEEDLESS = [
     (r'<g id="tip:([^"]*)">', r"<g><title>\1</title>"),
     (r' id="(?!m[0-9a-f]{10}")[^"]*"| clip-path="[^"]*"| transform="rotate\(-0 [^"]*"', ""),
     (r"font-family: [^;\"]*;? ?", ""),
-    (r"(\.\d\d)\d+", r"\1"),
+    (r"(\.\d\d)\d+(?=[^<>]*>)", r"\1"),  # of places; words keep theirs
     (r"\n\s*|<g/>", ""),
 ]
 

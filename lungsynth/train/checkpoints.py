@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -70,6 +71,9 @@ class Verdict:
         stopped: the monitor ended the run; later checkpoints hand this state on.
         stop_step: steps done when the losses counted as stable; diverged_step: when they climbed again after that.
         window_point: first point of the monitor's window.
+        monitored: the losses that it looks at, the generator's g and the discriminator's d; none where not watched.
+        spread: of a fixed batch of a generator, over that of real images; None where nothing is drawn.
+        collapsed: the spread is under `monitor.collapse`.
         device: what it ran on; bitwise: whether a second run gives the same bytes.
         spoilt: the networks are of no use, where that is a result; `verdict` says what is wrong.
     """
@@ -84,6 +88,9 @@ class Verdict:
     stop_step: int | None
     diverged_step: int | None
     window_point: int | None
+    monitored: Sequence[str]
+    spread: float | None
+    collapsed: bool
     device: str
     bitwise: bool
     spoilt: bool = False
@@ -116,11 +123,18 @@ def log_path(state: Path) -> Path:
     return state.with_name(f"losses-{state.stem.rpartition('-')[2]}.csv")
 
 
-def hand_on(previous: Path, out_state: Path, out_verdict: Path, out_log: Path) -> Verdict | None:
-    """Copy a stopped run's state, verdict and losses to the next checkpoint's names.
+def slopes_path(state: Path) -> Path:
+    """The table of slopes beside a state: state-3.pt -> slopes-3.csv."""
+    return state.with_name(f"slopes-{state.stem.rpartition('-')[2]}.csv")
+
+
+def hand_on(
+    previous: Path, out_state: Path, out_verdict: Path, out_log: Path, out_slopes: Path | None = None
+) -> Verdict | None:
+    """Copy a stopped run's state, verdict, losses and slopes to the next checkpoint's names.
 
     Args:
-        previous: the checkpoint before; its verdict and losses lie beside it.
+        previous: the checkpoint before; its verdict, losses and slopes lie beside it.
 
     Returns:
         The verdict, or None (and nothing is written) where the training goes on.
@@ -128,7 +142,9 @@ def hand_on(previous: Path, out_state: Path, out_verdict: Path, out_log: Path) -
     verdict = read_verdict(verdict_path(Path(previous)))
     if not verdict.stopped:
         return None
-    pairs = ((log_path(Path(previous)), out_log), (verdict_path(Path(previous)), out_verdict), (previous, out_state))
+    pairs = [(log_path(Path(previous)), out_log), (verdict_path(Path(previous)), out_verdict), (previous, out_state)]
+    if out_slopes is not None:
+        pairs.insert(0, (slopes_path(Path(previous)), out_slopes))
     for source, target in pairs:
         with whole(target) as draft:
             shutil.copyfile(source, draft)

@@ -3,12 +3,13 @@
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from lungsynth.study.errors import TrainingError
@@ -35,6 +36,9 @@ def run_checkpoint(
     out_verdict: Path,
     out_log: Path,
     progress: TextIO | None = None,
+    out_slopes: Path | None = None,
+    log: Path | None = None,
+    spread: Callable[[dict[str, nn.Module]], float] | None = None,
 ) -> Verdict:
     """Train one checkpoint. On the CPU its files are a function of kind, data, plan and the state before.
 
@@ -45,26 +49,34 @@ def run_checkpoint(
         previous: state of the checkpoint before, its verdict and losses beside it; None for the first.
         out_state, out_verdict, out_log: what is written, whole or not at all; the log holds all points so far.
         progress: where a bar and a summary line go.
+        out_slopes: what the monitor saw, look by look; None: not written.
+        log: of the job; while it trains, losses and slopes so far lie beside it. No result depends on them.
+        spread: measures how different the images are that networks draw, in eval mode and with averages in place of
+            the weights they follow; None: it is not measured.
 
     Raises:
         TrainingError: a loss is not finite, the networks have collapsed, the state before does not fit.
     """
     if (previous is None) != (plan.checkpoint == 0):
         raise ValueError(f"checkpoint {plan.checkpoint} was given the state {previous}")
-    if previous is not None and (verdict := hand_on(previous, out_state, out_verdict, out_log)):
+    if previous is not None and (verdict := hand_on(previous, out_state, out_verdict, out_log, out_slopes)):
         _say(progress, f"{plan.name}: stopped at step {verdict.step}; the state is handed on")
         return verdict
     device = pick_device(plan.device)
     with _surroundings(plan, device):
         training = _start(kind, data, plan, previous, device)
-        watch = Watch(kind, plan)
+        watch = Watch(kind, plan, log)
         for point in training.losses.rows:
             watch.add(point)
         _take_steps(kind, data, training, watch, device, previous, progress)
         _check(kind, training, watch)
-        verdict = _verdict(training, watch, device)
         write_state(out_state, training.state_dict())
+        # After the state is written, so that no measure can leave a trace in it.
+        measured = None if spread is None or watch.spoilt else spread(_in_use(training))
+        verdict = _verdict(training, watch, device, measured)
         training.losses.write(out_log)
+        if out_slopes is not None:
+            watch.write_slopes(out_slopes)
         write_verdict(out_verdict, verdict)
     _say(progress, _summary(training, verdict))
     return verdict
@@ -143,6 +155,7 @@ def _take_steps(
             raise TrainingError(f"{plan.name}: {error} at step {step}; {good}; lower the learning rate") from None
         if point := training.losses.end_step():
             watch.add(point)
+            watch.show(training.losses)
             bar.set_postfix({name: f"{value:.3g}" for name, value in point.items()}, refresh=False)
         if watch.stopped:
             break
@@ -212,7 +225,13 @@ def _check(kind: Trainable, training: TrainingState, watch: Watch) -> None:
         watch.spoilt = str(error).partition(";")[0]
 
 
-def _verdict(training: TrainingState, watch: Watch, device: torch.device) -> Verdict:
+def _in_use(training: TrainingState) -> dict[str, nn.Module]:
+    """The networks as they are used after training: averages where there are any, all in eval mode."""
+    averaged = {name: average.module for name, average in training.averages.items()}
+    return {name: module.eval() for name, module in (training.modules | averaged).items()}
+
+
+def _verdict(training: TrainingState, watch: Watch, device: torch.device, spread: float | None) -> Verdict:
     plan, monitor = training.plan, watch.monitor
     finished = training.step == plan.steps or watch.stopped
     return Verdict(
@@ -226,6 +245,9 @@ def _verdict(training: TrainingState, watch: Watch, device: torch.device) -> Ver
         stop_step=watch.step_of(monitor.stop),
         diverged_step=watch.step_of(monitor.diverged),
         window_point=monitor.e0,
+        monitored=[] if watch.mode == "none" else [name.removeprefix("loss_") for name in watch.columns],
+        spread=None if spread is None else round(spread, 4),
+        collapsed=spread is not None and training.step >= CHECKED_FROM and spread < plan.monitor.collapse,
         device=device.type,
         bitwise=device.type == "cpu",
         spoilt=bool(watch.spoilt),

@@ -1,10 +1,18 @@
-"""The loss table: one row a point, a point being the mean over some steps."""
+"""The tables of a training: losses, one row a point, a point being the mean over some steps; slopes, one row a look."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from lungsynth.ct.files import write_text
+from lungsynth.train.monitor import Line, Look
+
+SLOPES = (
+    *("point", "step", "e0", "slope_g", "intercept_g", "slope_d", "intercept_d", "late_slope_g"),
+    *("whole_slope_g", "whole_intercept_g", "whole_slope_d", "whole_intercept_d"),
+)
+NO_LINE: Line = (float("nan"), float("nan"))
 
 
 class LossTable:
@@ -41,7 +49,7 @@ class LossTable:
         table = pd.DataFrame(self.rows)
         table.insert(0, "point", range(len(self.rows)))
         table.insert(1, "step", [(k + 1) * self.points_every for k in range(len(self.rows))])
-        write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+        _write(path, table)
 
     def state_dict(self) -> dict:
         """All of it as plain Python values."""
@@ -51,3 +59,24 @@ class LossTable:
         """Take over what `state_dict` gave."""
         self.rows, self._sums, self._counts = state["rows"], state["sums"], state["counts"]
         self._steps = state["steps"]
+
+
+def write_slopes(path: Path, looks: Sequence[Look], points_every: int) -> None:
+    """Write what the monitor saw, one row a look; no look leaves the heading alone.
+
+    Columns: `point`, `step` (steps done at its end), `e0` (first point of the window, empty for none); slope (loss a
+    point) and intercept (loss at point 0) of g and of d over the window, `late_slope_g` over the last 50 points, and
+    `whole_...` from point 0 on.
+    """
+    rows = [
+        (
+            *(look.point, (look.point + 1) * points_every, look.e0, *(look.g or NO_LINE), *(look.d or NO_LINE)),
+            *(look.g_late[0], *look.g_all, *look.d_all),
+        )
+        for look in looks
+    ]
+    _write(path, pd.DataFrame(rows, columns=SLOPES).astype({"e0": "Int64"}))
+
+
+def _write(path: Path, table: pd.DataFrame) -> None:
+    write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))

@@ -19,6 +19,13 @@ LEAST_POINTS = 5
 """Fewer make a fit that is badly conditioned."""
 SHORT_RUN = 100
 LOWEST_SLOPE = -0.0005
+Line = tuple[float, float]
+"""(slope, intercept), loss per point and loss; the first point of a training is 0."""
+
+
+def is_due(point: int, settings: Monitor) -> bool:
+    """Whether a point is one of every `check`, those at which the monitor looks among them."""
+    return (point - settings.start) % settings.check == 0
 
 
 class Slopes:
@@ -41,7 +48,7 @@ class Slopes:
         self._y.append(self._y[-1] + (y - self._first))
         self._xy.append(self._xy[-1] + x * (y - self._first))
 
-    def line(self, start: int, end: int) -> tuple[float, float]:
+    def line(self, start: int, end: int) -> Line:
         """(slope, intercept) of the fit over the points `start` to `end`, both included, as `numpy.polyfit` gives them.
 
         Raises:
@@ -61,11 +68,32 @@ class Slopes:
         return self.line(start, end)[0]
 
 
+@dataclass(frozen=True)
+class Look:
+    """What is seen of the losses at a point e (FACTS 5.3).
+
+    Attributes:
+        point: e; e0: first point of the window, None while there is none.
+        g, d: lines over [e0, e], None where there is no window, or fewer than 5 points in it.
+        g_all, d_all: lines over [0, e], the paper's plain ones.
+        g_late: line of g over the last `FAIL_POINTS`.
+    """
+
+    point: int
+    e0: int | None
+    g: Line | None
+    d: Line | None
+    g_all: Line
+    d_all: Line
+    g_late: Line
+
+
 @dataclass
 class LossMonitor:
     """The online rule of FACTS 5.5 on the generator's loss g and the discriminator's d.
 
     Attributes:
+        looks: what was seen, look by look.
         e0: first point of the window, None while the hump lasts.
         stop: point at which the losses counted as stable, None before.
         diverged: point at which g was seen to climb for good after a stop, None before.
@@ -75,6 +103,7 @@ class LossMonitor:
     e0: int | None = None
     stop: int | None = None
     diverged: int | None = None
+    looks: list[Look] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._g: list[float] = []
@@ -89,15 +118,31 @@ class LossMonitor:
         self._slopes_g.append(g)
         self._slopes_d.append(d)
         e = len(self._g) - 1
-        if e >= self.settings.start and (e - self.settings.start) % self.settings.check == 0:
+        if e >= self.settings.start and is_due(e, self.settings):
             self._look(e)
+
+    def at_end(self) -> list[Look]:
+        """The looks, and one at the last point where it has none: the paper's lines end there."""
+        e = len(self._g) - 1
+        if e < LEAST_POINTS - 1 or (self.looks and self.looks[-1].point == e):
+            return self.looks
+        return [*self.looks, self._lines(e)]
 
     def _look(self, e: int) -> None:
         if self.stop is None:
             self._place_window(e)
-            self._judge_window(e)
+        look = self._lines(e)
+        self.looks.append(look)
+        if self.stop is None:
+            self._judge_window(look)
         else:
-            self._watch_for_divergence(e)
+            self._watch_for_divergence(look)
+
+    def _lines(self, e: int) -> Look:
+        g, d, late = self._slopes_g, self._slopes_d, max(0, e - FAIL_POINTS + 1)
+        inside = self.e0 is not None and e - self.e0 + 1 >= LEAST_POINTS
+        windows = (g.line(self.e0, e), d.line(self.e0, e)) if inside else (None, None)
+        return Look(e, self.e0, *windows, g.line(0, e), d.line(0, e), g.line(late, e))
 
     def _place_window(self, e: int) -> None:
         peak = int(np.argmax(self._medians))
@@ -114,21 +159,19 @@ class LossMonitor:
             )
             self.e0 = start if settled else None
 
-    def _judge_window(self, e: int) -> None:
-        if self.e0 is None or e - self.e0 < self.settings.min_window:
+    def _judge_window(self, look: Look) -> None:
+        if look.g is None or look.point - look.e0 < self.settings.min_window:
             self._good = 0
             return
-        slope_g, slope_d = self._slopes_g.slope(self.e0, e), self._slopes_d.slope(self.e0, e)
-        level = LOWEST_SLOPE <= slope_g <= self.settings.eps_g and abs(slope_d) <= self.settings.eps_d
+        level = LOWEST_SLOPE <= look.g[0] <= self.settings.eps_g and abs(look.d[0]) <= self.settings.eps_d
         self._good = self._good + 1 if level else 0
         if self._good >= IN_A_ROW:
-            self.stop = e
+            self.stop = look.point
 
-    def _watch_for_divergence(self, e: int) -> None:
-        climbing = self._slopes_g.slope(max(0, e - FAIL_POINTS + 1), e) > self.settings.fail
-        self._failing = self._failing + 1 if climbing else 0
+    def _watch_for_divergence(self, look: Look) -> None:
+        self._failing = self._failing + 1 if look.g_late[0] > self.settings.fail else 0
         if self._failing >= IN_A_ROW and self.diverged is None:
-            self.diverged = e
+            self.diverged = look.point
 
     def verdict(self, planned_points: int, finished: bool) -> str:
         """What can be said now; too short a run and no stable segment are results, not errors."""

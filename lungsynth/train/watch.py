@@ -1,9 +1,13 @@
 """The loss monitor at work in one training."""
 
 import math
+from contextlib import suppress
+from pathlib import Path
 
+from lungsynth.study.errors import WriteError
 from lungsynth.train.checkpoints import RunPlan
-from lungsynth.train.monitor import SHORT_RUN, LossMonitor
+from lungsynth.train.losses import LossTable, write_slopes
+from lungsynth.train.monitor import SHORT_RUN, LossMonitor, is_due
 from lungsynth.train.trainable import Trainable
 
 
@@ -22,16 +26,18 @@ def watch_mode(kind: Trainable, mode: str) -> str:
 class Watch:
     """Feeds the monitor with a training's points and says when to stop.
 
+    Args:
+        log: of the job; losses and slopes so far lie beside it while the training runs. None: nowhere.
+
     Attributes:
         stopped: the training is to end here.
         spoilt: what is wrong with its networks, where that is a result.
     """
 
-    def __init__(self, kind: Trainable, plan: RunPlan):
+    def __init__(self, kind: Trainable, plan: RunPlan, log: Path | None = None):
         self.mode, self.plan, self.stopped = watch_mode(kind, plan.monitor.mode), plan, False
         self.columns = tuple(f"loss_{name}" for name in getattr(kind, "monitored", None) or ())
-        self.monitor = LossMonitor(plan.monitor)
-        self.spoilt = ""
+        self.monitor, self.log, self.spoilt = LossMonitor(plan.monitor), log, ""
 
     def add(self, point: dict[str, float]) -> None:
         """Take in a point of the loss table."""
@@ -44,6 +50,20 @@ class Watch:
     def end(self, reason: str) -> None:
         """The networks are spoilt beyond use: end here, and say why."""
         self.spoilt, self.stopped = reason, True
+
+    def show(self, losses: LossTable) -> None:
+        """Write the tables beside the log, every `monitor.check` points; no training ends because that fails."""
+        if self.log is None or not is_due(len(losses.rows) - 1, self.plan.monitor):
+            return
+        with suppress(WriteError):
+            losses.write(self.log.with_name(f"{self.log.stem}-losses.csv"))
+            if self.mode != "none":
+                self.write_slopes(self.log.with_name(f"{self.log.stem}-slopes.csv"))
+
+    def write_slopes(self, path: Path) -> None:
+        """Write the table of slopes, with a row for the last point; the heading alone of a kind that is not watched."""
+        looks = [] if self.mode == "none" else self.monitor.at_end()
+        write_slopes(path, looks, self.plan.training.points_every)
 
     def verdict(self, finished: bool) -> str:
         """In words."""

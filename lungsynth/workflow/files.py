@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from lungsynth.sets.catalogue import CATALOGUE, EXTRACTORS
+from lungsynth.sets.catalogue import CATALOGUE, EXTRACTORS, TARGETS
 from lungsynth.study import comparison, models, runs
 from lungsynth.study.errors import StudyError
 from lungsynth.study.runs import DETAIL, Run
@@ -13,6 +13,8 @@ from lungsynth.study.study import Study
 from lungsynth.workflow import shipped
 from lungsynth.workflow.settings import gives_probability
 
+CHOSEN, CHOICE = "chosen.pt", "state.json"
+"""In a generator's folder: a copy of the state that draws, and why it was taken."""
 Wildcards = Any
 """Snakemake's: attributes are strings."""
 
@@ -78,17 +80,42 @@ class Files:
         """A run's networks as they are used: its last state, or what it starts from where it has no steps."""
         return self.last_state(run) if run.training.steps else self._first_weights(run.init_from)
 
+    def drawing(self, target: str) -> list[str]:
+        """The networks that draw for a target: its generator's state that `use` names, its detail network's end."""
+        generator, *detail = runs.drawn_by(self.study, target)
+        chosen = getattr(self.study.generate, target).use != "last"
+        state = f"{self.root}/{generator.name}/{CHOSEN}" if chosen else self.end_of(generator)
+        return [state, *map(self.end_of, detail)]
+
+    def choices(self) -> list[str]:
+        """What choosing among states leaves, of the generators whose setting `use` asks for it."""
+        states = [self.drawing(target)[0] for target in TARGETS if getattr(self.study.generate, target).use != "last"]
+        return [file for state in states for file in (state, f"{os.path.dirname(state)}/{CHOICE}")]
+
+    def to_choose_from(self, wildcards: Wildcards) -> dict[str, list[str] | str]:
+        """Input function: all states of a generator with their verdicts, and what scores them; never a test image."""
+        run, target = self.run("generate", wildcards), wildcards.target
+        states = [f"{self.root}/{run.state(k)}" for k in range(run.training.checkpoints)]
+        found: dict[str, list[str] | str] = {"states": states}
+        found["verdicts"] = [f"{state.removesuffix('.pt')}.json" for state in states]
+        if getattr(self.study.generate, target).use == "best_kid":
+            tune = f"{target}_tune"
+            found |= {"tune": self.image_set(tune), "beside": self.tables_of(tune), "detail": self.drawing(target)[1:]}
+            found["extractor"] = f"{self.root}/features/{EXTRACTORS[target]}.safetensors"
+        return found
+
     def _first_weights(self, init_from: str) -> str:
         if init_from in self.runs:
             return self.last_state(self.runs[init_from])
         return os.path.relpath(shipped.file_to_start_from(init_from))
 
     def states_of(self, run: Run) -> list[str]:
-        """What a run leaves: its last state (those before may be cleaned away), every verdict and table of losses."""
+        """What a run leaves: its last state (those before may be cleaned away), every verdict, losses and slopes."""
         if not run.training.steps:
             return []
         folder, pieces = f"{self.root}/{run.name}", range(run.training.checkpoints)
-        beside = [f"{folder}/{name}" for k in pieces for name in (f"state-{k}.json", f"losses-{k}.csv")]
+        names = ("state-{}.json", "losses-{}.csv", "slopes-{}.csv")
+        beside = [f"{folder}/{name.format(k)}" for k in pieces for name in names]
         return [self.last_state(run), *beside]
 
     def before(self, stage: str) -> Callable[[Wildcards], list[str]]:

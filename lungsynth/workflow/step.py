@@ -37,11 +37,13 @@ class Job:
     Attributes:
         input, output: attributes are Paths, or lists of Paths where the rule names several files.
         wildcards: attributes are strings.
+        log: its log, None where the rule names none.
         seed: the study's seed; draw from `lungsynth.study.seeds.rng(job.seed, ...)`.
     """
 
     def __init__(self, snakemake: Any):
         self.rule = snakemake.rule
+        self.log = Path(snakemake.log[0]) if snakemake.log else None
         self.input = _paths(snakemake.input)
         self.output = _paths(snakemake.output)
         self.wildcards = SimpleNamespace(**dict(snakemake.wildcards.items()))
@@ -79,7 +81,7 @@ def step(snakemake: Any, threads: int = 1) -> Iterator[Job]:
     """
     _die_with_scheduler()
     job = Job(snakemake)
-    with _log(snakemake.log[0] if snakemake.log else None, job.rule) as screen:
+    with _log(job.log, job.rule) as screen:
         try:
             _clear_drafts(snakemake.output)
             set_threads(_threads(job, threads))
@@ -125,7 +127,7 @@ def _die_with_scheduler() -> None:
 
 
 @contextmanager
-def _log(path: str | None, rule: str) -> Iterator[Any]:
+def _log(path: Path | None, rule: str) -> Iterator[Any]:
     """Send both streams to the step's log, without buffering; yield the screen."""
     if path is None:
         yield sys.stderr
@@ -148,9 +150,9 @@ def _log(path: str | None, rule: str) -> Iterator[Any]:
             screen.close()
 
 
-def _opened(path: str, rule: str) -> Any:
+def _opened(path: Path, rule: str) -> Any:
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         return open(path, "w", encoding="utf-8")
     except OSError as error:
         _give_up(f"{rule}: {write_error(path, error)}", sys.stderr)

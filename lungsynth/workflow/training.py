@@ -1,6 +1,7 @@
 """What the training scripts share: from a job to one checkpoint of a run."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from lungsynth.study.runs import Run
@@ -8,12 +9,12 @@ from lungsynth.train.checkpoints import RunPlan
 from lungsynth.workflow.step import Job
 
 
-def run_training(job: Job, run: Run, kind: Any, data: Any) -> None:
+def run_training(job: Job, run: Run, kind: Any, data: Any, spread: Callable[[Any], float] | None = None) -> None:
     """Train the checkpoint that the job's wildcard names, from the one before to the job's outputs.
 
     Args:
         run: what is trained, see `lungsynth.study.runs`.
-        kind: a `Trainable`; data: a `Source`.
+        kind: a `Trainable`; data: a `Source`; spread: see `train.loop.run_checkpoint`.
     """
     from lungsynth.train.loop import run_checkpoint
 
@@ -32,6 +33,16 @@ def run_training(job: Job, run: Run, kind: Any, data: Any) -> None:
     )
     before = job.input.before[0] if job.input.before else None
     verdict = run_checkpoint(
-        kind, data, plan, before, job.output.state, job.output.verdict, job.output.losses, progress=sys.stderr
+        kind,
+        data,
+        plan,
+        before,
+        job.output.state,
+        job.output.verdict,
+        job.output.losses,
+        progress=sys.stderr,
+        out_slopes=job.output.slopes,
+        log=job.log,
+        spread=spread,
     )
     job.record(device=verdict.device, bitwise=verdict.bitwise)

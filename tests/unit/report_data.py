@@ -59,6 +59,16 @@ def anatomy() -> pd.DataFrame:
     return table.assign(low=0.9 * table["median"], high=1.1 * table["median"], n=100, **around)
 
 
+def watched(points: int = 120) -> Training:
+    """A run with a loss that falls along 5 - x / 100, stable from 40 to 90 as its table has it, in round numbers."""
+    table = pd.DataFrame({"point": [*range(50, points, 10), points - 1]}).assign(
+        e0=40, slope_g=0.002, intercept_g=4.3, slope_d=-0.0001, intercept_d=0.5, late_slope_g=0.0,
+        whole_slope_g=-0.01, whole_intercept_g=5.0, whole_slope_d=0.0002, whole_intercept_d=-0.25,
+    )  # fmt: skip
+    curves = {"critic": np.full(points, 0.5), "generator": 5 - np.arange(points) / 100, "penalty": np.ones(points)}
+    return Training("g", "dcgan", curves, 40, 90, monitored=("generator", "critic"), slopes=table)
+
+
 def a_report() -> ReportData:
     """Every part filled."""
     rng = np.random.default_rng(5)
@@ -95,7 +105,7 @@ def a_report() -> ReportData:
             "refined": slices(5, True, 3),
         },
         nodules={"real": nodules(20, 1), "generated": nodules(20, 2)},
-        trainings=[Training("nodule generator", "dcgan", curves, 20, 60, None, "stable", "stop")],
+        trainings=[Training("nodule generator", "dcgan", curves, 20, 60, None, "stable", "stop"), watched()],
         distributions=measures,
         positions=Positions(rng.uniform(size=(46, 2)), rng.uniform(size=(90, 2)), {"left to right": (0.14, 0.05)}),
         copies=[Copies("nodules", *gamma.values(), 0.3, "HU", (nodules(8, 3), nodules(8, 4)))],

@@ -9,6 +9,8 @@ import pandas as pd
 from lungsynth.sets import bank, shard
 from lungsynth.sets.bank import ImageSet
 from lungsynth.sets.tables import write_csv, write_json
+from lungsynth.train.losses import write_slopes
+from lungsynth.train.monitor import LossMonitor
 from tests.unit.report_data import anatomy
 
 SHARDS, IN_SHARD = 2, 3
@@ -124,8 +126,12 @@ def _trainings(folder: Path) -> dict[str, Path]:
         curves = {"loss_generator": 2 + 1 / (1 + point), "loss_critic": 0.5 + 0 * point, "penalty": 0.1}
         write_csv(losses, pd.DataFrame({"point": point, "step": 5 * (point + 1), **curves}))
         words = {"mode": "report", "verdict": "stable", "window_point": 20, "stop_step": 500, "diverged_step": None}
-        write_json(verdict, words)
-        files |= {f"losses_{name}": losses, f"verdict_{name}": verdict}
+        write_json(verdict, words | {"monitored": ["generator", "critic"]})
+        monitor, slopes = LossMonitor(), folder / f"slopes-{name}.csv"
+        for loss in curves["loss_generator"]:
+            monitor.add(float(loss), 0.5)
+        write_slopes(slopes, monitor.at_end(), 5)
+        files |= {f"losses_{name}": losses, f"slopes_{name}": slopes, f"verdict_{name}": verdict}
     return files
 
 

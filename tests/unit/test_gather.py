@@ -70,7 +70,8 @@ TABLES = [
 ]
 TABLES += ["differences", "measures", "distributions", "lungs", "anatomy", "manifest", "plan_summary", "lesions_domain"]
 LAYERS = [f"{layer}_{kind}" for layer in ("nodules", "normals") for kind in ("fit", "test", "generated", "selected")]
-REST = [f"{what}_{name}" for what in ("losses", "verdict") for name in ("segmenter", "nodules", "normals", "refiner")]
+NETWORKS = ("segmenter", "nodules", "normals", "refiner")
+REST = [f"{what}_{name}" for what in ("losses", "slopes", "verdict") for name in NETWORKS]
 REST += ["selection_nodules", "selection_normals"]
 
 
@@ -130,6 +131,7 @@ def test_monitor_lines_stand_at_points_though_verdicts_speak_of_steps(files):
     assert (one.kind, one.e0, one.stop, one.diverged) == ("w_capsule", 20, 99, None)  # step 500 of 5 a point
     assert list(one.curves) == ["generator", "critic"]
     assert made["refiner"].kind == "cyclegan"
+    assert one.monitored == ("generator", "critic") and one.slopes["point"].tolist() == [*range(50, 120, 10), 119]
 
 
 def test_what_was_scored_is_shown_as_it_was_scored(files):
@@ -201,6 +203,15 @@ def test_nothing_is_warned_of_where_nothing_is_wrong(tmp_path):
     files = {name: tmp_path / f"{name}.csv" for name in ("detection", "quarantine")}
     files |= {"lesions_test": tmp_path / "lesions_test.npz", "score_facts": [tmp_path / "scores.json"]}
     assert cautions(files | {"lesions_domain": files["lesions_test"]}, [{"reader": "luna16"}]) == []
+
+
+@pytest.mark.parametrize("collapsed", [True, False])
+def test_a_generator_that_has_collapsed_is_said(tmp_path, collapsed):
+    write_json(tmp_path / "state.json", {"spread": 0.04, "collapsed": collapsed})
+    lines = cautions({"verdict_nodules": tmp_path / "state.json"})
+    assert [line.startswith("The generator of nodules has collapsed: its images spread 0.04") for line in lines] == (
+        [True] if collapsed else []
+    )
 
 
 def test_a_reader_is_warned_of_what_weakens_the_numbers(files, tmp_path):

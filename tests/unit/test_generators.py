@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from lungsynth.generate.collapse import alarm, spread
 from lungsynth.generate.data import bank_source, to_tensor
 from lungsynth.generate.doubling.prior import Prior
 from lungsynth.generate.doubling.settings import DoublingSettings, start_and_doublings
@@ -26,6 +27,7 @@ from lungsynth.score.registry import METRICS
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.errors import StudyError, TrainingError
 from lungsynth.study.seeds import rng as named_rng
+from lungsynth.study.stages.generate import Monitor
 from lungsynth.study.training import Training
 from lungsynth.train.checkpoints import RunPlan
 from lungsynth.train.data import Shape
@@ -595,3 +597,57 @@ def test_a_drawn_slice_has_int16_hu_and_no_lungs_where_there_are_none():
     out = as_slices(np.zeros((2, 1, 64, 64), np.float32), WINDOW, 5.0, "dcgan:1")
     assert out.images.dtype == np.int16 and (out.images == -300).all()
     assert out.masks.max() == 0 and out.table["lung_area_mm2"].tolist() == [0, 0]
+
+
+class Redrawn:
+    """Draws images by another rule than a network: those that `choose` takes of a bank for a vector's stream."""
+
+    def __init__(self, images, choose):
+        self.images, self.choose = images, choose
+
+    def sample(self, modules, n, labels, streams):
+        return torch.stack([self.images[self.choose(stream)] for stream in streams])
+
+
+def test_a_generator_as_various_as_real_images_is_healthy_and_one_of_few_images_has_collapsed():
+    images = bank(96)
+    found = [
+        alarm(Redrawn(images[64:], choose), images[:64], seed=3)({})
+        for choose in (lambda stream: stream.integers(32), lambda stream: stream.integers(3), lambda stream: 5)
+    ]
+    assert found[0] > 0.5 and found[1] == found[2] == 0
+
+
+def test_faint_noise_or_a_shade_of_difference_hides_no_collapse():
+    images, noise = bank(96), torch.randn(16, 2, 32, 32, generator=torch.Generator().manual_seed(0))
+    shaded = images[:1] + 0.05 * (images[:16] - images[:1])
+    for same in (images[:4].repeat(4, 1, 1, 1) + 0.02 * noise, shaded):
+        assert spread(same, images[16:80]) < Monitor().collapse < 0.5 < spread(images[:16], images[16:80])
+
+
+def test_spread_is_of_real_images_where_these_are_fewer_than_a_batch():
+    images = bank(12)
+    assert 0.9 < spread(images.flip(3), images) < 1.1 and spread(images[:1].repeat(16, 1, 1, 1), images) == 0
+
+
+def test_the_verdict_tells_of_a_collapse_and_the_state_does_not_depend_on_the_question(tmp_path):
+    """A generator whose weights are all 0 draws one image, and its losses are numbers like any."""
+    kind, data = small("dcgan"), bank_source(bank(), 4, turn=True)
+    training = Training(steps=100, checkpoints=1, points_every=10, batch=4, ema=0.9)
+    plan = RunPlan("generate/nodules/dcgan-5", 5, training, device="cpu")
+    kind.step, kind.check = _no_step, lambda modules, rng: None
+    verdicts = []
+    for name, ask in (("silent", None), ("asked", alarm(kind, data.real, 5))):
+        (tmp_path / name).mkdir()
+        verdicts.append(run_checkpoint(kind, data, plan, None, *paths(tmp_path / name, 0), spread=ask))
+    assert [(one.spread, one.collapsed) for one in verdicts] == [(None, False), (0, True)]
+    states = [paths(tmp_path / name, 0)[0].read_bytes() for name in ("silent", "asked")]
+    assert states[0] == states[1]
+
+
+def _no_step(modules, batches, rng, step):
+    """Sets the generator's weights to 0; what it yields is a loss without a slope."""
+    with torch.no_grad():
+        for weight in modules["generator"].parameters():
+            weight.zero_()
+    yield Update("generator", sum(weight.sum() for weight in modules["generator"].parameters()) * 0)

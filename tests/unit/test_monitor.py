@@ -166,6 +166,20 @@ def test_the_rule_holds_over_other_noise():
             assert monitor.diverged == (450 if name == "R3" else None)
 
 
+def test_looks_hold_the_lines_that_a_fit_of_the_seen_points_gives():
+    """Every tenth point from 50 on and the last; the window's lines once there is one, the whole course's always."""
+    g, d = curves()["R2"]
+    looks = run(g, d).at_end()
+    assert [look.point for look in looks] == [*range(50, 500, 10), 499]
+    assert looks[0].e0 is None and looks[0].g is None
+    for look in (looks[20], looks[-1]):
+        seen, late = np.arange(look.e0, look.point + 1), np.arange(look.point - 49, look.point + 1)
+        assert look.e0 == 126
+        assert np.allclose(look.g, np.polyfit(seen, g[seen], 1)) and np.allclose(look.d, np.polyfit(seen, d[seen], 1))
+        assert np.allclose(look.g_late, np.polyfit(late, g[late], 1))
+    assert np.allclose(looks[-1].g_all, (-0.00391, 5.03948)) and np.allclose(looks[-1].d_all, (0.00004, 0.53467))
+
+
 def test_a_falling_loss_has_no_stable_segment():
     monitor = run(5 - 0.01 * X, np.full(500, 0.5))
     assert monitor.stop is None

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,8 +15,8 @@ from PIL import Image
 from lungsynth.report import anatomy, charts, contact, dag, figures, plot
 from lungsynth.report.blocks import card_words, number, table_of
 from lungsynth.report.data import Card, Copies, Counted, Distribution, Pictures, ReportData, Training
-from lungsynth.report.page import distribution_chart, page
-from tests.unit.report_data import a_report
+from lungsynth.report.page import distribution_chart, loss_charts, page
+from tests.unit.report_data import a_report, watched
 
 
 class Elements(HTMLParser):
@@ -167,6 +168,31 @@ def test_losses_carry_the_monitors_lines_and_their_words():
     training = Training("g", "dcgan", {"generator": np.linspace(3, 1, 80)}, e0=20, stop=60, verdict="stable")
     text = charts.losses(training)
     assert "e0 20" in text and "stop 60" in text and "diverged" not in text and "fill: var(--refined)" in text
+
+
+def test_the_fitted_lines_stand_in_the_caption_and_the_slopes_in_a_chart_of_their_own():
+    first, second = loss_charts(ReportData("x", 1, trainings=[watched()]))
+    assert first.caption.endswith(
+        "Lines: generator −0.01000x + 5.00000 (0 to 119), 0.00200x + 4.30000 (40 to 90); "
+        "critic 0.00020x − 0.25000 (0 to 119), −0.00010x + 0.50000 (40 to 90)."
+    )
+    assert "<title>0.00200x + 4.30000 (40 to 90)</title>" in first.svg
+    assert second.title == "g: slopes" and second.legend[-1] == ("generated", "generator, from e0", "at last 0.00200")
+    assert second.svg.count("var(--panel)") == 1  # the inset
+
+
+@pytest.mark.parametrize("short", [watched(99), replace(watched(), monitored=()), replace(watched(), slopes=None)])
+def test_a_short_run_or_one_that_is_not_watched_has_no_fitted_lines(short):
+    (only,) = loss_charts(ReportData("x", 1, trainings=[short]))
+    assert "Lines" not in only.caption
+
+
+def test_slopes_before_any_window_are_those_from_the_first_point():
+    early = watched()
+    empty = early.slopes.assign(e0=np.nan, slope_g=np.nan, intercept_g=np.nan, slope_d=np.nan, intercept_d=np.nan)
+    early = replace(early, slopes=empty, e0=None, stop=None)
+    assert [css for css, _, _ in charts.slope_legend(early)] == ["other dashed"]
+    assert "<svg" in charts.slopes(early)
 
 
 def test_losses_that_are_not_numbers_break_nothing():

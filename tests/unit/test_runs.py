@@ -2,13 +2,17 @@
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from lungsynth.generate.choose import by_kid, by_slope
 from lungsynth.study.errors import StudyError
 from lungsynth.study.runs import Run, by_name, runs_of
 from lungsynth.study.training import Training
+from lungsynth.train.checkpoints import Verdict
+from lungsynth.workflow.files import Files
 from lungsynth.workflow.layout import OLD, refuse_old_results
 from lungsynth.workflow.settings import load
 
@@ -88,3 +92,49 @@ def test_results_of_an_older_layout_are_named_and_left_alone(tmp_path, monkeypat
     ):
         refuse_old_results("demo")
     assert state.read_bytes() == b"weights"
+
+
+def nodules_drawn_by(use):
+    """The files of the study whose nodules come from the state that `use` names."""
+    study = load(with_value("generate.nodules.use", use))
+    return Files(study, runs_of(study))
+
+
+def test_the_last_state_draws_where_nothing_else_is_asked_for_and_nothing_is_chosen():
+    files = nodules_drawn_by("last")
+    assert files.drawing("nodules") == ["results/demo/generate/nodules/w_capsule-2023/state-1.pt"]
+    assert files.choices() == []
+
+
+@pytest.mark.parametrize("use", ["slope", "best_kid"])
+def test_a_state_is_chosen_among_all_with_tune_images_alone(use):
+    files, folder = nodules_drawn_by(use), "results/demo/generate/nodules/w_capsule-2023"
+    assert files.drawing("nodules") == [f"{folder}/chosen.pt"] == files.choices()[:1]
+    inputs = files.to_choose_from(SimpleNamespace(target="nodules", run="w_capsule-2023"))
+    assert inputs["states"] == [f"{folder}/state-{k}.pt" for k in (0, 1)]
+    assert inputs["verdicts"] == [f"{folder}/state-{k}.json" for k in (0, 1)]
+    assert inputs.get("tune") == (None if use == "slope" else "results/demo/banks/nodules_tune.npz")
+    assert "test" not in str(inputs)
+
+
+def test_where_nothing_is_trained_there_is_no_state_to_choose():
+    with pytest.raises(StudyError, match=r"generate\.normals: use: slope .* training\.steps is 0"):
+        load(with_value("generate.normals.use", "slope"))
+
+
+def verdict(step, stop_step):
+    facts = {"points": step, "mode": "report", "stopped": False, "diverged_step": None, "window_point": 0}
+    facts |= {"verdict": "running", "monitored": [], "spread": None, "collapsed": False, "device": "cpu"}
+    return Verdict("generate/nodules/gan-1", step, 400, stop_step=stop_step, bitwise=True, **facts)
+
+
+@pytest.mark.parametrize("stop, taken", [(150, 1), (200, 1), (201, 2), (400, 3), (None, 3)])
+def test_by_slope_the_first_state_at_or_after_the_stop_draws(stop, taken):
+    verdicts = [verdict(step, stop if stop and step >= stop else None) for step in (100, 200, 300, 400)]
+    choice = by_slope(verdicts)
+    assert (choice.checkpoint, choice.step, choice.kids) == (taken, 100 * (taken + 1), None)
+
+
+def test_by_kid_the_nearest_to_tune_draws_and_of_equal_ones_the_earlier():
+    choice = by_kid([verdict(step, None) for step in (100, 200, 300)], [0.5, -0.1, -0.1])
+    assert (choice.checkpoint, choice.step, choice.kids) == (1, 200, (0.5, -0.1, -0.1))

@@ -254,6 +254,46 @@ def test_after_a_stop_the_last_state_is_handed_on(tmp_path):
         assert (tmp_path / name.format(1)).read_bytes() == (tmp_path / name.format(2)).read_bytes()
 
 
+def test_slopes_lie_beside_the_losses_and_are_handed_on(tmp_path):
+    for k in range(3):
+        previous = files(tmp_path, k - 1)[0] if k else None
+        slopes = tmp_path / f"slopes-{k}.csv"
+        run_checkpoint(Level(), DATA, replace(LONG, checkpoint=k), previous, *files(tmp_path, k), out_slopes=slopes)
+    first, last = (pd.read_csv(tmp_path / f"slopes-{k}.csv") for k in (0, 2))
+    assert first["point"].tolist() == [39] and first["e0"].isna().all()  # too early for a look: the end alone
+    assert last["point"].tolist() == [50, 60, 70] and last["e0"].tolist() == [0, 0, 0]
+    assert last["step"].tolist() == [51, 61, 71]
+    assert (last[["slope_g", "slope_d", "late_slope_g", "whole_slope_g"]] == 0).all(axis=None)
+    assert (last[["intercept_g", "whole_intercept_d"]] == 1).all(axis=None)
+    assert (tmp_path / "slopes-1.csv").read_bytes() == (tmp_path / "slopes-2.csv").read_bytes()
+
+
+def test_a_kind_that_is_not_watched_has_the_heading_of_slopes_alone(tmp_path):
+    plan = replace(LONG, monitor=Monitor(mode="none"))
+    run_checkpoint(Level(), DATA, plan, None, *files(tmp_path, 0), out_slopes=tmp_path / "slopes.csv")
+    table = pd.read_csv(tmp_path / "slopes.csv")
+    assert len(table) == 0 and list(table.columns[:4]) == ["point", "step", "e0", "slope_g"]
+
+
+def test_while_it_trains_the_tables_so_far_lie_beside_the_log_and_nothing_depends_on_them(tmp_path):
+    log, seen, plan = tmp_path / "logs" / "train-0.log", [], trained(LONG, checkpoints=1)
+    log.parent.mkdir()
+
+    def looks(rng):
+        tables = [log.with_name(f"train-0-{name}.csv") for name in ("losses", "slopes")]
+        seen.append([len(pd.read_csv(path)) if path.exists() else None for path in tables])
+        return draw(rng)
+
+    shown, silent = files(tmp_path, 0), files(tmp_path / "logs", 1)
+    run_checkpoint(Level(), replace(DATA, draw=looks), plan, None, *shown, log=log)
+    run_checkpoint(Level(), DATA, plan, None, *silent)
+    assert seen[0] == [None, None] and seen[12] == [11, 1] and seen[61] == [61, 2]
+    assert [path.read_bytes() for path in shown] == [path.read_bytes() for path in silent]
+    run_checkpoint(Level(), DATA, plan, None, *silent, log=tmp_path / "nowhere" / "is" / "a.log")
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    run_checkpoint(Level(), DATA, plan, None, *silent, log=tmp_path / "taken" / "a.log")
+
+
 def test_a_run_with_report_goes_on_to_its_end(tmp_path):
     train(tmp_path, replace(LONG, monitor=Monitor(mode="report")), Level())
     verdict = read_verdict(tmp_path / "state-2.json")

@@ -1,21 +1,14 @@
 """Images from a trained generator, before any selection."""
 
-from lungsynth.generate.sample import as_nodules, as_slices, draw
-from lungsynth.generate.trained import generator_of, load_all, shape_of
+from lungsynth.generate.drawn import draw_bank
 from lungsynth.sets import bank
 from lungsynth.train.loop import pick_device
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     drawn_by, image, banks = job.settings("runs"), job.settings("image"), job.settings("banks")
-    run, nodules = drawn_by[0], job.wildcards.target == "nodules"
-    shape = shape_of(run, banks.nodule_px if nodules else image.size_px)
-    modules = load_all(drawn_by, job.input.states, shape, pick_device(job.settings("device")))
-    count, source = job.settings(f"generate.{run.target}.sampling").count, f"{run.label}:{run.seed}"
-    drawn = draw(generator_of(drawn_by), modules, count, job.seed, run.name)
-    if nodules:
-        made = as_nodules(drawn, image.window_hu, banks.mm_per_px, banks.margin_mm, source)
-    else:
-        made = as_slices(drawn, image.window_hu, image.mm_per_px, source)
+    count, device = job.settings(f"generate.{job.wildcards.target}.sampling").count, job.settings("device")
+    files, stream = job.input.states, drawn_by[0].name
+    made = draw_bank(drawn_by, files, count, job.seed, stream, image, banks, pick_device(device))
     bank.write(job.output.images, made)
     job.say(f"{len(made)} images")

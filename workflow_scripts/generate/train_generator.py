@@ -1,5 +1,6 @@
 """One checkpoint of a generator, of nodules or of normal slices, or of a detail network."""
 
+from lungsynth.generate.collapse import alarm
 from lungsynth.generate.data import bank_source, to_tensor
 from lungsynth.generate.detail.kind import crop_source
 from lungsynth.generate.detail.network import shrink
@@ -15,9 +16,11 @@ with step(snakemake) as job:  # noqa: F821
     if job.input.rate:
         run = at_rate(run, read_json(job.input.rate[0])["factor"])
     real = to_tensor(bank.read(job.input.bank), job.settings("image.window_hu"), with_mask=nodules)
+    kind, spread = trainable(run), None
     if is_detail(run):
         settings = run.settings
         data = crop_source(real, run.training.batch, settings["objective"]["crop_px"], settings["factor"])
     else:
         data = bank_source(shrink(real, run.factor), run.training.batch, turn=nodules)
-    run_training(job, run, trainable(run), data)
+        spread = alarm(kind, data.real, run.seed)
+    run_training(job, run, kind, data, spread)

@@ -43,8 +43,17 @@ class Generated(WithKinds):
     kind: str = Field("w_capsule", description="of generator; its settings stand under its name")
     init_from: str | None = Field(None, description="models/ folder, run, or file of weights to start from; null: none")
     training: Training = Training()
+    use: Literal["last", "slope", "best_kid"] = Field(
+        "last", description="state that draws: the last, the one at the monitor's stop, or of the least KID to tune"
+    )
     sampling: Sampling = Sampling()
     selection: Selection = Selection()
+
+    @model_validator(mode="after")
+    def _something_to_choose_from(self):
+        if self.use != "last" and not self.training.steps:
+            raise ValueError(f"use: {self.use} takes one of a training's states, and training.steps is 0")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -168,3 +177,9 @@ class Monitor(Settings):
     eps_g: float = Field(0.0025, gt=0, description="largest stable slope of the generator's loss, a point")
     eps_d: float = Field(0.0003, gt=0, description="largest stable slope of the discriminator's loss, a point")
     fail: float = Field(0.03, gt=0, description="slope of the last 50 points that means divergence after a stop")
+    collapse: float = Field(
+        0.2,
+        ge=0,
+        lt=1,
+        description="spread of a fixed batch of images, over real ones', that means collapse",
+    )
