@@ -58,6 +58,7 @@ rule draw_samples:
         states=lambda wildcards: [
             files.end_of(run) for run in DRAWN_BY[wildcards.target]
         ],
+        learnt=lambda wildcards: files.classes_of(DRAWN_BY[wildcards.target]),
     output:
         images=f"{R}/generate/{{target}}/generated.npz",
         table=f"{R}/generate/{{target}}/generated.csv",

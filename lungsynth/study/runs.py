@@ -7,7 +7,7 @@ from pydantic import Field
 from lungsynth.study import models
 from lungsynth.study.base import Settings, paths
 from lungsynth.study.errors import StudyError
-from lungsynth.study.stages.generate import DetailSettings
+from lungsynth.study.stages.generate import DetailSettings, Labels
 from lungsynth.study.stages.refine import CycleGanSettings
 from lungsynth.study.training import Training
 
@@ -30,6 +30,7 @@ class Run(Settings):
     factor: int = Field(1, ge=1, description="its images are means over so many pixels along each side")
     training: Training = Training()
     init_from: str | None = Field(None, description="a folder of models/, another run, or a file of weights")
+    labels: Labels | None = Field(None, description="where the classes of its images stand, if it learns by class")
 
     @property
     def name(self) -> str:
@@ -144,6 +145,7 @@ def _of_block(stage: str, target: str, block: Any, seed: int) -> Run:
         settings=block.block(),
         training=block.training,
         init_from=block.init_from,
+        labels=getattr(block, "labels", None),
     )
 
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from lungsynth.sets.catalogue import CATALOGUE, EXTRACTORS
@@ -99,6 +99,10 @@ class Files:
             return [self._first_weights(run.init_from)]
 
         return files
+
+    def classes_of(self, drawn_by: Sequence[Run]) -> list[str]:
+        """The tables of the banks that give runs their classes; none where they take none."""
+        return [f"{self.root}/banks/{run.target}_fit.csv" for run in drawn_by if run.labels is not None]
 
     def drawn(self) -> Callable[[Wildcards], str]:
         """Input function: the folder that the target `draw` fills.

@@ -16,7 +16,7 @@ from lungsynth.study.registry import Registry
 from lungsynth.study.runs import Run, drawn_by, generator, runs_of
 from lungsynth.study.study import Study
 from lungsynth.workflow.moved import refuse_moved
-from lungsynth.workflow.shipped import check_grid, check_judge, file_to_start_from, taken_over
+from lungsynth.workflow.shipped import check_grid, check_judge, check_labels, file_to_start_from, taken_over
 from lungsynth.workflow.sources import under_data
 
 # Dotted key of a block with kinds -> the room whose registry names them.
@@ -48,6 +48,7 @@ def load(config: dict[str, Any]) -> Study:
         for name in _at(study, path):
             _known(_registry(place), name, path)
     _check_sizes(study)
+    _check_labels(study)
     _check_detector(study)
     _check_weights(study)
     _check_starts(study)
@@ -223,6 +224,19 @@ def _check_sizes(study: Study) -> None:
             raise StudyError(
                 f"{key}: {size}{small} does not suit generate.{target}.kind {block.kind}: {error}"
             ) from None
+
+
+def _check_labels(study: Study) -> None:
+    """Classes need a kind that draws by class, and weights that were trained with them where a folder gives any."""
+    for target in TARGETS:
+        block, key = getattr(study.generate, target), f"generate.{target}.labels"
+        if block.labels is None:
+            continue
+        registry = _registry(KINDS[f"generate.{target}"])
+        able = [name for name in registry.names() if getattr(registry.settings(name), "conditional", False)]
+        if block.kind not in able:
+            raise StudyError(f"{key}: the kind {block.kind} draws without classes; take {', '.join(able)}, or null")
+        check_labels(block.init_from, target, key)
 
 
 def _validate(model: type[BaseModel], values: Any, prefix: str) -> Any:

@@ -234,6 +234,10 @@ def test_a_study_with_a_factor_trains_two_runs_and_one_without_trains_one():
     [
         (with_normals(detail={"factor": 3}), "generate.normals.detail.factor: 3 does not divide image.size_px, 160"),
         (with_normals(detail={"factor": 16}), "image.size_px: 160 in steps of 16 px does not suit generate.normals"),
+        (
+            with_normals(labels={"column": "lesions"}),
+            "generate.normals.labels: the kind dcgan draws without classes; take",
+        ),
         (with_normals(training={"steps": 0}), "generate/normals/dcgan-2023: training.steps is 0, and init_from names"),
         (with_normals(detail={"init_from": "nothing"}), "init_from: got 'nothing'; that is no run of this study"),
         (with_normals(init_from="nodule_segmenter"), "generate.normals.init_from: models/nodule_segmenter holds no"),
