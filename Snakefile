@@ -21,6 +21,7 @@ include: "rules/compose.smk"
 include: "rules/refine.smk"
 include: "rules/score.smk"
 include: "rules/models.smk"
+include: "rules/networks.smk"
 include: "rules/release.smk"
 include: "rules/report.smk"
 include: "rules/provenance.smk"
@@ -46,5 +47,6 @@ rule all:
         REFINED,
         SCORES,
         RELEASED,
+        NETWORKS,
         REPORT,
         LEDGER,

@@ -149,6 +149,13 @@ def _of_block(stage: str, target: str, block: Any, seed: int) -> Run:
     )
 
 
+def extractor(study: Any, name: str) -> Run:
+    """The run that trains the extractor of a name: nodules, or slices."""
+    block = study.features
+    made = {"kind": block.kind, "settings": block.block(), "training": block.training}
+    return Run(stage="features", target=name, label=block.kind, seed=study.seed, **made)
+
+
 def refiner(study: Any) -> Run:
     """The run that refines the chain's composites."""
     block = study.refine

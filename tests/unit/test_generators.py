@@ -26,6 +26,7 @@ from lungsynth.generate.release import recipe
 from lungsynth.generate.sample import as_nodules, as_slices, draw
 from lungsynth.generate.streams import truncated
 from lungsynth.generate.trained import load_all, trainable
+from lungsynth.nets import count
 from lungsynth.nets.capsule import margin_loss
 from lungsynth.score.registry import METRICS
 from lungsynth.sets.bank import ImageSet
@@ -490,7 +491,7 @@ def test_published_sizes_have_the_counts_of_their_authors_networks(name, size, c
         monkeypatch.setattr(place, lambda part: part)  # neither has weights to count, and they take seconds
     with torch.device("meta"):
         modules = make_kind(name, {"preset": "paper"}).build(Shape(3, size), classes)
-    assert {key: counted(module)[0] for key, module in modules.items() if key in counts} == counts
+    assert {key: count.counts(module)[0] for key, module in modules.items() if key in counts} == counts
 
 
 def test_orthogonal_filters_share_no_direction():
@@ -563,12 +564,6 @@ def test_dcgan_s_losses_are_binary_cross_entropies():
         assert float(second.loss) == pytest.approx(expected, rel=1e-5)
 
 
-def counted(module):
-    """Numbers by whether they are trained, as Keras counts them: with batch norm's running means and variances."""
-    running = sum(part.numel() for name, part in module.named_buffers() if "running" in name)
-    return sum(part.numel() for part in module.parameters()), running
-
-
 @pytest.mark.parametrize(
     ("preset", "size", "generator", "critic"),
     [
@@ -583,7 +578,9 @@ def test_published_dcgans_have_their_papers_parameters(preset, size, generator, 
         judged = modules["critic"](images)
     assert images.shape == (2, 1, size, size)
     assert judged.shape == (2, 16 if preset == "chen" else 1)
-    assert (counted(modules["generator"]), counted(modules["critic"])) == (generator, critic)
+    assert (count.counts(modules["generator"]), count.counts(modules["critic"])) == (generator, critic)
+    published = GENERATORS.settings("dcgan").published[preset]
+    assert {name: sum(count.counts(module)) for name, module in modules.items()} == published
 
 
 @pytest.mark.parametrize("preset", ["chen", "draw_ai"])
