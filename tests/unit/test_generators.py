@@ -10,11 +10,13 @@ import torch
 
 from lungsynth.ct.files import sha256
 from lungsynth.generate import labels
+from lungsynth.generate.augment import Strength, alter
 from lungsynth.generate.data import bank_source, to_tensor
 from lungsynth.generate.doubling.prior import Prior
 from lungsynth.generate.doubling.settings import DoublingSettings, start_and_doublings
 from lungsynth.generate.doubling.wasserstein import gradient_penalty
 from lungsynth.generate.gan import Gan
+from lungsynth.generate.gan_settings import Augment
 from lungsynth.generate.generator import make_kind
 from lungsynth.generate.kinds.biggan.network import shared_directions
 from lungsynth.generate.kinds.diffusion.network import without_noise
@@ -348,6 +350,49 @@ def test_a_collapsed_generator_is_refused(name):
         torch.nn.init.zeros_(part)
     with pytest.raises(TrainingError, match="collapsed"):
         kind.check(modules, torch.Generator())
+
+
+@pytest.mark.parametrize("name", gan_kinds())
+def test_without_alterations_the_losses_are_those_of_images_that_nothing_is_done_to(name, monkeypatch):
+    def losses(**block):
+        torch.manual_seed(0)
+        kind, rng = small(name, **block), torch.Generator().manual_seed(1)
+        modules, stream = kind.build(NODULE), iter(lambda: {"images": bank()[:4], "labels": torch.zeros(4).long()}, 0)
+        torch.manual_seed(2)
+        found = [float(update.loss.detach()) for update in kind.step(modules, stream, rng, 1)]
+        return found, rng.get_state().tolist()
+
+    plain, altered = losses(), losses(augment={"shift_px": 3, "grey": 0.2, "share": 1})
+    monkeypatch.setattr(Gan, "altered", lambda self, images, rng, modules=None: images)
+    assert losses() == plain
+    assert all(one != other for one, other in zip(altered[0], plain[0], strict=True))
+
+
+@pytest.mark.parametrize("name", ["gan", "dcgan", "biggan", "stylegan"])
+def test_adaptive_alterations_are_resumed(name, tmp_path):
+    block = {"augment": {"shift_px": 2, "share": 0.5, "adaptive": True, "adaptive_images": 20}}
+    whole, cut = train(name, tmp_path / "a", **block), train(name, tmp_path / "b", checkpoints=2, **block)
+    assert whole.read_bytes() == cut.read_bytes()
+    assert "altered" in (tmp_path / "a/losses-0.csv").read_text().splitlines()[0]
+    assert np.isfinite(drawn(small(name, **block), whole, 1)).all()
+
+
+def test_the_share_of_altered_images_follows_the_critic_s_sureness_about_real_ones():
+    strength, images = Strength(40), torch.zeros(8, 1, 4, 4)
+    settings, rng = Augment(grey=1, adaptive=True), torch.Generator().manual_seed(0)
+    assert torch.equal(alter(images, settings, rng, strength), images)
+    for _ in range(6):
+        assert strength.follow(torch.tensor([1.0] * 7 + [-2.0])) == 0.75  # over .6
+    assert strength.share == 1 and (alter(images, settings, rng, strength) != 0).flatten(1).all(1).all()
+    strength.follow(torch.tensor([3.0, 1, 1, -1]))
+    assert float(strength.share) == pytest.approx(0.9)
+
+
+def test_a_critic_without_a_sign_cannot_lead_alterations():
+    with pytest.raises(ValueError, match=r"augment\.adaptive: needs a critic whose sign tells"):
+        small("wgan", augment={"grey": 0.1, "adaptive": True})
+    with pytest.raises(ValueError, match="alters nothing without shift_px"):
+        small("gan", augment={"adaptive": True})
 
 
 def wasserstein_kinds():

@@ -13,12 +13,12 @@ from torch.nn import functional
 
 from lungsynth.ct import volume
 from lungsynth.ct.files import sha256
+from lungsynth.generate.augment import alter
 from lungsynth.generate.data import bank_source, to_tensor
 from lungsynth.generate.detail.kind import crop_source
 from lungsynth.generate.detail.network import enlarge, shrink
-from lungsynth.generate.doubling.augment import alter
-from lungsynth.generate.doubling.settings import Augment
 from lungsynth.generate.folder import write_folder
+from lungsynth.generate.gan_settings import Augment
 from lungsynth.generate.losses import squared_slope
 from lungsynth.generate.pretrained import load as load_pretrained
 from lungsynth.generate.release import recipe

@@ -44,6 +44,7 @@ class Settings(DoublingSettings):
         published: total numbers of the networks that a preset stands for, as their publications state them.
     """
 
+    tells_by_sign: ClassVar[bool] = True
     architecture: ClassVar[tuple[str, ...]] = (*DoublingSettings.architecture, "layers")
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {

@@ -18,6 +18,7 @@ class Settings(DoubledSizes):
     """
 
     conditional: ClassVar[bool] = True
+    tells_by_sign: ClassVar[bool] = True
     architecture: ClassVar[tuple[str, ...]] = (
         "z",
         "w",
