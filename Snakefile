@@ -22,6 +22,7 @@ include: "rules/refine.smk"
 include: "rules/score.smk"
 include: "rules/models.smk"
 include: "rules/compare.smk"
+include: "rules/networks.smk"
 include: "rules/release.smk"
 include: "rules/report.smk"
 include: "rules/provenance.smk"
@@ -47,5 +48,6 @@ rule all:
         REFINED,
         SCORES,
         RELEASED,
+        NETWORKS,
         REPORT,
         LEDGER,

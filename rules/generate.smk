@@ -90,6 +90,7 @@ rule choose_state:
 rule draw_samples:
     input:
         states=lambda wildcards: files.drawing(wildcards.target),
+        learnt=lambda wildcards: files.classes_of(DRAWN_BY[wildcards.target]),
     output:
         images=f"{R}/generate/{{target}}/generated.npz",
         table=f"{R}/generate/{{target}}/generated.csv",

@@ -84,6 +84,7 @@ rule make_report:
         lungs=f"{R}/score/lungs.csv",
         anatomy=f"{R}/score/anatomy.csv",
         manifest=f"{R}/release/manifest.csv",
+        networks=NETWORKS[0],
         beside=tables(STORY["lesions_test"], STORY["pool_normals"], *SHOWN.values()),
     output:
         page=report(

@@ -12,6 +12,7 @@ def facts(
     rate: Sequence[Mapping[str, Any]],
     parameters: Mapping[str, int],
     scores: Sequence[Mapping[str, Any]],
+    wrong: str = "",
 ) -> dict[str, Any]:
     """Of a run: kind, name, what it spent, its scores, and a note on what is special or wrong.
 
@@ -19,9 +20,10 @@ def facts(
         verdict: of its last checkpoint; none where the study does not train it.
         rate: what the search of rates found; none where there was no search.
         parameters: `generator` and `critic`.
+        wrong: why there are no scores.
     """
     told = verdict[0] if verdict else {"step": 0, "spoilt": False}
-    note = told["verdict"] if told["spoilt"] else ""
+    note = told["verdict"] if told["spoilt"] else wrong
     return {
         "kind": run.kind if run.compared else f"{run.kind}, as the study draws",
         "run": f"{run.label}-{run.seed}",

@@ -131,6 +131,22 @@ def report(extractor: Extractor, images: np.ndarray, masks: np.ndarray, labels: 
     return {"accuracy": round(float(right.mean()), 4), "classes": by_class}
 
 
+def card_of(name: str, settings: Features, window_hu: tuple[float, float], size_px: int, mm_per_px: float) -> Card:
+    """What one must know to make an extractor; see `Card` and `train_extractor`."""
+    return Card(
+        name=name,
+        kind=settings.kind,
+        settings=EXTRACTORS.settings(settings.kind)(**settings.block()).model_dump(),
+        classes=TASKS[name][0],
+        dimensions=settings.dimensions,
+        window_hu=tuple(window_hu),
+        with_mask=name == "nodules",
+        size_px=size_px,
+        mm_per_px=mm_per_px,
+        resize=RESIZE,
+    )
+
+
 def train_extractor(
     name: str,
     bank: ImageSet,
@@ -160,19 +176,7 @@ def train_extractor(
     """
     need(len(bank), plan.training.batch, f"{name} extractor")
     classes, label = TASKS[name]
-    own = EXTRACTORS.settings(settings.kind)(**settings.block()).model_dump()
-    card = Card(
-        name=name,
-        kind=settings.kind,
-        settings=own,
-        classes=classes,
-        dimensions=settings.dimensions,
-        window_hu=tuple(window_hu),
-        with_mask=name == "nodules",
-        size_px=bank.images.shape[1],
-        mm_per_px=bank.mm_per_px,
-        resize=RESIZE,
-    )
+    card = card_of(name, settings, window_hu, bank.images.shape[1], bank.mm_per_px)
     kind, labels = ExtractorTraining(card), label(bank.table)
     draw = batches(bank.images, bank.masks, labels, plan.training.batch)
     data = Source(draw, Shape(1 + card.with_mask, card.size_px), len(classes))

@@ -5,7 +5,9 @@ import torch
 from torch import Tensor
 
 from lungsynth.ct.window import to_unit
+from lungsynth.generate.labels import Labelled
 from lungsynth.sets.bank import ImageSet
+from lungsynth.study.errors import TrainingError
 from lungsynth.train.data import Shape, Source, need
 
 
@@ -17,30 +19,43 @@ def to_tensor(images: ImageSet, window_hu: tuple[float, float], with_mask: bool)
     return torch.from_numpy(np.stack(channels, axis=1))
 
 
-def bank_source(images: Tensor, size: int, turn: bool) -> Source:
+def bank_source(images: Tensor, size: int, turn: bool, known: Labelled | None = None) -> Source:
     """A bank as a training's data: images drawn with equal chance, without a second copy in one batch.
 
     A batch is {"images": [size, c, h, w], "labels": int64 [size]}; a bank without classes has the label 0 throughout.
+    Where there are classes, images that have none are left out.
 
     Args:
         images: [n, c, h, w].
         size: images a batch.
         turn: turn by random quarters and mirror half of them. Right for nodules; a slice has a left and a right.
+        known: classes of the images; None: they have none.
 
     Raises:
-        TrainingError: fewer images than a batch.
+        TrainingError: fewer images than a batch; classes are asked for and only one has images.
     """
+    classes, labels = 1, torch.zeros(len(images), dtype=torch.int64)
+    if known is not None:
+        _need_two(known)
+        chosen = torch.from_numpy(np.flatnonzero(known.of_row >= 0))
+        classes, images, labels = len(known.names), images[chosen], torch.from_numpy(known.of_row)[chosen]
     need(len(images), size, "the bank of real images")
 
     def draw(rng: np.random.Generator) -> dict[str, Tensor]:
-        rows = rng.choice(len(images), size=size, replace=False)
-        batch = images[torch.from_numpy(rows)]
+        rows = torch.from_numpy(rng.choice(len(images), size=size, replace=False))
+        batch = images[rows]
         if turn:
             turns = rng.integers(0, 8, size=size)
             batch = torch.stack([_turned(image, int(k)) for image, k in zip(batch, turns, strict=True)])
-        return {"images": batch, "labels": torch.zeros(size, dtype=torch.int64)}
+        return {"images": batch, "labels": labels[rows]}
 
-    return Source(draw, Shape(images.shape[1], images.shape[-1]), real=images)
+    return Source(draw, Shape(images.shape[1], images.shape[-1]), classes, real=images)
+
+
+def _need_two(known: Labelled) -> None:
+    """Refuse classes that are one only: a generator of one class is trained without labels."""
+    if (known.counts > 0).sum() < 2:
+        raise TrainingError(f"labels: all images with a class are of one; {known.words}; set labels to null")
 
 
 def _turned(image: Tensor, k: int) -> Tensor:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lungsynth.generate.augment import Strength, alter
 from lungsynth.generate.gan_settings import GanSettings
 from lungsynth.generate.streams import normal
 from lungsynth.study.errors import TrainingError
@@ -55,6 +56,22 @@ class Gan:
         """n images from fresh random vectors."""
         z = torch.randn(n, self.settings.z, generator=rng)
         return generator(z.to(next(generator.parameters()).device))
+
+    def strength(self) -> dict[str, nn.Module]:
+        """The module that a kind's `build` adds where alterations are adaptive; nothing elsewhere."""
+        settings = self.settings.augment
+        return {"augment": Strength(settings.adaptive_images)} if settings.adaptive else {}
+
+    def altered(self, images: Tensor, rng: torch.Generator, modules: dict[str, nn.Module] | None = None) -> Tensor:
+        """Images as the critic sees them, see `Augment`; `modules` hold the strength where it is adaptive."""
+        return alter(images, self.settings.augment, rng, (modules or {}).get("augment"))
+
+    def adapted(self, modules: dict[str, nn.Module], on_real: Tensor) -> dict[str, Any]:
+        """Let the strength follow the critic's judgements of a batch of real images; what the loss table says of it."""
+        if "augment" not in modules:
+            return {}
+        sign = modules["augment"].follow(on_real.detach())
+        return {"sign_on_real": sign, "altered": modules["augment"].share.clone()}
 
     def sample(
         self, modules: dict[str, nn.Module], n: int, labels: Any, streams: Sequence[np.random.Generator]

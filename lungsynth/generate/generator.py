@@ -14,7 +14,8 @@ class Generator(Trainable, Protocol):
     """Learns from images and draws new ones. How it is built inside, and in how many passes, is its own business.
 
     Its settings are a pydantic model with `check_size(size_px)`, which raises StudyError or ValueError where the kind
-    cannot make images of that side. `build` gets the shape of the images, the number of classes (1: none), and the real
+    cannot make images of that side, and with the class attribute `conditional`, True, where it learns by class; a kind
+    without it is given no labels. `build` gets the shape of the images, the number of classes (1: none), and the real
     images. The batches of `step` are {"images": float32 [n, channels, size, size] in [-1, 1], "labels": int64 [n]}.
     """
 

@@ -3,16 +3,20 @@
 from lungsynth.generate.pretrained import load
 slices = load("ct_slices").sample(16, seed=1)
 slices.images, slices.masks, slices.mm_per_px   # int16 HU, lungs (1 right, 2 left), pixel in mm
+
+One that learnt by class draws in the real proportions, or one class by its name: `sample(16, seed=1, label="solid")`.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from lungsynth.generate.generator import Generator
+from lungsynth.generate.labels import Classes
 from lungsynth.generate.sample import as_nodules, as_slices, draw
 from lungsynth.generate.trained import generator_of, load_all, shape_of
 from lungsynth.sets.bank import ImageSet
@@ -41,21 +45,44 @@ class Pretrained:
         """What it draws: nodules, or normals (whole slices)."""
         return next(iter(self.recipe["generate"]))
 
-    def sample(self, n: int, seed: int = 0) -> ImageSet:
-        """n new images with masks; image i is a function of the weights, the seed and i alone.
+    @property
+    def classes(self) -> Classes | None:
+        """What it draws by; None where it has learnt without classes."""
+        return Classes(**self.recipe["classes"]) if "classes" in self.recipe else None
+
+    def sample(self, n: int, seed: int = 0, label: str | None = None) -> ImageSet:
+        """n new images with masks; image i is a function of the weights, the seed, its class and i alone.
+
+        Args:
+            label: class of all of them, by its name; None: classes in the proportions of the real images.
+
+        Raises:
+            StudyError: it has no such class, or none.
 
         Returns:
             int16 HU [n, h, w]; uint8 masks: the lungs (1 right, 2 left; all 0 where none are found), or the nodule.
-            Rows name network, seed and index (`source`) and the SHA-256 of the weights (`weights`).
+            Rows name network, seed and index (`source`), the SHA-256 of the weights (`weights`) and, where there are
+            classes, that of the image (`label`).
         """
         grid = self.recipe["grid"]
         window, pixel, source = tuple(grid["window_hu"]), grid["mm_per_px"], f"{self.name}:{seed}"
-        drawn = draw(self.generator, self.modules, n, seed, f"pretrained/{self.name}")
+        stream = f"pretrained/{self.name}"
+        labels = self._labels(n, seed, label, stream)
+        drawn = draw(self.generator, self.modules, n, seed, stream, labels)
         if self.target == "nodules":
             made = as_nodules(drawn, window, pixel, MARGIN_MM, source)
         else:
             made = as_slices(drawn, window, pixel, source)
-        return ImageSet(made.images, made.masks, made.mm_per_px, made.table.assign(weights=self.recipe["sha256"]))
+        made = made if labels is None else self.classes.marked(made, labels)
+        return replace(made, table=made.table.assign(weights=self.recipe["sha256"]))
+
+    def _labels(self, n: int, seed: int, label: str | None, stream: str) -> np.ndarray | None:
+        """The class int64 [n] of each image; None where there are none."""
+        if self.classes is None and label is not None:
+            raise StudyError(f"label: got {label!r}; {self.name} has learnt without classes")
+        if self.classes is None:
+            return None
+        return self.classes.draw(n, seed, stream) if label is None else self.classes.all_of(n, label)
 
 
 def load(name: str | Path, device: str = "cpu") -> Pretrained:
@@ -69,7 +96,8 @@ def load(name: str | Path, device: str = "cpu") -> Pretrained:
     recipe = _recipe(folder, str(name))
     runs = [Run.model_validate(run) for run in recipe["training"]["runs"]]
     shape = shape_of(runs[0], recipe["grid"]["size_px"])
-    modules = load_all(runs, [folder / models.WEIGHTS] * len(runs), shape, device)
+    classes = len(recipe["classes"]["names"]) if "classes" in recipe else 1
+    modules = load_all(runs, [folder / models.WEIGHTS] * len(runs), shape, device, classes)
     return Pretrained(folder.name, recipe, generator_of(runs), modules)
 
 

@@ -1,10 +1,12 @@
 """What goes with a generator's released weights: its recipe."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
+from lungsynth.generate.labels import Labelled, labelled
 from lungsynth.generate.registry import GENERATORS
 from lungsynth.sets.seen import who_was_seen
 from lungsynth.study.runs import DETAIL, Run
@@ -22,23 +24,29 @@ def recipe(
         sha256: of the weights' file.
     """
     generator = runs[0]
+    known = labelled(generator, learnt)
     return {
-        "generate": {generator.target: _what_they_are(runs)},
+        "generate": {generator.target: _what_they_are(runs, known)},
         "grid": dict(grid),
         "training": {"study": study, "seed": generator.seed, "runs": [run.model_dump(mode="json") for run in runs]},
         **who_was_seen(cohort[cohort["scan"].isin(learnt["scan"])], generator.seed),
         "images": len(learnt),
         "sha256": sha256,
+        **({} if known is None else {"classes": asdict(known.classes)}),
     }
 
 
-def _what_they_are(runs: Sequence[Run]) -> dict[str, Any]:
+def _what_they_are(runs: Sequence[Run], known: Labelled | None) -> dict[str, Any]:
     """The settings of `generate.TARGET` without which the weights fit nothing."""
     generator, *rest = runs
     model = GENERATORS.settings(generator.kind)
     names = getattr(model, "architecture", tuple(model.model_fields))
     settings = model.model_validate(generator.settings).model_dump(mode="json", include=set(names))
     parts: dict[str, Any] = {"kind": generator.kind, generator.kind: settings}
+    if known is not None:
+        labels = generator.labels.model_dump(mode="json")
+        # Stated, so that a class of the weights stays the same one on a bank that has not all of them.
+        parts["labels"] = labels | {"names": None if labels["cuts"] else list(known.names)}
     for run in rest:
         parts[DETAIL] = {"factor": run.settings["factor"], "network": run.settings["network"]}
     return parts

@@ -9,6 +9,7 @@ from torch import nn
 from lungsynth.generate.detail.kind import DetailKind
 from lungsynth.generate.generator import Generator, make_kind
 from lungsynth.generate.two_scales import TwoScales
+from lungsynth.nets.count import counts
 from lungsynth.study.runs import DETAIL, Run
 from lungsynth.study.stages.generate import DetailSettings
 from lungsynth.train import weights
@@ -45,40 +46,42 @@ def shape_of(run: Run, size_px: int) -> Shape:
     return Shape(2 if run.target == "nodules" else 1, size_px // run.factor)
 
 
-def parameters(run: Run, shape: Shape) -> dict[str, int]:
+def parameters(run: Run, shape: Shape, classes: int = 1) -> dict[str, int]:
     """Trainable parameters of a run's two sides: `generator`, what draws, and `critic`, all else."""
     kind = trainable(run)
-    count = {
-        name: sum(weight.numel() for weight in module.parameters() if weight.requires_grad)
-        for name, module in kind.build(shape).items()
-    }
-    drawing = sum(count[name] for name in kind.averaged)
-    return {"generator": drawing, "critic": sum(count.values()) - drawing}
+    trained = {name: counts(module)[0] for name, module in kind.build(shape, classes).items()}
+    drawing = sum(trained[name] for name in kind.averaged)
+    return {"generator": drawing, "critic": sum(trained.values()) - drawing}
 
 
-def load_all(runs: Sequence[Run], files: Sequence[Path], shape: Shape, device: Any = "cpu") -> dict[str, nn.Module]:
+def load_all(
+    runs: Sequence[Run], files: Sequence[Path], shape: Shape, device: Any = "cpu", classes: int = 1
+) -> dict[str, nn.Module]:
     """The networks that draw for a target, in eval mode.
 
     Args:
         files: of each run, its last state, or released weights where it has no steps of its own.
-        shape: of the images that the generator, the first of the runs, draws.
+        shape: of the images that the generator, the first of the runs, draws; classes: that it draws by, 1: none.
     """
     modules: dict[str, nn.Module] = {}
     for run, file in zip(runs, files, strict=True):
         kind = trainable(run)
-        modules |= (
-            load_released(kind, file, shape, device) if file.suffix == ".safetensors" else load(kind, file, device)
-        )
+        if file.suffix == ".safetensors":
+            modules |= load_released(kind, file, shape, device, classes)
+        else:
+            modules |= load(kind, file, device)
     return modules
 
 
-def load_released(kind: Trainable, file: Path, shape: Shape, device: Any = "cpu") -> dict[str, nn.Module]:
+def load_released(
+    kind: Trainable, file: Path, shape: Shape, device: Any = "cpu", classes: int = 1
+) -> dict[str, nn.Module]:
     """The networks of a kind that draw, those it averages, with released weights, in eval mode.
 
     Raises:
         DataError: see `weights.read`; or the file holds other networks.
     """
-    built = kind.build(shape)
+    built = kind.build(shape, classes)
     modules = {name: built[name] for name in kind.averaged}
     weights.fill(modules, file, others=True)
     return {name: module.to(device).eval().requires_grad_(False) for name, module in modules.items()}

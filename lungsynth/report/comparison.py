@@ -73,7 +73,7 @@ def page(
         scores=table_of(_scores(kinds)),
         budget=table_of(_budget(kinds, contenders, seconds)),
         notes=_notes(kinds, rates),
-        views={kind: _sheet(one, kind, SHEETS[name]) for kind, one in shown.items()},
+        views={kind: _sheet(one, kind, SHEETS[name]) for kind, one in shown.items() if len(one)},
         claims=table_of(claims),
     )
 

@@ -188,6 +188,7 @@ class ReportData:
         scores: DESIGN 5 columns: set, reference, metric, extractor, value, low, high, floor, n_set, n_reference.
         comparisons: sentences on paired differences ("KID refined - composite: -.8 [-1.2, -.3], excludes 0").
         quarantine: table of scans that were left out, with the reason; empty where none was.
+        networks: table of the numbers that every network holds; `paper` is empty where no publication states any.
         edges: (rule, rule) of the workflow; stages: rule -> stage.
         settings: flat key -> value of the study; provenance: name -> value (code digest, lock digest, device, time).
     """
@@ -216,6 +217,7 @@ class ReportData:
     scores: pd.DataFrame | None = None
     comparisons: list[str] = field(default_factory=list)
     quarantine: pd.DataFrame | None = None
+    networks: pd.DataFrame | None = None
     edges: list[tuple[str, str]] = field(default_factory=list)
     stages: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)

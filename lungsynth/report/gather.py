@@ -192,7 +192,7 @@ def _banks(files: Files, layer: str) -> dict[str, ImageSet]:
 def _tables(files: Files) -> dict[str, pd.DataFrame]:
     """The tables that are there; the gate's are those of all shards together."""
     single = ("detection", "froc", "measures", "distributions", "lungs", "anatomy", "differences", "gate", "judge")
-    tables = {name: read_csv(files[name]) for name in (*single, "scores", "quarantine") if name in files}
+    tables = {name: read_csv(files[name]) for name in (*single, "scores", "quarantine", "networks") if name in files}
     for name in ("gate_images", "gate_lesions"):
         if name in files:
             tables[name] = concatenate(map(read_csv, files[name]))
@@ -274,7 +274,8 @@ def gather(files: Files, window_hu: tuple[float, float], trainings: Sequence[Tra
             (fit, test, generated, selected), lesions_test, pool_normals. Composites: composites, masks, rows, refined,
             plan_summary. Gate: gate, gate_threshold, gate_facts, gate_images, gate_lesions; judge and
             judge_threshold where there is one. Selections: selection_nodules, selection_normals. Tables: detection,
-            froc, measures, distributions, lungs, anatomy, differences, scores, quarantine, cohort, marks, manifest.
+            froc, measures, distributions, lungs, anatomy, differences, scores, quarantine, networks, cohort, marks,
+            manifest.
         window_hu: of the images, for distances between pixels.
         trainings: see `training`.
     """
@@ -283,7 +284,8 @@ def gather(files: Files, window_hu: tuple[float, float], trainings: Sequence[Tra
     parts: dict[str, Any] = {"trainings": list(trainings), "flow": _flow(files, layers)}
     shift = read_json(files["gate_facts"])["lung_hu_shift"] if "gate_facts" in files else None
     parts["cards"] = key_numbers(tables, shift)
-    parts |= {name: tables[name] for name in ("detection", "froc", "scores", "anatomy", "quarantine") if name in tables}
+    shown_whole = ("detection", "froc", "scores", "anatomy", "quarantine", "networks")
+    parts |= {name: tables[name] for name in shown_whole if name in tables}
     if "detection" in tables and len(tables["detection"]):
         row = tables["detection"].iloc[0]
         parts["operating_point"] = (float(row["false_positives_per_scan"]), float(row["sensitivity"]))

@@ -7,9 +7,10 @@ from typing import Any
 import jinja2
 import markupsafe
 import numpy as np
+import pandas as pd
 
 from lungsynth.report import anatomy, charts, contact, dag, slopes
-from lungsynth.report.blocks import Chart, card_words, number, part_classes, table_of
+from lungsynth.report.blocks import Chart, Table, card_words, number, part_classes, table_of
 from lungsynth.report.data import Copies, Counted, Distribution, Pictures, Positions, ReportData, Training
 from lungsynth.report.figures import View
 from lungsynth.report.scores import copy_scores, score_groups, scores_table
@@ -82,6 +83,12 @@ def counted_bar(counted: Counted) -> dict[str, Any]:
     return {"counted": counted, "parts": parts, "legend": legend}
 
 
+def networks_table(networks: pd.DataFrame) -> Table:
+    """Every network's numbers, whole and exact: a published count is met or it is not."""
+    published = networks["paper"].astype("Int64")
+    return table_of(networks.assign(preset=networks["preset"].replace("none", ""), paper=published))
+
+
 def copies_block(copies: Copies) -> dict[str, Any]:
     """Distances to the training images as a chart, words on the bound, and the closest pairs to look at."""
     chart, words = None, []
@@ -152,6 +159,7 @@ def views_of(data: ReportData) -> dict[str, Any]:
         "eyes": None if data.eyes is None else table_of(data.eyes),
         "copies": [copies_block(copies) for copies in data.copies],
         "quarantine": None if data.quarantine is None else table_of(data.quarantine),
+        "networks": None if data.networks is None else networks_table(data.networks),
         "dag": dag.rule_graph(data.edges, data.stages) if data.edges else None,
     }
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from lungsynth.study import models
 from lungsynth.study.base import Settings, paths
 from lungsynth.study.errors import StudyError
-from lungsynth.study.stages.generate import DetailSettings
+from lungsynth.study.stages.generate import DetailSettings, Labels
 from lungsynth.study.stages.refine import CycleGanSettings
 from lungsynth.study.training import Training
 
@@ -34,6 +34,7 @@ class Run(Settings):
         False,
         description="of a comparison: it takes all its steps whatever the monitor says, and a spoilt end is a result",
     )
+    labels: Labels | None = Field(None, description="where the classes of its images stand, if it learns by class")
 
     @property
     def name(self) -> str:
@@ -148,7 +149,15 @@ def _of_block(stage: str, target: str, block: Any, seed: int) -> Run:
         settings=block.block(),
         training=block.training,
         init_from=block.init_from,
+        labels=getattr(block, "labels", None),
     )
+
+
+def extractor(study: Any, name: str) -> Run:
+    """The run that trains the extractor of a name: nodules, or slices."""
+    block = study.features
+    made = {"kind": block.kind, "settings": block.block(), "training": block.training}
+    return Run(stage="features", target=name, label=block.kind, seed=study.seed, **made)
 
 
 def refiner(study: Any) -> Run:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from lungsynth.sets.catalogue import CATALOGUE, EXTRACTORS, TARGETS
@@ -102,6 +102,7 @@ class Files:
             tune = f"{target}_tune"
             found |= {"tune": self.image_set(tune), "beside": self.tables_of(tune), "detail": self.drawing(target)[1:]}
             found["extractor"] = f"{self.root}/features/{EXTRACTORS[target]}.safetensors"
+            found["learnt"] = self.classes_of([run])
         return found
 
     def _first_weights(self, init_from: str) -> str:
@@ -150,6 +151,10 @@ class Files:
         name = comparison.name_of(run)
         searched = comparison.tried(self.study, name, run.kind)
         return [f"{self.root}/compare/{name}/rates/{run.kind}.json"] if searched else []
+
+    def classes_of(self, drawn_by: Sequence[Run]) -> list[str]:
+        """The tables of the banks that give runs their classes; none where they take none."""
+        return [f"{self.root}/banks/{run.target}_fit.csv" for run in drawn_by if run.labels is not None]
 
     def drawn(self) -> Callable[[Wildcards], str]:
         """Input function: the folder that the target `draw` fills.

@@ -17,7 +17,7 @@ from lungsynth.study.runs import Run, drawn_by, generator, runs_of
 from lungsynth.study.stages.compare import Compared
 from lungsynth.study.study import Study
 from lungsynth.workflow.moved import refuse_moved
-from lungsynth.workflow.shipped import check_eyes, check_grid, file_to_start_from, taken_over
+from lungsynth.workflow.shipped import check_eyes, check_grid, check_labels, file_to_start_from, taken_over
 from lungsynth.workflow.sources import under_data
 
 GENERATORS = ("lungsynth.generate.registry", "GENERATORS")
@@ -53,6 +53,7 @@ def load(config: dict[str, Any]) -> Study:
         study, {f"compare.{target}": _with_kinds(study, target) for target in type(study.compare).model_fields}
     )
     _check_sizes(study)
+    _check_labels(study)
     _check_detector(study)
     _check_weights(study)
     _check_starts(study)
@@ -253,6 +254,19 @@ def _check_sizes(study: Study) -> None:
             raise StudyError(
                 f"{key}: {size}{small} does not suit generate.{target}.kind {block.kind}: {error}"
             ) from None
+
+
+def _check_labels(study: Study) -> None:
+    """Classes need a kind that draws by class, and weights that were trained with them where a folder gives any."""
+    for target in TARGETS:
+        block, key = getattr(study.generate, target), f"generate.{target}.labels"
+        if block.labels is None:
+            continue
+        registry = _registry(KINDS[f"generate.{target}"])
+        able = [name for name in registry.names() if getattr(registry.settings(name), "conditional", False)]
+        if block.kind not in able:
+            raise StudyError(f"{key}: the kind {block.kind} draws without classes; take {', '.join(able)}, or null")
+        check_labels(block.init_from, target, key)
 
 
 def _validate(model: type[BaseModel], values: Any, prefix: str) -> Any:

@@ -100,6 +100,16 @@ def check_grid(study: Study, target: str) -> None:
         )
 
 
+def check_labels(name: str | None, target: str, key: str) -> None:
+    """Refuse labels for a shipped generator that was trained without.
+
+    Raises:
+        StudyError: names it.
+    """
+    if name in models.names() and "labels" not in models.recipe_of(name, key)["generate"][target]:
+        raise StudyError(f"{key}: models/{name} has learnt without classes; set labels to null, or take other weights")
+
+
 def check_eyes(study: Study) -> None:
     """Refuse an eye of gate or judge that is no segmenter, and a judge through which the gate sees too.
 

@@ -118,6 +118,18 @@ def a_report() -> ReportData:
         scores=scores(),
         comparisons=["KID of refined minus composite: −0.51, excludes 0."],
         quarantine=pd.DataFrame({"scan": ["phantom-019"], "reason": ["no lungs"]}),
+        networks=pd.DataFrame(
+            {
+                "run": "generate/nodules/dcgan-2023",
+                "network": ["generator", "critic"],
+                "kind": "dcgan",
+                "preset": ["chen", "none"],
+                "total": [26_129_728, 400],
+                "trainable": [25_996_736, 400],
+                "other": [132_992, 0],
+                "paper": [26_129_728, np.nan],
+            }
+        ),
         edges=[("prepare_scans", "cut_banks"), ("cut_banks", "render_shard"), ("prepare_scans", "render_shard")],
         stages={"prepare_scans": "cohort", "cut_banks": "banks", "render_shard": "compose"},
         settings={"image.size_px": 160},

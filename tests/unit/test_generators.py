@@ -8,27 +8,38 @@ import pandas as pd
 import pytest
 import torch
 
+from lungsynth.ct.files import sha256
+from lungsynth.generate import labels
+from lungsynth.generate.augment import Strength, alter
 from lungsynth.generate.collapse import alarm, spread
 from lungsynth.generate.data import bank_source, to_tensor
 from lungsynth.generate.doubling.prior import Prior
 from lungsynth.generate.doubling.settings import DoublingSettings, start_and_doublings
 from lungsynth.generate.doubling.wasserstein import gradient_penalty
 from lungsynth.generate.gan import Gan
+from lungsynth.generate.gan_settings import Augment
 from lungsynth.generate.generator import make_kind
 from lungsynth.generate.kinds.biggan.network import shared_directions
 from lungsynth.generate.kinds.diffusion.network import without_noise
 from lungsynth.generate.kinds.stylegan.blocks import ModulatedConv, Resample, demodulation
 from lungsynth.generate.kinds.stylegan.network import heuristic_gamma
+from lungsynth.generate.pretrained import load as load_pretrained
 from lungsynth.generate.registry import GENERATORS
+from lungsynth.generate.release import recipe
 from lungsynth.generate.sample import as_nodules, as_slices, draw
 from lungsynth.generate.streams import truncated
+from lungsynth.generate.trained import load_all, trainable
+from lungsynth.nets import count
 from lungsynth.nets.capsule import margin_loss
 from lungsynth.score.registry import METRICS
 from lungsynth.sets.bank import ImageSet
-from lungsynth.study.errors import StudyError, TrainingError
+from lungsynth.sets.tables import write_json
+from lungsynth.study.errors import DataError, StudyError, TrainingError
+from lungsynth.study.runs import Run
 from lungsynth.study.seeds import rng as named_rng
-from lungsynth.study.stages.generate import Monitor
+from lungsynth.study.stages.generate import Labels, Monitor
 from lungsynth.study.training import Training
+from lungsynth.train import weights
 from lungsynth.train.checkpoints import RunPlan
 from lungsynth.train.data import Shape
 from lungsynth.train.loop import load, run_checkpoint
@@ -216,6 +227,101 @@ def test_a_class_is_what_a_drawn_image_is_asked_for(tmp_path):
     assert np.array_equal(one[0], other[0]) and not np.array_equal(one[1], other[1])
 
 
+TABLE = pd.DataFrame(
+    {
+        "texture": ["solid", "", "part_solid", "solid", "solid", "solid"],
+        "side": [1, 2, np.nan, 2, 2, 1],
+        "diameter_mm": [5.9, 6, 10, np.nan, 22.5, 9.9],
+        "id": [f"n{k}" for k in range(6)],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names", "of_row"),
+    [
+        ({"column": "texture"}, ("part_solid", "solid"), [1, -1, 0, 1, 1, 1]),
+        ({"column": "texture", "names": ("solid", "calcified")}, ("solid", "calcified"), [0, -1, -1, 0, 0, 0]),
+        ({"column": "side"}, ("1", "2"), [0, 1, -1, 1, 1, 0]),
+        (
+            {"column": "diameter_mm", "cuts": (6, 10)},
+            ("below 6", "6 to 10", "10 and above"),
+            [0, 1, 2, -1, 2, 1],
+        ),
+    ],
+)
+def test_a_column_gives_classes_and_rows_without_a_value_have_none(wanted, names, of_row):
+    known = labels.read(TABLE, Labels(**wanted), "labels")
+    assert known.names == names and known.of_row.tolist() == of_row
+    source = bank_source(bank(6), 2, turn=False, known=known) if len(set(of_row) - {-1}) > 1 else None
+    if source is None:
+        with pytest.raises(
+            TrainingError, match=r"all images with a class are of one; .*solid 4, calcified 0; 2 images"
+        ):
+            bank_source(bank(6), 2, turn=False, known=known)
+        return
+    of_image = {tuple(map(float, image.flatten())): k for image, k in zip(bank(6), of_row, strict=True)}
+    batch = source.draw(named_rng(1))
+    assert source.classes == len(names) and len(source.real) == 6 - of_row.count(-1)
+    assert batch["labels"].tolist() == [of_image[tuple(map(float, image.flatten()))] for image in batch["images"]]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "line"),
+    [
+        ({"column": "textur"}, "labels.column: the bank has no column 'textur'; did you mean 'texture'?"),
+        ({"column": "diameter_mm"}, "labels.cuts: is needed, as the column 'diameter_mm' holds numbers that are not"),
+        ({"column": "texture", "cuts": (1,)}, "labels.cuts: the column 'texture' holds no numbers"),
+        ({"column": "many"}, "labels.column: 'many' has 17 values; classes are 16 at most"),
+        ({"column": "texture", "names": ("a", "b")}, "labels.column: no image of the bank has a class by 'texture'"),
+    ],
+)
+def test_a_column_that_gives_no_classes_is_one_line(wanted, line):
+    table = pd.DataFrame({"many": range(17), "texture": "solid", "diameter_mm": 0.5})
+    with pytest.raises(DataError) as caught:
+        labels.read(table, Labels(**wanted), "labels")
+    assert line in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_classes_are_drawn_in_the_real_proportions_image_by_image():
+    classes = labels.Classes(("a", "b", "c"), (0.5, 0, 0.5))
+    drawn = classes.draw(600, 1, "x")
+    assert np.array_equal(drawn[:7], classes.draw(7, 1, "x"))
+    assert set(drawn) == {0, 2} and (drawn == 0).mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_generator_that_learnt_by_class_is_released_and_draws_a_class_by_its_name(tmp_path):
+    block = {key: SMALL[key] for key in ("generator_channels", "generator_least", "critic_channels", "critic_most")}
+    run = Run(stage="generate", target="nodules", label="biggan", seed=5, kind="biggan", settings=block,
+              training=Training(steps=4, checkpoints=1, points_every=1, batch=4, ema=0.9),
+              labels=Labels(column="texture"))  # fmt: skip
+    table = pd.DataFrame({"texture": ["solid", "solid", "ground_glass", ""] * 3, "scan": "a-1"})
+    known = labels.labelled(run, table)
+    data = bank_source(bank(12, 16), 4, turn=True, known=known)
+    run_checkpoint(trainable(run), data, RunPlan(run.name, 5, run.training, device="cpu"), None, *paths(tmp_path, 0))
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    modules = load_all([run], [paths(tmp_path, 0)[0]], data.shape)
+    weights.write(folder / "weights.safetensors", {"generator": modules["generator"]}, half=True)
+    cohort = pd.DataFrame({"scan": ["a-1"], "patient": ["a"], "pixels": ["p"], "role": ["fit"], "kind": ["volume"]})
+    grid = {"size_px": 16, "mm_per_px": 2.0, "window_hu": WINDOW}
+    about = recipe([run], "tiny", grid, table, cohort, sha256(folder / "weights.safetensors"))
+    write_json(folder / "recipe.json", about)
+    assert about["generate"]["nodules"]["labels"] == {
+        "column": "texture", "cuts": None, "names": ["ground_glass", "solid"],
+    }  # fmt: skip
+    network = load_pretrained(folder)
+    assert network.recipe["classes"]["shares"] == pytest.approx([1 / 3, 2 / 3])
+    any_of, solid = network.sample(6, seed=2), network.sample(6, seed=2, label="solid")
+    assert set(any_of.table["label"]) == {"ground_glass", "solid"} and set(solid.table["label"]) == {"solid"}
+    as_asked = (any_of.images == solid.images).all((1, 2)) & (any_of.masks == solid.masks).all((1, 2))
+    assert as_asked[(any_of.table["label"] == "solid").to_numpy()].all() and np.array_equal(
+        draw(network.generator, network.modules, 2, 2, "x", np.array([0, 1])).std((1, 2, 3)) > 0, [True, True]
+    )
+    with pytest.raises(StudyError, match="label: got 'soild'; this generator draws ground_glass, solid"):
+        network.sample(1, label="soild")
+
+
 def doubling_kinds():
     return [name for name in GENERATORS.names() if issubclass(GENERATORS.settings(name), DoublingSettings)]
 
@@ -245,6 +351,49 @@ def test_a_collapsed_generator_is_refused(name):
         torch.nn.init.zeros_(part)
     with pytest.raises(TrainingError, match="collapsed"):
         kind.check(modules, torch.Generator())
+
+
+@pytest.mark.parametrize("name", gan_kinds())
+def test_without_alterations_the_losses_are_those_of_images_that_nothing_is_done_to(name, monkeypatch):
+    def losses(**block):
+        torch.manual_seed(0)
+        kind, rng = small(name, **block), torch.Generator().manual_seed(1)
+        modules, stream = kind.build(NODULE), iter(lambda: {"images": bank()[:4], "labels": torch.zeros(4).long()}, 0)
+        torch.manual_seed(2)
+        found = [float(update.loss.detach()) for update in kind.step(modules, stream, rng, 1)]
+        return found, rng.get_state().tolist()
+
+    plain, altered = losses(), losses(augment={"shift_px": 3, "grey": 0.2, "share": 1})
+    monkeypatch.setattr(Gan, "altered", lambda self, images, rng, modules=None: images)
+    assert losses() == plain
+    assert all(one != other for one, other in zip(altered[0], plain[0], strict=True))
+
+
+@pytest.mark.parametrize("name", ["gan", "dcgan", "biggan", "stylegan"])
+def test_adaptive_alterations_are_resumed(name, tmp_path):
+    block = {"augment": {"shift_px": 2, "share": 0.5, "adaptive": True, "adaptive_images": 20}}
+    whole, cut = train(name, tmp_path / "a", **block), train(name, tmp_path / "b", checkpoints=2, **block)
+    assert whole.read_bytes() == cut.read_bytes()
+    assert "altered" in (tmp_path / "a/losses-0.csv").read_text().splitlines()[0]
+    assert np.isfinite(drawn(small(name, **block), whole, 1)).all()
+
+
+def test_the_share_of_altered_images_follows_the_critic_s_sureness_about_real_ones():
+    strength, images = Strength(40), torch.zeros(8, 1, 4, 4)
+    settings, rng = Augment(grey=1, adaptive=True), torch.Generator().manual_seed(0)
+    assert torch.equal(alter(images, settings, rng, strength), images)
+    for _ in range(6):
+        assert strength.follow(torch.tensor([1.0] * 7 + [-2.0])) == 0.75  # over .6
+    assert strength.share == 1 and (alter(images, settings, rng, strength) != 0).flatten(1).all(1).all()
+    strength.follow(torch.tensor([3.0, 1, 1, -1]))
+    assert float(strength.share) == pytest.approx(0.9)
+
+
+def test_a_critic_without_a_sign_cannot_lead_alterations():
+    with pytest.raises(ValueError, match=r"augment\.adaptive: needs a critic whose sign tells"):
+        small("wgan", augment={"grey": 0.1, "adaptive": True})
+    with pytest.raises(ValueError, match="alters nothing without shift_px"):
+        small("gan", augment={"adaptive": True})
 
 
 def wasserstein_kinds():
@@ -388,7 +537,7 @@ def test_published_sizes_have_the_counts_of_their_authors_networks(name, size, c
         monkeypatch.setattr(place, lambda part: part)  # neither has weights to count, and they take seconds
     with torch.device("meta"):
         modules = make_kind(name, {"preset": "paper"}).build(Shape(3, size), classes)
-    assert {key: counted(module)[0] for key, module in modules.items() if key in counts} == counts
+    assert {key: count.counts(module)[0] for key, module in modules.items() if key in counts} == counts
 
 
 def test_orthogonal_filters_share_no_direction():
@@ -461,12 +610,6 @@ def test_dcgan_s_losses_are_binary_cross_entropies():
         assert float(second.loss) == pytest.approx(expected, rel=1e-5)
 
 
-def counted(module):
-    """Numbers by whether they are trained, as Keras counts them: with batch norm's running means and variances."""
-    running = sum(part.numel() for name, part in module.named_buffers() if "running" in name)
-    return sum(part.numel() for part in module.parameters()), running
-
-
 @pytest.mark.parametrize(
     ("preset", "size", "generator", "critic"),
     [
@@ -481,7 +624,9 @@ def test_published_dcgans_have_their_papers_parameters(preset, size, generator, 
         judged = modules["critic"](images)
     assert images.shape == (2, 1, size, size)
     assert judged.shape == (2, 16 if preset == "chen" else 1)
-    assert (counted(modules["generator"]), counted(modules["critic"])) == (generator, critic)
+    assert (count.counts(modules["generator"]), count.counts(modules["critic"])) == (generator, critic)
+    published = GENERATORS.settings("dcgan").published[preset]
+    assert {name: sum(count.counts(module)) for name, module in modules.items()} == published
 
 
 @pytest.mark.parametrize("preset", ["chen", "draw_ai"])

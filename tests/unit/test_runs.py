@@ -9,11 +9,12 @@ import yaml
 
 from lungsynth.generate.choose import by_kid, by_slope
 from lungsynth.study.errors import StudyError
-from lungsynth.study.runs import Run, by_name, runs_of
+from lungsynth.study.runs import Run, by_name, chosen, extractor, runs_of
 from lungsynth.study.training import Training
 from lungsynth.train.checkpoints import Verdict
 from lungsynth.workflow.files import Files
 from lungsynth.workflow.layout import OLD, refuse_old_results
+from lungsynth.workflow.networks import count
 from lungsynth.workflow.settings import load
 
 DEFAULT = yaml.safe_load((Path(__file__).resolve().parents[2] / "config.yaml").read_text(encoding="utf-8"))
@@ -79,6 +80,21 @@ def test_what_a_run_cannot_start_from_is_one_line_before_any_job(start, words):
 def test_a_run_may_start_from_another_run():
     study = load(with_value("generate.nodules.init_from", "refine/composites/cyclegan-2023"))
     assert runs_of(study)["generate/nodules/w_capsule-2023"].init_from == "refine/composites/cyclegan-2023"
+
+
+def test_every_network_of_a_study_is_counted_whether_it_is_trained_or_taken_as_it_is():
+    study = load(with_value("generate.nodules", {"kind": "dcgan", "dcgan": {"preset": "draw_ai"}}))
+    runs = [*chosen(study), *(extractor(study, name) for name in ("nodules", "slices"))]
+    table = count(runs, study.banks, study.image, study.features, {}).set_index(["run", "network"])
+    assert set(table.index.get_level_values("run")) == {run.name for run in runs}
+    assert (table["total"] == table["trainable"] + table["other"]).all()
+    published = table["paper"].dropna()
+    assert published.to_dict() == {
+        ("generate/nodules/dcgan-2023", "generator"): 27_265_281,
+        ("generate/nodules/dcgan-2023", "critic"): 582_785,
+    }
+    assert table.loc[("refine/composites/cyclegan-2023", "to_real"), "other"] == 0
+    assert table.loc[("features/slices/compact-2023", "extractor"), "other"] > 0
 
 
 def test_results_of_an_older_layout_are_named_and_left_alone(tmp_path, monkeypatch):

@@ -13,12 +13,12 @@ from torch.nn import functional
 
 from lungsynth.ct import volume
 from lungsynth.ct.files import sha256
+from lungsynth.generate.augment import alter
 from lungsynth.generate.data import bank_source, to_tensor
 from lungsynth.generate.detail.kind import crop_source
 from lungsynth.generate.detail.network import enlarge, shrink
-from lungsynth.generate.doubling.augment import alter
-from lungsynth.generate.doubling.settings import Augment
 from lungsynth.generate.folder import write_folder
+from lungsynth.generate.gan_settings import Augment
 from lungsynth.generate.losses import squared_slope
 from lungsynth.generate.pretrained import load as load_pretrained
 from lungsynth.generate.release import recipe
@@ -234,6 +234,10 @@ def test_a_study_with_a_factor_trains_two_runs_and_one_without_trains_one():
     [
         (with_normals(detail={"factor": 3}), "generate.normals.detail.factor: 3 does not divide image.size_px, 160"),
         (with_normals(detail={"factor": 16}), "image.size_px: 160 in steps of 16 px does not suit generate.normals"),
+        (
+            with_normals(labels={"column": "lesions"}),
+            "generate.normals.labels: the kind dcgan draws without classes; take",
+        ),
         (with_normals(training={"steps": 0}), "generate/normals/dcgan-2023: training.steps is 0, and init_from names"),
         (with_normals(detail={"init_from": "nothing"}), "init_from: got 'nothing'; that is no run of this study"),
         (with_normals(init_from="nodule_segmenter"), "generate.normals.init_from: models/nodule_segmenter holds no"),

@@ -1,36 +1,32 @@
-"""The learning rate of a kind in a comparison: the one whose images come nearest to tune patients'."""
+"""The learning rate of a kind in a comparison: of those tried, the one whose images come nearest to tune patients'."""
 
 import math
 
 import numpy as np
 
 from lungsynth.features import apply
-from lungsynth.generate.sample import as_set, draw
-from lungsynth.generate.trained import generator_of, load_all, shape_of
+from lungsynth.generate.drawn import draw_bank
 from lungsynth.score.metrics.kid import Kid
 from lungsynth.sets import bank
 from lungsynth.sets.tables import write_json
-from lungsynth.study import comparison
+from lungsynth.study.errors import DataError
 from lungsynth.train.loop import pick_device
-from lungsynth.workflow.shipped import grid_of
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    name, banks, device = job.wildcards.compared, job.settings("banks"), pick_device(job.settings("device"))
-    target, count = comparison.SUBJECTS[name], job.settings(f"compare.{name}.count")
-    grid = grid_of(banks, job.settings("image"), target)
+    block, device = f"compare.{job.wildcards.compared}", pick_device(job.settings("device"))
+    factors, count = job.settings(f"{block}.rates"), job.settings(f"{block}.count")
+    grid = job.settings("image"), job.settings("banks")
     extractor, _ = apply.read(job.input.extractor, device)
     tune = bank.read(job.input.tune)
     real, found = apply.features_of(extractor, tune.images, tune.masks), []
     for run, state in zip(job.settings("runs"), job.input.states, strict=True):
-        modules = load_all([run], [state], shape_of(run, grid["size_px"]), device)
-        drawn = draw(generator_of([run]), modules, count, job.seed, run.name)
-        kid = math.inf
-        if np.isfinite(drawn).all():
-            made = as_set(target, drawn, grid, banks.margin_mm, run.name)
-            kid = Kid().value(real, apply.features_of(extractor, made.images, made.masks))
-        found.append(kid)
-    factors = job.settings(f"compare.{name}.rates")
+        try:
+            made = draw_bank([run], [state], count, job.seed, run.name, *grid, device)
+            found.append(Kid().value(real, apply.features_of(extractor, made.images, made.masks)))
+        except DataError as error:  # a rate that spoils a network is one that is not taken
+            job.say(str(error))
+            found.append(math.inf)
     best = factors[int(np.argmin(found))]
     tried = {f"{factor:g}": kid if kid < math.inf else None for factor, kid in zip(factors, found, strict=True)}
     write_json(job.output.rate, {"factor": best, "kid_to_tune": tried})

@@ -8,7 +8,7 @@ from lungsynth.generate.choose import IMAGES, by_kid, by_slope
 from lungsynth.generate.drawn import draw_bank
 from lungsynth.score.metrics.kid import Kid
 from lungsynth.sets import bank
-from lungsynth.sets.tables import write_json
+from lungsynth.sets.tables import read_csv, write_json
 from lungsynth.train.checkpoints import read_verdict
 from lungsynth.train.loop import pick_device
 from lungsynth.workflow.step import step
@@ -21,9 +21,10 @@ def kids(job):
     tune = bank.read(job.input.tune)
     real = features_of(extractor, tune.images, tune.masks)
     grid = job.settings("image"), job.settings("banks")
+    table = read_csv(job.input.learnt[0]) if job.input.learnt else None
     for state in job.bar(job.input.states):
         files = [state, *job.input.detail]
-        made = draw_bank(drawn_by, files, IMAGES, job.seed, f"{drawn_by[0].name}/choose", *grid, device)
+        made = draw_bank(drawn_by, files, IMAGES, job.seed, f"{drawn_by[0].name}/choose", *grid, device, table)
         yield Kid().value(real, features_of(extractor, made.images, made.masks))
 
 

@@ -1,6 +1,7 @@
 """A trained generator as others get it: weights of half precision, without critics, and their recipe."""
 
 from lungsynth.ct.files import sha256
+from lungsynth.generate.labels import how_many, labelled
 from lungsynth.generate.release import recipe
 from lungsynth.generate.trained import load_all, shape_of, trainable
 from lungsynth.sets.tables import read_csv, write_json
@@ -11,10 +12,11 @@ from lungsynth.workflow.step import step
 with step(snakemake) as job:  # noqa: F821
     runs = job.settings("runs")
     grid = grid_of(job.settings("banks"), job.settings("image"), job.wildcards.target)
-    modules = load_all(runs, job.input.states, shape_of(runs[0], grid["size_px"]))
+    tables = [read_csv(path) for path in (job.input.learnt, job.input.cohort)]
+    known = labelled(runs[0], tables[0])
+    modules = load_all(runs, job.input.states, shape_of(runs[0], grid["size_px"]), classes=how_many(known))
     drawing = {name: modules[name] for run in runs for name in trainable(run).averaged}
     weights.write(job.output.weights, drawing, half=True)
-    tables = [read_csv(path) for path in (job.input.learnt, job.input.cohort)]
     about = recipe(runs, job.settings("study"), grid, *tables, sha256(job.output.weights))
     write_json(job.output.recipe, about)
     job.say(f"{', '.join(drawing)}; {about['images']} images of {len(about['patients']['fit'])} patients")

@@ -4,6 +4,7 @@ from lungsynth.generate.collapse import alarm
 from lungsynth.generate.data import bank_source, to_tensor
 from lungsynth.generate.detail.kind import crop_source
 from lungsynth.generate.detail.network import shrink
+from lungsynth.generate.labels import labelled
 from lungsynth.generate.trained import is_detail, trainable
 from lungsynth.sets import bank
 from lungsynth.sets.tables import read_json
@@ -15,12 +16,16 @@ with step(snakemake) as job:  # noqa: F821
     run, nodules = job.settings("run"), job.wildcards.target == "nodules"
     if job.input.rate:
         run = at_rate(run, read_json(job.input.rate[0])["factor"])
-    real = to_tensor(bank.read(job.input.bank), job.settings("image.window_hu"), with_mask=nodules)
+    images = bank.read(job.input.bank)
+    known = labelled(run, images.table)
+    real = to_tensor(images, job.settings("image.window_hu"), with_mask=nodules)
+    if known is not None:
+        job.say(known.words)
     kind, spread = trainable(run), None
     if is_detail(run):
         settings = run.settings
         data = crop_source(real, run.training.batch, settings["objective"]["crop_px"], settings["factor"])
     else:
-        data = bank_source(shrink(real, run.factor), run.training.batch, turn=nodules)
+        data = bank_source(shrink(real, run.factor), run.training.batch, turn=nodules, known=known)
         spread = alarm(kind, data.real, run.seed)
     run_training(job, run, kind, data, spread)

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from lungsynth.generate.doubling.augment import alter
 from lungsynth.generate.doubling.prior import Prior
 from lungsynth.generate.doubling.settings import DoublingSettings, start_and_doublings
 from lungsynth.generate.gan import Gan
@@ -64,10 +63,6 @@ class DoublingGan(Gan):
         vectors = torch.cat([codes, noise[n:, codes.shape[1] + 1 :]], dim=1)
         both = generator.decode(torch.cat([generator.prior(noise[:n]), vectors]))
         return both[:n], both[n:]
-
-    def altered(self, images: Tensor, rng: torch.Generator) -> Tensor:
-        """Images as the critic sees them, see `Augment`."""
-        return alter(images, self.settings.augment, rng)
 
     def generator_update(self, loss: Tensor, rebuilt: Tensor | None, real: Tensor, step: int) -> Update:
         """The generator's update: its adversarial loss, and the error of what it rebuilt, if it did."""

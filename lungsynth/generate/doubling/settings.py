@@ -5,7 +5,6 @@ from typing import ClassVar
 from pydantic import Field, model_validator
 
 from lungsynth.generate.gan_settings import GanSettings
-from lungsynth.study.base import Settings
 from lungsynth.study.errors import StudyError
 
 START_PX = (4, 8)
@@ -25,20 +24,6 @@ def start_and_doublings(size_px: int) -> tuple[int, int]:
         nearest = sorted(sorted(possible, key=lambda size: (abs(size - size_px), size))[:3])
         raise StudyError(f"no generator makes images of {size_px} px; near sizes are {', '.join(map(str, nearest))}")
     return start, doublings
-
-
-class Augment(Settings):
-    """What is done to real and generated images alike before the critic sees them (Karras 2020; Zhao 2020).
-
-    Small changes that a patient could have been scanned with: they stay in no image that the generator draws, as the
-    critic meets both sides altered by the same law.
-    """
-
-    shift_px: int = Field(0, ge=0, description="whole pixels an image is moved by at most, to each side")
-    grey: float = Field(0, ge=0, description="sd of a grey level added to all of an image, of a grey scale of 2")
-    share: float = Field(0, ge=0, le=1, description="of the images that are turned and enlarged too")
-    turn_deg: float = Field(4, ge=0, description="sd of that turn")
-    zoom: float = Field(0.06, ge=0, lt=1, description="sd of the logarithm of that enlargement")
 
 
 class DoubledSizes(GanSettings):
@@ -83,7 +68,6 @@ class DoublingSettings(DoubledSizes):
     noise: bool = Field(False, description="pixel noise on the generator's two largest grids, of learned strength")
     critic_channels: int = Field(32, ge=4, description="of the critic's first convolution; doubled at every halving")
     critic_most: int = Field(128, ge=4, description="channels of the critic at most")
-    augment: Augment = Augment()
     prior_code: int = Field(
         0, ge=0, description="principal components of the real images that random vectors follow; 0: plain normal"
     )

@@ -37,11 +37,38 @@ class Selection(Settings):
         return self
 
 
+MOST_CLASSES = 16
+
+
+class Labels(Settings):
+    """Where a bank's images get the classes that a generator learns and draws by."""
+
+    column: str = Field(description="of the bank's table; text and whole numbers: each value is a class")
+    cuts: tuple[float, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=MOST_CLASSES - 1,
+        description="where other numbers are cut; n cuts: n + 1 classes",
+    )
+    names: tuple[str, ...] | None = Field(
+        None, min_length=2, max_length=MOST_CLASSES, description="values that are classes, in order; null: all, sorted"
+    )
+
+    @model_validator(mode="after")
+    def _classes_are_told_apart(self):
+        if self.cuts and sorted(set(self.cuts)) != list(self.cuts):
+            raise ValueError(f"cuts must rise, got {list(self.cuts)}")
+        if self.cuts and self.names:
+            raise ValueError("names: what is cut is named by the cuts; leave names out")
+        return self
+
+
 class Generated(WithKinds):
     """One of the two layers of stage 1: its generator, how it is trained, what is drawn and kept."""
 
     kind: str = Field("w_capsule", description="of generator; its settings stand under its name")
     init_from: str | None = Field(None, description="models/ folder, run, or file of weights to start from; null: none")
+    labels: Labels | None = Field(None, description="classes that it learns and draws by; null: none")
     training: Training = Training()
     use: Literal["last", "slope", "best_kid"] = Field(
         "last", description="state that draws: the last, the one at the monitor's stop, or of the least KID to tune"

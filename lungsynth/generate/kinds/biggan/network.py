@@ -102,6 +102,7 @@ class BigGan(Gan):
         return {
             "generator": BigGenerator(self.settings, shape, classes),
             "critic": BigCritic(self.settings, shape, classes),
+            **self.strength(),
         }
 
     def draw(self, generator: nn.Module, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
@@ -121,10 +122,13 @@ class BigGan(Gan):
             real, labels = batch["images"], batch["labels"]
             with torch.no_grad():
                 fake = self.draw(generator, len(real), rng, labels)
-            on_real, on_fake = critic(torch.cat([real, fake]), labels.repeat(2)).chunk(2)
+                seen = [self.altered(images, rng, modules) for images in (real, fake)]
+            on_real, on_fake = critic(torch.cat(seen), labels.repeat(2)).chunk(2)
             loss = relu(1 - on_real).mean() + relu(1 + on_fake).mean()
-            yield Update("critic", loss, {"on_real": on_real.detach().mean(), "on_fake": on_fake.detach().mean()})
-        loss = -critic(self.draw(generator, len(real), rng, labels), labels).mean()
+            logs = {"on_real": on_real.detach().mean(), "on_fake": on_fake.detach().mean()}
+            yield Update("critic", loss, logs | self.adapted(modules, on_real))
+        fake = self.draw(generator, len(real), rng, labels)
+        loss = -critic(self.altered(fake, rng, modules), labels).mean()
         if settings.orthogonal:
             cosines = shared_directions(generator)
             # The monitor's g is the adversarial loss alone, so the other term's value is taken out of the sum.

@@ -28,10 +28,11 @@ class Dcgan(DoublingGan):
         """The two networks; images of all classes alike."""
         settings = self.settings
         if settings.layers is None:
-            return super().build(shape, classes, real)
+            return super().build(shape, classes, real) | self.strength()
         return {
             "generator": LayeredGenerator(settings.layers, settings.z, shape),
             "critic": LayeredCritic(settings.layers, shape),
+            **self.strength(),
         }
 
     def critic(self, shape: Shape) -> nn.Module:
@@ -56,14 +57,15 @@ class Dcgan(DoublingGan):
         settings, generator, critic = self.settings, modules["generator"], modules["critic"]
         real = next(batches)["images"]
         fake, rebuilt = self.images(generator, real, rng)
-        seen = self.altered(real, rng).requires_grad_(self._slope_is_due(step))
+        seen = self.altered(real, rng, modules).requires_grad_(self._slope_is_due(step))
         # Real and fake go through the critic apart: batch norm would give the two away together.
-        on_real, on_fake = critic(seen), critic(self.altered(fake.detach(), rng))
+        on_real, on_fake = critic(seen), critic(self.altered(fake.detach(), rng, modules))
         loss = cross_entropy(on_real, 1 - settings.smooth) + cross_entropy(on_fake, 0)
         if self._slope_is_due(step):
             loss = loss + settings.r1_every * settings.r1 / 2 * squared_slope(on_real, seen)
-        yield Update("critic", loss, {"on_real": on_real.sigmoid().mean(), "on_fake": on_fake.sigmoid().mean()})
-        on_fake = critic(self.altered(fake, rng))
+        logs = {"on_real": on_real.sigmoid().mean(), "on_fake": on_fake.sigmoid().mean()}
+        yield Update("critic", loss, logs | self.adapted(modules, on_real))
+        on_fake = critic(self.altered(fake, rng, modules))
         loss = cross_entropy(on_fake, 1) if settings.generator_loss == "non_saturating" else -cross_entropy(on_fake, 0)
         yield self.generator_update(loss, rebuilt, real, step)
 

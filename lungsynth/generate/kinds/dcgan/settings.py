@@ -39,8 +39,12 @@ class Settings(DoublingSettings):
     paper: Radford's form. chen: Chen 2025's (FACTS 5.1), with exactly its counts at 256 px and one channel. draw_ai:
     Draw.AI's (FACTS 7.2), with its counts at 128 px; its critic was stated for twice the side that its generator draws,
     so that it enlarges what it sees.
+
+    Attributes:
+        published: total numbers of the networks that a preset stands for, as their publications state them.
     """
 
+    tells_by_sign: ClassVar[bool] = True
     architecture: ClassVar[tuple[str, ...]] = (*DoublingSettings.architecture, "layers")
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {
@@ -88,6 +92,11 @@ class Settings(DoublingSettings):
                 "enlarge": 2,
             },
         },
+    }
+
+    published: ClassVar[dict[str, dict[str, int]]] = {
+        "chen": {"generator": 26_129_728, "critic": 4_369_440},
+        "draw_ai": {"generator": 27_265_281, "critic": 582_785},
     }
 
     preset: Literal["none", "paper", "chen", "draw_ai"] = Field(

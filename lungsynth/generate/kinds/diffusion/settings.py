@@ -16,8 +16,10 @@ class Settings(WithPreset):
 
     Attributes:
         architecture: names of the settings without which a trained model's weights fit nothing.
+        conditional: whether it learns and draws by class.
     """
 
+    conditional: ClassVar[bool] = True
     architecture: ClassVar[tuple[str, ...]] = ("widths", "blocks", "attention_px", "timesteps", "schedule")
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"widths": (128, 256, 256, 256), "blocks": 2}}
 

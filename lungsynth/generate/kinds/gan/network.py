@@ -63,6 +63,7 @@ class MlpGan(Gan):
         return {
             "generator": MlpGenerator(settings.z, settings.generator_widths, shape),
             "critic": MlpCritic(settings.critic_widths, settings.dropout, shape),
+            **self.strength(),
         }
 
     def step(
@@ -74,7 +75,9 @@ class MlpGan(Gan):
         """
         critic, real = modules["critic"], next(batches)["images"]
         fake = self.draw(modules["generator"], len(real), rng)
-        on_real, on_fake = critic(real), critic(fake.detach())
+        on_real = critic(self.altered(real, rng, modules))
+        on_fake = critic(self.altered(fake.detach(), rng, modules))
         loss = cross_entropy(on_real, 1) + cross_entropy(on_fake, 0)
-        yield Update("critic", loss, {"on_real": on_real.sigmoid().mean(), "on_fake": on_fake.sigmoid().mean()})
-        yield Update("generator", cross_entropy(critic(fake), 1))
+        logs = {"on_real": on_real.sigmoid().mean(), "on_fake": on_fake.sigmoid().mean()}
+        yield Update("critic", loss, logs | self.adapted(modules, on_real))
+        yield Update("generator", cross_entropy(critic(self.altered(fake, rng, modules)), 1))

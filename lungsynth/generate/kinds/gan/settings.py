@@ -14,6 +14,7 @@ MOST_PX = 256
 class Settings(GanSettings):
     """Two multilayer perceptrons (Goodfellow 2014; FACTS 4.3, whose sizes these are)."""
 
+    tells_by_sign: ClassVar[bool] = True
     architecture: ClassVar[tuple[str, ...]] = ("z", "generator_widths")
 
     generator_widths: tuple[int, ...] = Field((256, 512, 1024), min_length=1, description="of its hidden layers")

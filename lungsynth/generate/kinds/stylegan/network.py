@@ -52,6 +52,7 @@ class StyleGan(Gan):
             "generator": StyleGenerator(self.settings, shape, classes),
             "critic": StyleCritic(self.settings, shape, classes),
             "path_length": PathLength(),
+            **self.strength(),
         }
 
     def draw(self, generator: StyleGenerator, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
@@ -86,15 +87,17 @@ class StyleGan(Gan):
         batch = next(batches)
         real, labels = batch["images"], batch["labels"]
         penalised = step % settings.r1_every == 0
-        fake, seen = self.draw(generator, len(real), rng, labels), real.detach().requires_grad_(penalised)
+        fake = self.draw(generator, len(real), rng, labels)
+        seen = self.altered(real, rng, modules).detach().requires_grad_(penalised)
         # Real and fake go through the critic apart: the spread of a batch would give the two away together.
-        on_real, on_fake = critic(seen, labels), critic(fake.detach(), labels)
+        on_real, on_fake = critic(seen, labels), critic(self.altered(fake.detach(), rng, modules), labels)
         loss = cross_entropy(on_real, 1) + cross_entropy(on_fake, 0)
         if penalised:
             gamma = heuristic_gamma(real.shape[-1], len(real)) if settings.gamma is None else settings.gamma
             loss = loss + settings.r1_every * gamma / 2 * squared_slope(on_real, seen)
-        yield Update("critic", loss, {"on_real": on_real.sigmoid().mean(), "on_fake": on_fake.sigmoid().mean()})
-        loss = cross_entropy(critic(fake, labels), 1)
+        logs = {"on_real": on_real.sigmoid().mean(), "on_fake": on_fake.sigmoid().mean()}
+        yield Update("critic", loss, logs | self.adapted(modules, on_real))
+        loss = cross_entropy(critic(self.altered(fake, rng, modules), labels), 1)
         if settings.path_length and step % settings.path_length_every == 0:
             # Half a batch is enough for it (appendix B).
             styles, noise = self.styles_and_noise(generator, labels[: max(1, len(labels) // 2)], rng)

@@ -14,8 +14,11 @@ class Settings(DoubledSizes):
 
     Attributes:
         architecture: names of the settings without which a trained generator's weights fit nothing.
+        conditional: whether it learns and draws by class.
     """
 
+    conditional: ClassVar[bool] = True
+    tells_by_sign: ClassVar[bool] = True
     architecture: ClassVar[tuple[str, ...]] = (
         "z",
         "w",
