@@ -7,7 +7,7 @@ import numpy as np
 
 from lungsynth.features.extractor import Extractor
 from lungsynth.score.anatomy.table import MEAN_SHARE, REAL, Slices, measured, rows
-from lungsynth.score.record import Effort, Score
+from lungsynth.score.record import Effort, Score, finite_or_none
 from lungsynth.score.samples import patients_of
 from lungsynth.score.scorer import Embedded, embedded, metrics_of, score_set, source_of
 from lungsynth.sets.bank import ImageSet
@@ -70,7 +70,7 @@ def share_in_range(made: ImageSet, unseen: ImageSet, most: int, seed: int, effor
         made, unseen: slices, of which `most` each are measured: a seeded sample.
 
     Returns:
-        Plain values, by the names of a score.
+        Plain values, by the names of a score; None where nothing can be measured, as no slice shows lungs.
     """
     sets = {MADE: made, REAL[-1]: unseen}
     slices = {name: _some(one, most, rng(seed, "score", IN_RANGE)) for name, one in sets.items()}
@@ -79,10 +79,10 @@ def share_in_range(made: ImageSet, unseen: ImageSet, most: int, seed: int, effor
     return {
         "set": MADE,
         "metric": IN_RANGE,
-        "value": float(means.at[MADE, "share"]),
-        "low": float(means.at[MADE, "share_low"]),
-        "high": float(means.at[MADE, "share_high"]),
-        "floor": float(means.at[REAL[-1], "share"]),
+        "value": finite_or_none(means.at[MADE, "share"]),
+        "low": finite_or_none(means.at[MADE, "share_low"]),
+        "high": finite_or_none(means.at[MADE, "share_high"]),
+        "floor": finite_or_none(means.at[REAL[-1], "share"]),
         "n_set": len(slices[MADE].values),
         "n_reference": len(slices[REAL[-1]].values),
         "warnings": [],

@@ -158,15 +158,15 @@ def measure(
         reference=names[1],
         metric=metric.name,
         higher_is_better=metric.higher_is_better,
-        least=_finite(metric.least),
-        greatest=_finite(metric.greatest),
+        least=finite_or_none(metric.least),
+        greatest=finite_or_none(metric.greatest),
         value=value,
-        low=_finite(interval.low),
-        high=_finite(interval.high),
+        low=finite_or_none(interval.low),
+        high=finite_or_none(interval.high),
         confidence=effort.confidence,
         interval=interval.method,
         floor=floor and floor.value,
-        floor_sd=floor and _finite(floor.sd),
+        floor_sd=floor and finite_or_none(floor.sd),
         n_floor=floor and floor.n,
         value_at_n_floor=floor and floor.value_at_n,
         n_set=len(fake),
@@ -178,7 +178,7 @@ def measure(
     )
 
 
-def _finite(number: float) -> float | None:
+def finite_or_none(number: float) -> float | None:
     """JSON has no infinities, and no word for a bound that is not there."""
     return float(number) if np.isfinite(number) else None
 

@@ -55,7 +55,7 @@ def with_segment(**changes):
     return CONFIG | {
         "segment": CONFIG["segment"] | changes,
         "generate": CONFIG["generate"] | NO_GENERATOR,
-        "refine": CONFIG["refine"] | {"judge": None},
+        "refine": CONFIG["refine"] | {"gate": CONFIG["refine"]["gate"] | {"eye": None}, "judge": None},
     }
 
 
@@ -182,10 +182,9 @@ def phantom_models(models):
     return models
 
 
-def judged_by(name, **segment):
-    config = with_segment(init_from=None, training=CONFIG["segment"]["training"] | {"steps": 6}) | {
-        "refine": CONFIG["refine"] | {"judge": name}
-    }
+def judged_by(name, eye=None, **segment):
+    config = with_segment(init_from=None, training=CONFIG["segment"]["training"] | {"steps": 6})
+    config = config | {"refine": config["refine"] | {"gate": {"eye": eye}, "judge": name}}
     return config | {"segment": config["segment"] | segment}
 
 
@@ -195,6 +194,10 @@ def test_a_judge_is_a_shipped_segmenter_and_not_the_study_s_own(phantom_models):
         load(judged_by("chest"))
     with pytest.raises(StudyError, match=r"^refine\.judge: chests is the study's own segmenter, and cannot"):
         load(judged_by("chests", init_from="chests"))
+    with pytest.raises(StudyError, match=r"^refine\.judge: chests is what the gate sees through, and cannot"):
+        load(judged_by("chests", eye="chests"))
+    with pytest.raises(StudyError, match=r"^refine\.gate\.eye: got 'chest'; models/ has no such folder"):
+        load(judged_by(None, eye="chest"))
 
 
 def test_a_recipe_names_digital_patients_by_their_seed_and_scans_by_their_pixels():

@@ -261,7 +261,9 @@ def test_a_shipped_network_is_taken_over_and_only_on_its_own_grid(released, monk
     config = with_normals(init_from="tiny_slices", kind="wgan_gp", detail={"factor": 1})
     config["image"] = {"size_px": SIZE, "fov_mm": 128, "window_hu": [-1000, 400]}
     config["refine"]["objective"]["crop_px"] = SIZE
-    config["refine"]["judge"] = config["segment"]["init_from"] = config["generate"]["nodules"]["init_from"] = None
+    config["refine"]["judge"] = config["refine"]["gate"]["eye"] = config["segment"]["init_from"] = config["generate"][
+        "nodules"
+    ]["init_from"] = None
     config["segment"]["training"]["steps"] = config["generate"]["nodules"]["training"]["steps"] = 6
     coarse, detail = drawn_by(load(config), "normals")
     assert (coarse.kind, coarse.settings["z"], coarse.factor) == ("dcgan", 8, 2)

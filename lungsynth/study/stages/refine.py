@@ -12,7 +12,7 @@ class Gate(Settings):
     """What a refined lesion may not do; what falls under a bound is counted and left out of the release."""
 
     eye: str | None = Field(
-        None, description="folder of models/: the segmenter that it sees through; null: the study's own"
+        "phantom_gate", description="folder of models/: the segmenter that it sees through; null: the study's own"
     )
     min_contrast_share: float = Field(0.5, ge=0, le=1, description="contrast after over before; less is erased")
     move_mm: float = Field(2, ge=0, description="a centroid may move by this, or by move_radius_share, the larger")
@@ -21,7 +21,7 @@ class Gate(Settings):
     threshold: float | None = Field(
         None, gt=0, lt=1, description="of the segmenter's probability; null: the one that tune slices set"
     )
-    sensitivity: float = Field(0.9, gt=0, lt=1, description="share of the nodules of tune slices that it finds")
+    sensitivity: float = Field(0.92, gt=0, lt=1, description="share of the nodules of tune slices that it finds")
     suspected_share: float = Field(0.5, gt=0, le=1, description="of the threshold: what reached it before is not new")
     invented_mm: float = Field(3, gt=0, description="smallest new component that counts as invented")
     invented_hu: float = Field(40, ge=0, description="rise of its contrast from which it is new in the image")
