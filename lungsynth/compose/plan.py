@@ -7,7 +7,7 @@ import pandas as pd
 
 from lungsynth.compose.clearance import Scores
 from lungsynth.study.errors import DataError, StudyError
-from lungsynth.study.seeds import torch_seed
+from lungsynth.study.seeds import torch_seeds
 from lungsynth.study.stages.compose import Plan
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -94,9 +94,7 @@ def make_plan(scores: Scores, settings: Plan, seed: int) -> tuple[pd.DataFrame, 
         "group": group.astype(np.int32),
         "clearance_mm": np.ravel(scores.clearance_mm)[choice.kept],
         "rank": np.arange(len(normal), dtype=np.int32),
-        "seed": np.array(
-            [torch_seed(seed, "composite", int(i), int(j)) for i, j in zip(normal, group, strict=True)], np.int64
-        ),
+        "seed": np.array(torch_seeds(seed, "composite", zip(normal.tolist(), group.tolist(), strict=True)), np.int64),
     }
     return pd.DataFrame(rows), summary(scores, choice)
 

@@ -12,6 +12,10 @@ def inside_mm(mask: np.ndarray, spacing_mm: float | tuple[float, ...]) -> np.nda
     """
     mask = np.asarray(mask, bool)
     sampling = (spacing_mm,) * mask.ndim if np.isscalar(spacing_mm) else tuple(spacing_mm)
-    padded = np.pad(mask, 1)
-    inner = tuple(slice(1, -1) for _ in range(mask.ndim))
-    return ndimage.distance_transform_edt(padded, sampling=sampling)[inner].astype(np.float32)
+    depth = np.zeros(mask.shape, np.float32)
+    # The nearest pixel outside lies in the mask's box or next to it, and the box is a small part of most images.
+    for box in ndimage.find_objects(mask.view(np.uint8)):
+        padded = np.pad(mask[box], 1)
+        inner = tuple(slice(1, -1) for _ in range(mask.ndim))
+        depth[box] = ndimage.distance_transform_edt(padded, sampling=sampling)[inner]
+    return depth

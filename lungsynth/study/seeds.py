@@ -1,6 +1,7 @@
 """Every random number descends from the study's seed by name, so that no step can disturb another's numbers."""
 
 import hashlib
+from collections.abc import Iterable
 
 
 def named_seed(seed: int, *names: str | int) -> int:
@@ -12,6 +13,16 @@ def named_seed(seed: int, *names: str | int) -> int:
 def torch_seed(seed: int, *names: str | int) -> int:
     """The same as a seed for `torch.Generator.manual_seed` (63 bits)."""
     return named_seed(seed, *names) >> 1
+
+
+def torch_seeds(seed: int, name: str, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """`torch_seed(seed, name, i, j)` of many pairs (i, j): what they share is hashed once."""
+    shared, found = hashlib.sha256(f"{seed}/{name}/".encode()), []
+    for i, j in pairs:
+        one = shared.copy()
+        one.update(b"%d/%d" % (i, j))
+        found.append(int.from_bytes(one.digest()[:8], "little") >> 1)
+    return found
 
 
 def rng(seed: int, *names: str | int):

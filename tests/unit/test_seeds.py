@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lungsynth.study.seeds import named_seed, rng, torch_seed
+from lungsynth.study.seeds import named_seed, rng, torch_seed, torch_seeds
 
 
 def test_seeds_are_what_they_have_always_been():
@@ -49,3 +49,8 @@ def test_another_process_draws_the_same_numbers():
         for seed in ("1", "2")
     }
     assert made == {f"{named_seed(2023, 'compose', 3)}\n"}
+
+
+def test_many_seeds_at_once_equal_those_one_by_one():
+    pairs = [(0, 0), (12, 345), (499, 4999)]
+    assert torch_seeds(7, "composite", pairs) == [torch_seed(7, "composite", i, j) for i, j in pairs]
