@@ -102,7 +102,8 @@ rule make_report:
     resources:
         **LIGHT,
     params:
-        settings=settings(*type(study).model_fields),
+        # Comparisons have pages of their own.
+        settings=settings(*(set(type(study).model_fields) - {"compare"})),
         code=code("report/make_report.py"),
     message:
         "report.html: the study on one page"

@@ -23,9 +23,9 @@ class Lot:
 
 
 LOTS = {
-    "laid": Lot("two stages, before refinement", "composite", False),
+    "laid": Lot("two stages, as laid", "composite", False),
     "refined": Lot("two stages, refined", "refined", False),
-    "generated": Lot("two stages, refined, generated normals and nodules only", "refined", True),
+    "generated": Lot("two stages, all generated", "refined", True),
 }
 
 

@@ -37,7 +37,7 @@ def facts(
 
 
 def facts_of_composites(
-    kind: str, run: str, real_backgrounds: float, scores: Sequence[Mapping[str, Any]]
+    kind: str, run: str, real_backgrounds: float, scores: Sequence[Mapping[str, Any]], wrong: str = ""
 ) -> dict[str, Any]:
     """Of the chain's composites, which no single network draws: the share of them that lies on a real slice."""
     return {
@@ -48,7 +48,7 @@ def facts_of_composites(
         "rate": None,
         "generator": None,
         "critic": None,
-        "note": "",
+        "note": wrong,
         "real_backgrounds": real_backgrounds,
         "scores": list(scores),
     }

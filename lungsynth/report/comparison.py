@@ -27,7 +27,7 @@ METRICS = {
 }
 LEAD = (
     "Every kind is shown the same number of images of the same patients, none starts from shipped weights, and "
-    "learning rates were searched for all alike."
+    "learning rates were searched for all alike. What the study itself makes stands beside them as it is."
 )
 WORDS = (
     "Mean over runs ± their standard deviation, and in brackets what real images score (the floor). Lower is better "

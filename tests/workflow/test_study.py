@@ -189,7 +189,7 @@ def test_generators_are_compared_on_the_study_and_beside_its_composites(finished
     assert (nodules.at["gan", "runs"], nodules.at["gan", "scored"], nodules.at["gan", "images"]) == (2, 2, 24)
     assert "w_capsule, as the study draws" in nodules.index
     assert whole.at["two stages, refined", "real_backgrounds"] > 0
-    assert whole.at["two stages, refined, generated normals and nodules only", "real_backgrounds"] == 0
+    assert whole.at["two stages, all generated", "real_backgrounds"] == 0
     assert 0 <= whole.at["gan", "in_range"] < whole.at["two stages, refined", "in_range"] <= 1
     assert set(json.loads((folder / "lungs/rates/gan.json").read_text())["kid_to_tune"]) == {"0.5", "1"}
     page = (folder / "lungs.html").read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ from lungsynth.score.made import scores_of_made
 from lungsynth.score.record import Effort
 from lungsynth.sets import bank, shard
 from lungsynth.sets.tables import read_csv, read_parquet, write_json
+from lungsynth.study.errors import DataError
 from lungsynth.study.seeds import rng
 from lungsynth.train.loop import pick_device
 from lungsynth.workflow.step import step
@@ -25,7 +26,12 @@ with step(snakemake) as job:  # noqa: F821
     made = bank.ImageSet(images, np.zeros(images.shape, np.uint8), real[0].mm_per_px, rows)
     effort = Effort(*(job.settings(f"score.{key}") for key in ("bootstrap", "floors", "confidence")))
     how = apply.read(job.input.extractor, pick_device(job.settings("device"))), job.settings("score.metrics")
-    scores = scores_of_made(made, *real, *how, job.seed, effort, job.settings("score.anatomy").slices)
+    try:
+        scores, wrong = scores_of_made(made, *real, *how, job.seed, effort, job.settings("score.anatomy").slices), ""
+    except DataError as error:  # so few of the lot that no number can be made of them
+        scores, wrong = [], str(error)
     bank.write(job.output.images, made)
-    write_json(job.output.facts, contender.facts_of_composites(lot.title, job.wildcards.lot, real_backgrounds, scores))
+    write_json(
+        job.output.facts, contender.facts_of_composites(lot.title, job.wildcards.lot, real_backgrounds, scores, wrong)
+    )
     job.say(f"{lot.title}: {len(made)} images, {real_backgrounds:.0%} on real slices")
