@@ -13,6 +13,8 @@ from lungsynth.workflow.jobs import gpus_asked
 OWN_TARGETS = {
     *("release_segmenter", "score_patches", "segment_folder", "gather_candidates"),
     *("release_generators", "release_generator", "score_generator", "draw", "draw_pretrained"),
+    *("compare_nodules", "compare_lungs"),
+    *("choose_rate", "score_contender", "score_composites", "tabulate_contenders"),
 }
 STUDIES = sorted(path.name for path in (ROOT / "studies").glob("*.yaml"))
 
