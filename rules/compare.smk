@@ -100,7 +100,7 @@ rule choose_rate:
 
 rule score_contender:
     input:
-        state=lambda wildcards: files.end_of(files.contender(wildcards)),
+        state=files.contender_state,
         verdict=lambda wildcards: files.last_verdict(files.contender(wildcards)),
         rate=lambda wildcards: files.rate_of(files.contender(wildcards)),
         fit=bank_of("fit"),

@@ -76,6 +76,11 @@ class Files:
         chain = {run.name: run for run in comparison.own(self.study, wildcards.compared)}
         return {**chain, **self.compared}[name]
 
+    def contender_state(self, wildcards: Wildcards) -> str:
+        """The state that draws for it."""
+        run = self.contender(wildcards)
+        return self.end_of(run) if run.compared else self.drawing(run.target)[0]
+
     def end_of(self, run: Run) -> str:
         """A run's networks as they are used: its last state, or what it starts from where it has no steps."""
         return self.last_state(run) if run.training.steps else self._first_weights(run.init_from)
