@@ -10,10 +10,10 @@ from lungsynth.sets.catalogue import BANKS, CATALOGUE, EXTRACTORS as SEEN_BY, TA
 from lungsynth.study import comparison, models, runs
 from lungsynth.study.errors import LungsynthError
 from lungsynth.workflow.digest import code_digest
-from lungsynth.workflow.files import CHOICE, CHOSEN, Files, refuse, tables
+from lungsynth.workflow.files import CHOICE, CHOSEN, Files, tables
 from lungsynth.workflow.jobs import gpus_asked, tell_jobs
 from lungsynth.workflow.layout import refuse_old_results
-from lungsynth.workflow.settings import check_compared, load, view
+from lungsynth.workflow.settings import load, view
 from lungsynth.workflow.sources import data_digest, under_data
 
 try:

@@ -1,58 +1,17 @@
 # Generators beside each other, at the same budget; none of it is part of `all`.
-CONTENDERS = {
-    name: [*comparison.contenders(study, name), *comparison.own(study, name)]
-    for name in comparison.SUBJECTS
-}
-
-
-LOTS_OF = {"nodules": [], "lungs": list(LOTS)}
-
-
 wildcard_constraints:
     lot="|".join(LOTS),
     compared="|".join(comparison.SUBJECTS),
 
 
-def compared_files(name):
-    """Input function: the tables and the page of a comparison."""
-
-    def files_of(wildcards):
-        try:
-            check_compared(study, name)
-        except LungsynthError as error:
-            refuse(str(error))
-        ends = (".csv", "_scores.csv", "_claims.csv", ".html")
-        return [f"{R}/compare/{name}{end}" for end in ends]
-
-    return files_of
-
-
-def bank_of(role):
-    """Input function: the bank of a role that the comparison of the wildcards stands on."""
-    return lambda wildcards: files.image_set(
-        f"{comparison.SUBJECTS[wildcards.compared]}_{role}"
-    )
-
-
-def contender_files(end):
-    """Input function: a file of every contender for the target that the wildcards name."""
-    return lambda wildcards: [
-        f"{R}/compare/{wildcards.compared}/{name}{end}"
-        for name in (
-            *(f"{run.label}-{run.seed}" for run in CONTENDERS[wildcards.compared]),
-            *LOTS_OF[wildcards.compared],
-        )
-    ]
-
-
 rule compare_nodules:
     input:
-        compared_files("nodules"),
+        files.comparison("nodules"),
 
 
 rule compare_lungs:
     input:
-        compared_files("lungs"),
+        files.comparison("lungs"),
 
 
 rule choose_rate:
@@ -63,8 +22,8 @@ rule choose_rate:
                 study, wildcards.compared, wildcards.kind
             ).values()
         ],
-        tune=bank_of("tune"),
-        beside=lambda wildcards: tables(bank_of("tune")(wildcards)),
+        tune=files.compared_bank("tune"),
+        beside=lambda wildcards: tables(files.compared_bank("tune")(wildcards)),
         extractor=lambda wildcards: weights_of(
             SEEN_BY[comparison.SUBJECTS[wildcards.compared]]
         ),
@@ -103,10 +62,11 @@ rule score_contender:
         state=files.contender_state,
         verdict=lambda wildcards: files.last_verdict(files.contender(wildcards)),
         rate=lambda wildcards: files.rate_of(files.contender(wildcards)),
-        fit=bank_of("fit"),
-        test=bank_of("test"),
+        fit=files.compared_bank("fit"),
+        test=files.compared_bank("test"),
         beside=lambda wildcards: tables(
-            bank_of("fit")(wildcards), bank_of("test")(wildcards)
+            files.compared_bank("fit")(wildcards),
+            files.compared_bank("test")(wildcards),
         ),
         extractor=lambda wildcards: weights_of(
             SEEN_BY[comparison.SUBJECTS[wildcards.compared]]
@@ -189,18 +149,12 @@ rule score_composites:
 
 rule tabulate_contenders:
     input:
-        facts=contender_files(".json"),
-        images=contender_files(".npz"),
-        tables=contender_files(".csv"),
-        rates=lambda wildcards: sorted(
-            {
-                file
-                for run in CONTENDERS[wildcards.compared]
-                for file in files.rate_of(run)
-            }
-        ),
-        test=bank_of("test"),
-        beside=lambda wildcards: tables(bank_of("test")(wildcards)),
+        facts=files.contenders(".json"),
+        images=files.contenders(".npz"),
+        tables=files.contenders(".csv"),
+        rates=files.rates,
+        test=files.compared_bank("test"),
+        beside=lambda wildcards: tables(files.compared_bank("test")(wildcards)),
     output:
         kinds=report(
             f"{R}/compare/{{compared}}.csv",

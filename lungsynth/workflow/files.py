@@ -5,16 +5,18 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from lungsynth.compare.composites import LOTS
 from lungsynth.sets.catalogue import CATALOGUE, EXTRACTORS, TARGETS
 from lungsynth.study import comparison, models, runs
 from lungsynth.study.errors import StudyError
 from lungsynth.study.runs import DETAIL, Run
 from lungsynth.study.study import Study
 from lungsynth.workflow import shipped
-from lungsynth.workflow.settings import gives_probability
+from lungsynth.workflow.settings import check_compared, gives_probability
 
 CHOSEN, CHOICE = "chosen.pt", "state.json"
 """In a generator's folder: a copy of the state that draws, and why it was taken."""
+LUNGS = "lungs"
 Wildcards = Any
 """Snakemake's: attributes are strings."""
 
@@ -69,6 +71,42 @@ class Files:
     def last_verdict(self, run: Run) -> list[str]:
         """The verdict beside it; none of a network that the study does not train."""
         return [f"{self.root}/{run.name}/state-{run.last}.json"] if run.training.steps else []
+
+    def comparison(self, name: str) -> Callable[[Wildcards], list[str]]:
+        """Input function: the tables and the page of a comparison.
+
+        One with a kind that cannot make such images is refused when the target is asked for.
+        """
+
+        def files(wildcards: Wildcards) -> list[str]:
+            try:
+                check_compared(self.study, name)
+            except StudyError as error:
+                refuse(str(error))
+            return [f"{self.root}/compare/{name}{end}" for end in (".csv", "_scores.csv", "_claims.csv", ".html")]
+
+        return files
+
+    def contenders(self, end: str) -> Callable[[Wildcards], list[str]]:
+        """Input function: a file of everything that a comparison shows: its runs, the chain's generator, composites."""
+
+        def files(wildcards: Wildcards) -> list[str]:
+            runs_shown, lots = self._shown(wildcards.compared), LOTS if wildcards.compared == LUNGS else ()
+            names = [*(run.name.rpartition("/")[2] for run in runs_shown), *lots]
+            return [f"{self.root}/compare/{wildcards.compared}/{name}{end}" for name in names]
+
+        return files
+
+    def rates(self, wildcards: Wildcards) -> list[str]:
+        """Input function: what the search of rates found for each kind of a comparison."""
+        return sorted({file for run in self._shown(wildcards.compared) for file in self.rate_of(run)})
+
+    def _shown(self, name: str) -> list[Run]:
+        return [*comparison.contenders(self.study, name), *comparison.own(self.study, name)]
+
+    def compared_bank(self, role: str) -> Callable[[Wildcards], str | list[str]]:
+        """Input function: the bank of a role that a comparison stands on."""
+        return lambda wildcards: self.image_set(f"{comparison.SUBJECTS[wildcards.compared]}_{role}")
 
     def contender(self, wildcards: Wildcards) -> Run:
         """The run that a comparison's wildcards name: one of its own, or the chain's generator."""
