@@ -8,19 +8,8 @@ import pandas as pd
 from lungsynth.compare.published import NAMES, REASONS, TABLES
 
 LONG = ["kind", "run", "metric", "value", "low", "high", "floor", "floor_sd", "n_set", "n_reference", "note"]
-CLAIMS = [
-    "paper",
-    "kind",
-    "name",
-    "metric",
-    "reported",
-    "ours",
-    "ours_sd",
-    "runs",
-    "place_reported",
-    "place_ours",
-    "reason",
-]
+CLAIMS = ["paper", "kind", "name", "metric", "reported", "ours", "ours_sd", "runs", "place_reported", "place_ours"]
+CLAIMS += ["reason"]
 
 
 def scores(contenders: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -68,34 +57,35 @@ def _of_kind(runs: Sequence[Mapping[str, Any]], numbers: pd.DataFrame) -> dict[s
     return row | {"note": "; ".join(f"{one['run']}: {one['note']}" for one in runs if one["note"])}
 
 
-def claims(target: str, kinds: pd.DataFrame) -> pd.DataFrame:
+def claims(name: str, kinds: pd.DataFrame) -> pd.DataFrame:
     """The paper's numbers beside ours, with the places of both among the kinds that both have: 1 is the best."""
-    ours = kinds.set_index("kind")
-    rows = []
-    for metric, better in (("inception_score", False), ("fid", True)):
-        if metric not in ours:
-            continue
-        shared = {
-            kind: one for kind, one in TABLES[target].items() if kind in ours.index and pd.notna(ours.at[kind, metric])
-        }
-        reported = pd.Series({kind: getattr(one, metric) for kind, one in shared.items()}, dtype=float).rank(
-            ascending=better
-        )
-        found = ours.loc[list(shared), metric].rank(ascending=better)
-        for kind, one in shared.items():
-            rows.append(
-                {
-                    "paper": NAMES[target],
-                    "kind": kind,
-                    "name": one.name,
-                    "metric": metric,
-                    "reported": getattr(one, metric),
-                    "ours": ours.at[kind, metric],
-                    "ours_sd": ours.at[kind, f"{metric}_sd"],
-                    "runs": int(ours.at[kind, "scored"]),
-                    "place_reported": int(reported[kind]),
-                    "place_ours": int(found[kind]),
-                    "reason": REASONS[metric],
-                }
-            )
+    ours, rows = kinds.set_index("kind"), []
+    for metric, low_is_good in (("inception_score", False), ("fid", True)):
+        if metric in ours:
+            both = [kind for kind in TABLES[name] if kind in ours.index and pd.notna(ours.at[kind, metric])]
+            reported = pd.Series({kind: getattr(TABLES[name][kind], metric) for kind in both}, dtype=float)
+            rows += _claims(name, metric, reported, ours.loc[both], low_is_good)
     return pd.DataFrame(rows, columns=CLAIMS)
+
+
+def _claims(name: str, metric: str, reported: pd.Series, ours: pd.DataFrame, low_is_good: bool) -> list[dict[str, Any]]:
+    """One metric of all kinds, by kind."""
+    places = {
+        "place_reported": reported.rank(ascending=low_is_good),
+        "place_ours": ours[metric].rank(ascending=low_is_good),
+    }
+    return [
+        {
+            "paper": NAMES[name],
+            "kind": kind,
+            "name": TABLES[name][kind].name,
+            "metric": metric,
+            "reported": reported[kind],
+            "ours": ours.at[kind, metric],
+            "ours_sd": ours.at[kind, f"{metric}_sd"],
+            "runs": int(ours.at[kind, "scored"]),
+            **{place: int(rank[kind]) for place, rank in places.items()},
+            "reason": REASONS[metric],
+        }
+        for kind in ours.index
+    ]
