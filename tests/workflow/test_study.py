@@ -168,7 +168,7 @@ def test_inception_scores_every_set_where_its_weights_are_given(finished, tmp_pa
 
 
 COMPARED = {
-    "images": 24,
+    "images": 32,
     "batch": 8,
     "seeds": 2,
     "count": 16,
@@ -186,11 +186,13 @@ def test_generators_are_compared_on_the_study_and_beside_its_composites(finished
     snakemake(finished, "--cores", "2", *TEST_STUDY, "studies/compared.yaml", "--", "compare_nodules", "compare_lungs")
     folder = finished / "results/test/compare"
     nodules, whole = (pd.read_csv(folder / f"{name}.csv").set_index("kind") for name in ("nodules", "lungs"))
-    assert (nodules.at["gan", "runs"], nodules.at["gan", "scored"], nodules.at["gan", "images"]) == (2, 2, 24)
+    assert (nodules.at["gan", "runs"], nodules.at["gan", "scored"], nodules.at["gan", "images"]) == (2, 2, 32)
     assert "w_capsule, as the study draws" in nodules.index
     assert whole.at["two stages, refined", "real_backgrounds"] > 0
     assert whole.at["two stages, all generated", "real_backgrounds"] == 0
-    assert 0 <= whole.at["gan", "in_range"] < whole.at["two stages, refined", "in_range"] <= 1
+    assert 0 < whole.at["two stages, refined", "in_range"] <= 1
+    # Of a generator that hardly learnt, slices may show no lungs to measure.
+    assert not whole.at["gan", "in_range"] >= whole.at["two stages, refined", "in_range"]
     assert set(json.loads((folder / "lungs/rates/gan.json").read_text())["kid_to_tune"]) == {"0.5", "1"}
     page = (folder / "lungs.html").read_text(encoding="utf-8")
     assert "Two-Stages GAN" in page and "http://" not in page.replace("http://www.w3.org", "")
