@@ -35,6 +35,10 @@ NETWORK = dict(mem_mb=4000, runtime=120, gpu=gpus_asked(study.device))
 TRAINING = {**NETWORK, "runtime": 600}
 BATCHES = range(study.cohort.batches)
 SHARDS = files.shards
+# What every step that scores a set goes by.
+SCORED_BY_SETTINGS = [
+    f"score.{key}" for key in ("metrics", "bootstrap", "floors", "confidence")
+]
 OWN_EXTRACTORS = sorted(set(SEEN_BY.values()))
 SCORED_BY = [*OWN_EXTRACTORS, *([INCEPTION] if study.score.inception else [])]
 SCAN_FOLDERS = expand(f"{R}/cohort/scans/{{batch}}", batch=BATCHES)

@@ -90,10 +90,7 @@ rule score_contender:
             "image",
             f"compare.{wildcards.compared}.count",
             "score.anatomy",
-            *(
-                f"score.{key}"
-                for key in ("metrics", "bootstrap", "floors", "confidence")
-            ),
+            *SCORED_BY_SETTINGS,
             run=files.contender(wildcards),
         ),
         code=lambda wildcards: code(
@@ -135,10 +132,7 @@ rule score_composites:
             "compare.lungs.count",
             "device",
             "score.anatomy",
-            *(
-                f"score.{key}"
-                for key in ("metrics", "bootstrap", "floors", "confidence")
-            ),
+            *SCORED_BY_SETTINGS,
         ),
         code=code("compare/score_composites.py", EXTRACTOR, *METRIC_MODULES),
     message:

@@ -136,10 +136,7 @@ rule score_generator:
     params:
         settings=settings(
             "device",
-            *(
-                f"score.{key}"
-                for key in ("metrics", "bootstrap", "floors", "confidence")
-            ),
+            *SCORED_BY_SETTINGS,
         ),
         code=code("generate/score_generator.py", EXTRACTOR, *METRIC_MODULES),
     message:

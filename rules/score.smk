@@ -45,10 +45,8 @@ rule score_sets:
     params:
         settings=lambda wildcards: settings(
             "device",
-            *(
-                f"score.{key}"
-                for key in ("metrics", "images", "bootstrap", "floors", "confidence")
-            ),
+            "score.images",
+            *SCORED_BY_SETTINGS,
             *(["score.inception"] if wildcards.extractor == INCEPTION else []),
         ),
         code=code("score/score_sets.py", EXTRACTOR, *METRIC_MODULES),

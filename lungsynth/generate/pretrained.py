@@ -17,7 +17,7 @@ from torch import nn
 
 from lungsynth.generate.generator import Generator
 from lungsynth.generate.labels import Classes
-from lungsynth.generate.sample import as_nodules, as_slices, draw
+from lungsynth.generate.sample import as_set, draw
 from lungsynth.generate.trained import generator_of, load_all, shape_of
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study import models
@@ -64,15 +64,10 @@ class Pretrained:
             Rows name network, seed and index (`source`), the SHA-256 of the weights (`weights`) and, where there are
             classes, that of the image (`label`).
         """
-        grid = self.recipe["grid"]
-        window, pixel, source = tuple(grid["window_hu"]), grid["mm_per_px"], f"{self.name}:{seed}"
         stream = f"pretrained/{self.name}"
         labels = self._labels(n, seed, label, stream)
         drawn = draw(self.generator, self.modules, n, seed, stream, labels)
-        if self.target == "nodules":
-            made = as_nodules(drawn, window, pixel, MARGIN_MM, source)
-        else:
-            made = as_slices(drawn, window, pixel, source)
+        made = as_set(self.target, drawn, self.recipe["grid"], MARGIN_MM, f"{self.name}:{seed}")
         made = made if labels is None else self.classes.marked(made, labels)
         return replace(made, table=made.table.assign(weights=self.recipe["sha256"]))
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from lungsynth.compare import composites, contender
 from lungsynth.features import apply
-from lungsynth.score.made import scores_of_made
+from lungsynth.score.made import How, scores_of_made
 from lungsynth.score.record import Effort
 from lungsynth.sets import bank, shard
 from lungsynth.sets.tables import read_csv, read_parquet, write_json
@@ -25,9 +25,10 @@ with step(snakemake) as job:  # noqa: F821
     rows = pd.DataFrame({"id": [f"{k}-{row}" for k, row in places]})
     made = bank.ImageSet(images, np.zeros(images.shape, np.uint8), real[0].mm_per_px, rows)
     effort = Effort(*(job.settings(f"score.{key}") for key in ("bootstrap", "floors", "confidence")))
-    how = apply.read(job.input.extractor, pick_device(job.settings("device"))), job.settings("score.metrics")
+    extractor = apply.read(job.input.extractor, pick_device(job.settings("device")))
+    how = How(extractor, job.settings("score.metrics"), job.seed, effort)
     try:
-        scores, wrong = scores_of_made(made, *real, *how, job.seed, effort, job.settings("score.anatomy").slices), ""
+        scores, wrong = scores_of_made(made, *real, how, job.settings("score.anatomy").slices), ""
     except DataError as error:  # so few of the lot that no number can be made of them
         scores, wrong = [], str(error)
     bank.write(job.output.images, made)

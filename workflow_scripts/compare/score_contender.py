@@ -5,7 +5,7 @@ from lungsynth.features import apply
 from lungsynth.generate.drawn import draw_bank
 from lungsynth.generate.labels import how_many, labelled
 from lungsynth.generate.trained import parameters, shape_of
-from lungsynth.score.made import scores_of_made
+from lungsynth.score.made import How, scores_of_made
 from lungsynth.score.record import Effort
 from lungsynth.sets import bank
 from lungsynth.sets.tables import read_json, write_json
@@ -18,11 +18,11 @@ with step(snakemake) as job:  # noqa: F821
     image, banks, count = job.settings("image"), job.settings("banks"), job.settings(f"compare.{name}.count")
     test, fit = (bank.read(path) for path in (job.input.test, job.input.fit))
     effort = Effort(*(job.settings(f"score.{key}") for key in ("bootstrap", "floors", "confidence")))
-    how = apply.read(job.input.extractor, device), job.settings("score.metrics"), job.seed, effort
+    how = How(apply.read(job.input.extractor, device), job.settings("score.metrics"), job.seed, effort)
     slices = 0 if name == "nodules" else job.settings("score.anatomy").slices
     try:
         made = draw_bank([run], [job.input.state], count, job.seed, run.name, image, banks, device, fit.table)
-        scores, wrong = scores_of_made(made, test, fit, *how, slices), ""
+        scores, wrong = scores_of_made(made, test, fit, how, slices), ""
     except DataError as error:
         made, scores, wrong = test.take([]), [], str(error)
     bank.write(job.output.images, made)

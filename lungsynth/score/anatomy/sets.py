@@ -8,13 +8,25 @@ import numpy as np
 from lungsynth.score.anatomy.table import Slices, measured
 from lungsynth.score.samples import patients_of
 from lungsynth.sets import bank, shard
+from lungsynth.sets.bank import ImageSet
 from lungsynth.sets.tables import read_csv
 
 
+def of_images(one: ImageSet, most: int, rng: np.random.Generator) -> Slices:
+    """Slices of a set in memory; those of real patients keep their names for the intervals."""
+    return _of(one.take(_places(len(one), most, rng)))
+
+
 def of_bank(path: Path, most: int, rng: np.random.Generator) -> Slices:
-    """Slices of a bank or of a generated set; those of real patients keep their names for the intervals."""
-    rows = len(read_csv(path.with_suffix(".csv")))
-    one = bank.read_rows(path, [row for _, row in shard.sample_places([rows], most, rng)])
+    """The same of a bank or of a generated set on disk, of which no other slice is read."""
+    return _of(bank.read_rows(path, _places(len(read_csv(path.with_suffix(".csv"))), most, rng)))
+
+
+def _places(rows: int, most: int, rng: np.random.Generator) -> list[int]:
+    return [row for _, row in shard.sample_places([rows], most, rng)]
+
+
+def _of(one: ImageSet) -> Slices:
     return measured(one.images, one.mm_per_px, patients_of(one.table))
 
 
