@@ -8,7 +8,7 @@ import numpy as np
 
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash, to_hu
 from lungsynth.cohort.copies import thumbnail
-from lungsynth.cohort.expressions import first_in
+from lungsynth.study.expressions import first_in
 from lungsynth.cohort.images.pictures import (
     SUFFIXES,
     Picture,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash, to_hu
-from lungsynth.cohort.expressions import first_in
+from lungsynth.study.expressions import first_in
 from lungsynth.cohort.masks import (
     LARGEST_LABEL,
     by_folder,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from lungsynth.cohort.expressions import Expression
+from lungsynth.study.expressions import Expression
 from lungsynth.study.base import Settings as Base
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash
-from lungsynth.cohort.expressions import first_in
+from lungsynth.study.expressions import first_in
 from lungsynth.cohort.luna16.annotations import read_annotations
 from lungsynth.cohort.luna16.header import dimensions, read_header
 from lungsynth.cohort.luna16.reader import Luna16Reader

@@ -1,4 +1,4 @@
-"""Regular expressions that a study gives, to find a patient's id in a name. Read at parse time."""
+"""Regular expressions that a study gives, to find a patient's id in a name."""
 
 import re
 from typing import Annotated
