@@ -12,20 +12,39 @@ report: "report/workflow.rst"
 
 
 include: "rules/common.smk"
-include: "rules/cohort.smk"
-include: "rules/segment.smk"
-include: "rules/banks.smk"
-include: "rules/features.smk"
-include: "rules/generate.smk"
-include: "rules/compose.smk"
-include: "rules/refine.smk"
-include: "rules/score.smk"
-include: "rules/models.smk"
-include: "rules/compare.smk"
-include: "rules/networks.smk"
-include: "rules/release.smk"
-include: "rules/report.smk"
-include: "rules/provenance.smk"
+
+
+# Two chains, one house: what differs is where images come from, and what is made of what generators draw.
+if study.chain == "composites":
+
+    include: "rules/cohort.smk"
+    include: "rules/segment.smk"
+    include: "rules/banks.smk"
+    include: "rules/features.smk"
+    include: "rules/generate.smk"
+    include: "rules/compose.smk"
+    include: "rules/refine.smk"
+    include: "rules/score.smk"
+    include: "rules/anatomy.smk"
+    include: "rules/models.smk"
+    include: "rules/compare.smk"
+    include: "rules/compare_ct.smk"
+    include: "rules/networks.smk"
+    include: "rules/release.smk"
+    include: "rules/report.smk"
+    include: "rules/provenance.smk"
+
+else:
+
+    include: "rules/pictures.smk"
+    include: "rules/features.smk"
+    include: "rules/generate.smk"
+    include: "rules/score.smk"
+    include: "rules/checkpoints.smk"
+    include: "rules/compare.smk"
+    include: "rules/compare_pictures.smk"
+    include: "rules/networks.smk"
+    include: "rules/provenance.smk"
 
 
 onstart:
@@ -34,20 +53,16 @@ onstart:
     hold(study.study)
 
 
+if study.chain == "composites":
+    EVERYTHING = [COHORT, SEGMENTED, BANKED, FEATURES, GENERATED, COMPOSED, REFINED]
+    EVERYTHING += [SCORES, ANATOMY, RELEASED, NETWORKS, REPORT, LEDGER]
+else:
+    EVERYTHING = [COHORT, BANKED, FEATURES, GENERATED, SCORES, NETWORKS, LEDGER]
+
+
 # Every file, not the last ones alone: Snakemake makes a missing file only for what asks for it, and a step that failed
 # after a change of settings would leave the old results and nothing to do.
 rule all:
     default_target: True
     input:
-        COHORT,
-        SEGMENTED,
-        BANKED,
-        FEATURES,
-        GENERATED,
-        COMPOSED,
-        REFINED,
-        SCORES,
-        RELEASED,
-        NETWORKS,
-        REPORT,
-        LEDGER,
+        EVERYTHING,

@@ -6,7 +6,8 @@ sys.path.insert(0, workflow.basedir)
 
 from lungsynth.compare.composites import LOTS
 from lungsynth.score.plan import COMPARED_ROLES, INCEPTION, files_of
-from lungsynth.sets.catalogue import BANKS, CATALOGUE, EXTRACTORS as SEEN_BY, TARGETS
+from lungsynth.sets import catalogue
+from lungsynth.sets.catalogue import EXTRACTORS as SEEN_BY
 from lungsynth.study import comparison, models, runs
 from lungsynth.study.errors import LungsynthError
 from lungsynth.workflow.digest import code_digest
@@ -39,7 +40,9 @@ SHARDS = files.shards
 SCORED_BY_SETTINGS = [
     f"score.{key}" for key in ("metrics", "bootstrap", "floors", "confidence")
 ]
-OWN_EXTRACTORS = sorted(set(SEEN_BY.values()))
+TARGETS = catalogue.targets(study.chain)
+BANKS = catalogue.banks(study.chain)
+OWN_EXTRACTORS = list(catalogue.extractors(study.chain))
 SCORED_BY = [*OWN_EXTRACTORS, *([INCEPTION] if study.score.inception else [])]
 SCAN_FOLDERS = expand(f"{R}/cohort/scans/{{batch}}", batch=BATCHES)
 HAS_PHANTOM = any(source["reader"] == "phantom" for source in study.cohort.sources)
@@ -53,7 +56,7 @@ wildcard_constraints:
     batch=r"\d+",
     shard=r"\d+",
     checkpoint=r"\d+",
-    target="|".join((*TARGETS, *comparison.SUBJECTS.values(), "composites")),
+    target="|".join((*TARGETS, *comparison.subjects(study), "composites")),
     run=rf"{runs.LABEL}-\d+",
     kind=r"[a-z0-9_]+",
     extractor="|".join(SCORED_BY),
@@ -120,7 +123,7 @@ def format_code(script):
 
 def scored(wildcards):
     """Input function: the sets behind the scores of one extractor, and its weights."""
-    names = files_of(wildcards.extractor)
+    names = files_of(wildcards.extractor, study.chain)
     beside = files.tables_of(*names)
     weights = weights_of(wildcards.extractor)
     return {"extractor": weights, "beside": beside, **files.image_sets(*names)}

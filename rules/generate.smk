@@ -46,7 +46,13 @@ rule train_generator:
     resources:
         **TRAINING,
     params:
-        settings=run_settings("generate", "device", "image.window_hu", "monitor"),
+        settings=run_settings(
+            "generate",
+            "device",
+            "image.window_hu",
+            "monitor",
+            *(["pictures.mirror"] if "pictures" in TARGETS else []),
+        ),
         code=lambda wildcards: generator_code(
             "generate/train_generator.py", files.run("generate", wildcards)
         ),

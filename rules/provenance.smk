@@ -4,10 +4,7 @@ LEDGER = [f"{R}/provenance.json"]
 
 rule record_provenance:
     input:
-        f"{R}/report/report.html",
-        f"{R}/report/story.png",
-        f"{R}/release/DATASHEET.md",
-        f"{R}/compose/render.json",
+        LAST,
     output:
         ledger=f"{R}/provenance.json",
     log:

@@ -13,13 +13,15 @@ STORY = dict(
 SHOWN = files.image_sets(
     *(
         entry.name
-        for entry in CATALOGUE.values()
+        for entry in catalogue.of(study.chain)
         if entry.name not in (*STORY, "lesions_fit")
         and not entry.sharded
         and entry.role != "tune"
     )
 )
 REPORT = [f"{R}/report/story.png", f"{R}/report/report.html"]
+# What nothing else stands on.
+LAST = [*REPORT, f"{R}/release/DATASHEET.md", f"{R}/compose/render.json"]
 
 
 rule draw_story:

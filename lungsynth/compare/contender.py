@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lungsynth.study.comparison import COMPARED
 from lungsynth.study.runs import Run
 
 
@@ -25,7 +26,7 @@ def facts(
     told = verdict[0] if verdict else {"step": 0, "spoilt": False}
     note = told["verdict"] if told["spoilt"] else wrong
     return {
-        "kind": run.kind if run.compared else f"{run.kind}, as the study draws",
+        "kind": run.label.removesuffix(f".{COMPARED}") if run.compared else f"{run.kind}, as the study draws",
         "run": f"{run.label}-{run.seed}",
         "steps": told["step"],
         "images": told["step"] * run.training.batch,

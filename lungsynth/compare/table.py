@@ -62,7 +62,7 @@ def claims(name: str, kinds: pd.DataFrame) -> pd.DataFrame:
     ours, rows = kinds.set_index("kind"), []
     for metric, low_is_good in (("inception_score", False), ("fid", True)):
         if metric in ours:
-            both = [kind for kind in TABLES[name] if kind in ours.index and pd.notna(ours.at[kind, metric])]
+            both = [kind for kind in TABLES.get(name, {}) if kind in ours.index and pd.notna(ours.at[kind, metric])]
             reported = pd.Series({kind: getattr(TABLES[name][kind], metric) for kind in both}, dtype=float)
             rows += _claims(name, metric, reported, ours.loc[both], low_is_good)
     return pd.DataFrame(rows, columns=CLAIMS)

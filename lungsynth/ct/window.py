@@ -17,6 +17,13 @@ def to_hu(unit: np.ndarray, window_hu: tuple[float, float]) -> np.ndarray:
     return np.rint(np.clip(hu, low, high)).astype(np.int16)
 
 
+def to_levels(unit: np.ndarray, levels: tuple[float, float]) -> np.ndarray:
+    """The inverse of `to_unit` for pictures: uint8 grey levels, uint16 where the brightest is above 255."""
+    low, high = levels
+    grey = (np.asarray(unit, np.float64) + 1) * ((high - low) / 2) + low
+    return np.rint(np.clip(grey, low, high)).astype(np.uint8 if high <= 255 else np.uint16)
+
+
 def to_grey(hu: np.ndarray, window_hu: tuple[float, float] = (-1350, 150)) -> np.ndarray:
     """HU to uint8 for pictures; the default is the lung display window (width 1500, level -600)."""
     return np.rint((to_unit(hu, window_hu) + 1) * 127.5).astype(np.uint8)

@@ -27,14 +27,16 @@ class Embedding:
 def embed(
     extractor: torch.nn.Module, images: np.ndarray, masks: np.ndarray | None = None, batch: int = 64
 ) -> Embedding:
-    """Features and logits of int16 HU images [n, h, w], in batches of a fixed size; one pass for both.
+    """Features and logits of images as banks hold them, [n, h, w] or [n, h, w, 3], in batches of a fixed size.
 
     Raises:
         DataError: the extractor wants masks and there are none, or a shape that fits them, or there is no image; or
             what it gives is not finite.
     """
-    if images.ndim != 3 or not len(images):
-        raise DataError(f"images must be [n, h, w] with n at least 1, got {images.shape}")
+    wanted = 4 if extractor.card.channels == 3 else 3
+    if images.ndim != wanted or not len(images):
+        form = "[n, h, w, 3]" if wanted == 4 else "[n, h, w]"
+        raise DataError(f"images must be {form} with n at least 1, got {images.shape}")
     if extractor.card.with_mask and (masks is None or masks.shape != images.shape):
         raise DataError(
             f"extractor {extractor.card.name!r} takes a mask with each image: got "

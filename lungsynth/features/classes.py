@@ -1,6 +1,7 @@
 """The classes that an extractor tells apart, read off the banks' tables."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,41 @@ def of_nodules(table: pd.DataFrame) -> np.ndarray:
     return 2 * density + (table["diameter_mm"].to_numpy(float) >= LARGE_MM)
 
 
-TASKS: dict[str, tuple[tuple[str, ...], Callable[[pd.DataFrame], np.ndarray]]] = {
-    "slices": (SLICES, of_slices),
-    "nodules": (NODULES, of_nodules),
-}
+TURNS = ("upright", "turned by 90", "turned by 180", "turned by 270")
+"""What an extractor tells apart where its pictures are of one class: copies that are turned (Gidaris 2018)."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What an extractor learns.
+
+    Attributes:
+        classes: their names; of_row: class of each image of the bank, int [n].
+        turned: whether the classes are quarter turns, which images get when they are shown.
+    """
+
+    classes: tuple[str, ...]
+    of_row: np.ndarray
+    turned: bool = False
+
+
+def of_pictures(table: pd.DataFrame) -> Task:
+    """The folders that pictures lie in; where there is one folder, how far a picture is turned."""
+    names = tuple(sorted(map(str, table["class"].unique())))
+    if len(names) < 2:
+        return Task(TURNS, np.zeros(len(table), int), turned=True)
+    return Task(names, table["class"].astype(str).map(names.index).to_numpy(int))
+
+
+CLASSES = {"slices": SLICES, "nodules": NODULES}
+LABELS: dict[str, Callable[[pd.DataFrame], np.ndarray]] = {"slices": of_slices, "nodules": of_nodules}
+
+
+def task_of(name: str, table: pd.DataFrame) -> Task:
+    """What the extractor of a name learns from a bank with this table."""
+    return of_pictures(table) if name == "pictures" else Task(CLASSES[name], LABELS[name](table))
+
+
+def classes_of(name: str, table: pd.DataFrame | None) -> tuple[str, ...]:
+    """Names of an extractor's classes; those of pictures stand in the bank's table."""
+    return of_pictures(table).classes if name == "pictures" else CLASSES[name]

@@ -16,12 +16,13 @@ class Card:
     """What one must know to use an extractor; stands in the .json beside its weights.
 
     Attributes:
-        name: "slices" or "nodules" (which images it is for).
+        name: "slices", "nodules" or "pictures" (which images it is for).
         kind: the network's kind; `settings` are that kind's own.
         classes: names of the classifier's classes, in the order of the logits.
         dimensions: length of a feature vector.
         window_hu: HU that count.
         with_mask: whether a mask goes in beside the HU.
+        channels: of a picture, 1 or 3; 0: images are CT.
         size_px, mm_per_px: the images it was trained on.
         resize: the filter that brought them to that size.
     """
@@ -33,6 +34,7 @@ class Card:
     dimensions: int
     window_hu: tuple[float, float]
     with_mask: bool
+    channels: int
     size_px: int
     mm_per_px: float
     resize: str
@@ -60,14 +62,16 @@ class Extractor(nn.Module):
         super().__init__()
         settings = EXTRACTORS.settings(card.kind)(**card.settings)
         self.card = card
-        self.network = EXTRACTORS.get(card.kind)(settings, card.dimensions, card.window_hu, card.with_mask)
+        self.network = EXTRACTORS.get(card.kind)(
+            settings, card.dimensions, card.window_hu, card.with_mask, card.channels
+        )
         self.classifier = nn.Linear(card.dimensions, len(card.classes))
         self.faults = nn.Linear(card.dimensions, len(FAULTS))
         self.register_buffer("centre", torch.zeros(card.dimensions))
         self.register_buffer("scale", torch.ones(card.dimensions))
 
     def forward(self, hu: torch.Tensor, mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """HU float32 [n, h, w] and masks to standardised features [n, d], logits [n, classes] and fault strengths
-        [n, 3]."""
+        """HU float32 [n, h, w], or levels [n, h, w, 3] in colour, and masks to standardised features [n, d], logits
+        [n, classes] and fault strengths [n, 3]."""
         features = self.network(hu, mask)
         return (features - self.centre) / self.scale, self.classifier(features), self.faults(features)

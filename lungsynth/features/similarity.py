@@ -32,14 +32,17 @@ def cosine_to_nearest(generated: np.ndarray, real: np.ndarray) -> np.ndarray:
 
 
 def as_pixels(images: np.ndarray, window_hu: tuple[float, float], most_px: int = 40) -> np.ndarray:
-    """Images [n, h, w] as rows whose Euclidean distance is the root mean square difference in HU, float64 [n, p].
+    """Images [n, h, w], or [n, h, w, 3] whose mean colour is taken, as rows float64 [n, p] for distances.
 
+    The Euclidean distance of two rows is the root mean square difference of the images, in HU or grey levels.
     Clipped to the window; blocks are averaged until at most `most_px` rows and columns are left, so that noise does
     not hide a copy.
     """
     size = -(-images.shape[1] // most_px)
-    rows, columns = (side // size * size for side in images.shape[1:])
+    rows, columns = (side // size * size for side in images.shape[1:3])
     clipped = np.clip(images[:, :rows, :columns].astype(np.float64), *window_hu)
+    if clipped.ndim == 4:
+        clipped = clipped.mean(3)
     blocks = clipped.reshape(len(images), rows // size, size, columns // size, size).mean((2, 4))
     flat = blocks.reshape(len(images), -1)
     return flat / np.sqrt(flat.shape[1])

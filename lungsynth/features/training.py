@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from lungsynth.ct.resample import RESIZE
 from lungsynth.features.apply import embed, release
-from lungsynth.features.classes import TASKS
+from lungsynth.features.classes import Task, task_of
 from lungsynth.features.extractor import Card, Extractor
 from lungsynth.features.faults import plant
 from lungsynth.features.registry import EXTRACTORS
@@ -25,6 +25,8 @@ from lungsynth.train.loop import load, pick_device, run_checkpoint
 from lungsynth.train.trainable import Update
 
 EMPTY_BELOW_HU = -999.0
+FAULTS_WINDOW_HU = 1400.0
+"""Width of the window that the strengths of planted faults are stated for; in another one they change alike."""
 
 
 class ExtractorTraining:
@@ -64,7 +66,8 @@ class ExtractorTraining:
         settings = extractor.network.settings
         # A cut-out nodule stands in emptiness that no scanner would blur or shift.
         air = EMPTY_BELOW_HU if self.card.with_mask else None
-        largest = (settings.blur_px, settings.shift_hu, settings.noise_hu)
+        share = (self.card.window_hu[1] - self.card.window_hu[0]) / FAULTS_WINDOW_HU
+        largest = (settings.blur_px, settings.shift_hu * share, settings.noise_hu * share)
         hu, strength = plant(batch["images"].float(), largest, air, rng)
         _, logits, guesses = extractor(hu, batch["masks"])
         classes = functional.cross_entropy(logits, batch["labels"], label_smoothing=0.05)
@@ -75,38 +78,50 @@ class ExtractorTraining:
 
 
 def batches(
-    images: np.ndarray, masks: np.ndarray, labels: np.ndarray, size: int
+    images: np.ndarray, masks: np.ndarray, task: Task, size: int
 ) -> Callable[[np.random.Generator], dict[str, torch.Tensor]]:
     """A source of batches: classes drawn evenly (of those there are), images in them at random, half mirrored left
     to right.
 
     Args:
-        images: int16 HU [n, h, w].
+        images: int16 HU [n, h, w]; pictures: levels, [n, h, w] or [n, h, w, 3].
         masks: uint8 [n, h, w].
-        labels: int [n].
+        task: the class of each; turned ones get their class with the turn that they are shown in.
         size: images a batch.
 
     Raises:
         TrainingError: fewer than two classes occur.
     """
+    labels = task.of_row
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    if len(members) < 2:
+    if len(members) < 2 and not task.turned:
         raise TrainingError(f"an extractor needs images of two classes at least, there are {len(members)}")
 
     def draw(rng: np.random.Generator) -> dict[str, torch.Tensor]:
         rows = np.array([rng.choice(members[k]) for k in rng.integers(0, len(members), size)])
-        mirrored = rng.random(size)[:, None, None] < 0.5
+        mirrored = rng.random(size) < 0.5
+        shown = [_mirrored(one[rows], mirrored) for one in (images, masks)]
+        classes = labels[rows]
+        if task.turned:
+            classes = rng.integers(0, len(task.classes), size)
+            shown = [np.stack([np.rot90(*pair) for pair in zip(one, classes, strict=True)]) for one in shown]
         return {
-            "images": _tensor(np.where(mirrored, images[rows, :, ::-1], images[rows])),
-            "masks": _tensor(np.where(mirrored, masks[rows, :, ::-1], masks[rows])),
-            "labels": torch.from_numpy(labels[rows].astype(np.int64)),
+            "images": _tensor(shown[0]),
+            "masks": _tensor(shown[1]),
+            "labels": torch.from_numpy(classes.astype(np.int64)),
         }
 
     return draw
 
 
+def _mirrored(images: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """Those of the images [n, h, w, ...] that `which` names from left to right."""
+    return np.where(which.reshape(-1, *[1] * (images.ndim - 1)), images[:, :, ::-1], images)
+
+
 def _tensor(array: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array))
+    array = np.ascontiguousarray(array)
+    return torch.from_numpy(array.astype(np.int32) if array.dtype == np.uint16 else array)
 
 
 def standardise(extractor: Extractor, images: np.ndarray, masks: np.ndarray) -> Extractor:
@@ -131,16 +146,25 @@ def report(extractor: Extractor, images: np.ndarray, masks: np.ndarray, labels: 
     return {"accuracy": round(float(right.mean()), 4), "classes": by_class}
 
 
-def card_of(name: str, settings: Features, window_hu: tuple[float, float], size_px: int, mm_per_px: float) -> Card:
+def card_of(
+    name: str,
+    settings: Features,
+    window_hu: tuple[float, float],
+    classes: tuple[str, ...],
+    size_px: int,
+    mm_per_px: float,
+    channels: int = 1,
+) -> Card:
     """What one must know to make an extractor; see `Card` and `train_extractor`."""
     return Card(
         name=name,
         kind=settings.kind,
         settings=EXTRACTORS.settings(settings.kind)(**settings.block()).model_dump(),
-        classes=TASKS[name][0],
+        classes=classes,
         dimensions=settings.dimensions,
         window_hu=tuple(window_hu),
         with_mask=name == "nodules",
+        channels=channels if name == "pictures" else 0,
         size_px=size_px,
         mm_per_px=mm_per_px,
         resize=RESIZE,
@@ -160,7 +184,7 @@ def train_extractor(
     """Train an extractor on a bank, standardise it on the same bank, and release it as NAME.safetensors and NAME.json.
 
     Args:
-        name: "slices" or "nodules"; decides the classes, and whether masks are looked at.
+        name: "slices", "nodules" or "pictures"; decides the classes, and whether masks are looked at.
         bank: images of the fit patients.
         settings: the study's block.
         window_hu: HU that count.
@@ -175,11 +199,11 @@ def train_extractor(
         TrainingError: fewer images than a batch, or of one class only.
     """
     need(len(bank), plan.training.batch, f"{name} extractor")
-    classes, label = TASKS[name]
-    card = card_of(name, settings, window_hu, bank.images.shape[1], bank.mm_per_px)
-    kind, labels = ExtractorTraining(card), label(bank.table)
-    draw = batches(bank.images, bank.masks, labels, plan.training.batch)
-    data = Source(draw, Shape(1 + card.with_mask, card.size_px), len(classes))
+    task = task_of(name, bank.table)
+    card = card_of(name, settings, window_hu, task.classes, bank.images.shape[1], bank.mm_per_px, bank.channels)
+    kind, labels = ExtractorTraining(card), task.of_row
+    draw = batches(bank.images, bank.masks, task, plan.training.batch)
+    data = Source(draw, Shape((card.channels or 1) + card.with_mask, card.size_px), len(task.classes))
     with TemporaryDirectory() as folder:
         state = Path(folder, "state-0.pt")
         run_checkpoint(kind, data, plan, None, state, state.with_suffix(".json"), losses, progress)

@@ -1,5 +1,7 @@
 """Banks as training batches: HU and mask as channels in [-1, 1]."""
 
+from typing import Literal
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -8,18 +10,45 @@ from lungsynth.ct.window import to_unit
 from lungsynth.generate.labels import Labelled
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.errors import TrainingError
+from lungsynth.study.runs import CLASS, Subset
+from lungsynth.study.seeds import rng as named_rng
 from lungsynth.train.data import Shape, Source, need
+
+Turn = Literal["none", "mirror", "square"]
+"""What an image may be as well: itself alone, its mirror image, or any of the eight symmetries of a square."""
 
 
 def to_tensor(images: ImageSet, window_hu: tuple[float, float], with_mask: bool) -> Tensor:
-    """Float32 [n, c, h, w] in [-1, 1]: HU in the window and, with a mask, a second channel of -1 outside, 1 inside."""
-    channels = [to_unit(images.images, window_hu)]
+    """Float32 [n, c, h, w] in [-1, 1]: HU in the window and, with a mask, a second channel of -1 outside, 1 inside.
+
+    Pictures in colour, [n, h, w, 3], give three channels.
+    """
+    unit = to_unit(images.images, window_hu)
+    channels = list(np.moveaxis(unit, 3, 0)) if unit.ndim == 4 else [unit]
     if with_mask:
         channels.append(np.where(images.masks > 0, np.float32(1), np.float32(-1)))
     return torch.from_numpy(np.stack(channels, axis=1))
 
 
-def bank_source(images: Tensor, size: int, turn: bool, known: Labelled | None = None) -> Source:
+def part_of(images: ImageSet, subset: Subset | None, seed: int) -> ImageSet:
+    """The images that a run's subset names; of equal seeds, a smaller count lies in a larger one.
+
+    Raises:
+        TrainingError: there are fewer than the subset's count, or none.
+    """
+    if subset is None:
+        return images
+    rows = np.arange(len(images))
+    if subset.label is not None:
+        rows = np.flatnonzero((images.table[CLASS] == subset.label).to_numpy())
+    wanted = len(rows) if subset.count is None else subset.count
+    if not 0 < wanted <= len(rows):
+        which = "" if subset.label is None else f" of the class {subset.label!r}"
+        raise TrainingError(f"the bank of real images holds {len(rows)}{which}, {max(wanted, 1)} are wanted")
+    return images.take(np.sort(named_rng(seed, "subset", subset.label or "all").permutation(rows)[:wanted]))
+
+
+def bank_source(images: Tensor, size: int, turn: Turn, known: Labelled | None = None) -> Source:
     """A bank as a training's data: images drawn with equal chance, without a second copy in one batch.
 
     A batch is {"images": [size, c, h, w], "labels": int64 [size]}; a bank without classes has the label 0 throughout.
@@ -28,7 +57,7 @@ def bank_source(images: Tensor, size: int, turn: bool, known: Labelled | None = 
     Args:
         images: [n, c, h, w].
         size: images a batch.
-        turn: turn by random quarters and mirror half of them. Right for nodules; a slice has a left and a right.
+        turn: what a drawn image may be as well, with equal chance. A nodule has no left and right; a slice has.
         known: classes of the images; None: they have none.
 
     Raises:
@@ -44,9 +73,12 @@ def bank_source(images: Tensor, size: int, turn: bool, known: Labelled | None = 
     def draw(rng: np.random.Generator) -> dict[str, Tensor]:
         rows = torch.from_numpy(rng.choice(len(images), size=size, replace=False))
         batch = images[rows]
-        if turn:
+        if turn == "square":
             turns = rng.integers(0, 8, size=size)
             batch = torch.stack([_turned(image, int(k)) for image, k in zip(batch, turns, strict=True)])
+        elif turn == "mirror":
+            mirrored = torch.from_numpy(rng.random(size) < 0.5)[:, None, None, None]
+            batch = torch.where(mirrored, batch.flip(3), batch)
         return {"images": batch, "labels": labels[rows]}
 
     return Source(draw, Shape(images.shape[1], images.shape[-1]), classes, real=images)
@@ -55,7 +87,7 @@ def bank_source(images: Tensor, size: int, turn: bool, known: Labelled | None = 
 def _need_two(known: Labelled) -> None:
     """Refuse classes that are one only: a generator of one class is trained without labels."""
     if (known.counts > 0).sum() < 2:
-        raise TrainingError(f"labels: all images with a class are of one; {known.words}; set labels to null")
+        raise TrainingError(f"labels: all images with a class are of one; {known.words}; learn without labels")
 
 
 def _turned(image: Tensor, k: int) -> Tensor:

@@ -11,7 +11,7 @@ from torch import nn
 from lungsynth.ct import nodule, shape
 from lungsynth.ct.hu import AIR_HU
 from lungsynth.ct.lungs import segment_slice
-from lungsynth.ct.window import to_hu
+from lungsynth.ct.window import to_hu, to_levels
 from lungsynth.generate.generator import Generator
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.seeds import rng as named_rng
@@ -42,7 +42,7 @@ def draw(
 
 
 def as_set(target: str, images: np.ndarray, grid: Mapping[str, Any], margin_mm: float, source: str) -> ImageSet:
-    """What was drawn for a target, as banks hold it: see `as_nodules` and `as_slices`.
+    """What was drawn for a target, as banks hold it: see `as_nodules`, `as_slices` and `as_pictures`.
 
     Args:
         grid: mm_per_px and window_hu of what the target's generator draws, as recipes state them.
@@ -50,6 +50,8 @@ def as_set(target: str, images: np.ndarray, grid: Mapping[str, Any], margin_mm: 
     window_hu, mm_per_px = tuple(grid["window_hu"]), grid["mm_per_px"]
     if target == "nodules":
         return as_nodules(images, window_hu, mm_per_px, margin_mm, source)
+    if target == "pictures":
+        return as_pictures(images, window_hu, source)
     return as_slices(images, window_hu, mm_per_px, source)
 
 
@@ -91,6 +93,17 @@ def as_slices(images: np.ndarray, window_hu: tuple[float, float], mm_per_px: flo
         for k, mask in enumerate(lungs)
     ]
     return ImageSet(hu, lungs, mm_per_px, _with_source_last(rows))
+
+
+def as_pictures(images: np.ndarray, levels: tuple[float, float], source: str) -> ImageSet:
+    """Pictures of a drawn batch [n, c, h, w] in grey levels, uint8 or uint16 by the brightest; no masks (all 0).
+
+    Returns:
+        Images [n, h, w], or [n, h, w, 3] of three channels. Rows: id, patient, scan (empty), source.
+    """
+    grey = to_levels(images[:, 0] if images.shape[1] == 1 else np.moveaxis(images, 1, 3), levels)
+    rows = [_identity(source, k) for k in range(len(grey))]
+    return ImageSet(grey, np.zeros(grey.shape[:3], np.uint8), 1.0, _with_source_last(rows))
 
 
 def _identity(source: str, index: int) -> dict[str, str]:

@@ -6,7 +6,7 @@ images that are no copies (FACTS 8.7). An image gets likest by having nothing of
 commonest come first, and a set that was selected so is worse than the one it was selected from. So likeness is a bound
 here, which other patients' real images set, and among what passes the draw is even, unless a study prefers likeness.
 Nodules are drawn within classes of diameter, slices within classes of lung area, that hold equally many real ones each,
-and each class gives its share.
+and each class gives its share; pictures within the classes that they were drawn by.
 """
 
 from collections import Counter
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
 from lungsynth.ct.shape import areas_mm2, two_lungs
 from lungsynth.ct.window import to_unit
@@ -63,7 +64,7 @@ def select(
     real_features: np.ndarray,
     settings: Selection,
     window_hu: tuple[float, float],
-    what: Literal["nodules", "normals"],
+    what: Literal["nodules", "normals", "pictures"],
     rng: np.random.Generator,
     tune: ImageSet | None = None,
     tune_features: np.ndarray | None = None,
@@ -83,9 +84,12 @@ def select(
     Raises:
         TrainingError: nothing passes.
     """
-    check = _nodule_faults if what == "nodules" else _slice_faults
-    sizes = _sizes(real, what) if tune is None else np.concatenate([_sizes(real, what), _sizes(tune, what)])
-    reasons = check(generated, sizes, settings)
+    if what == "pictures":
+        sizes, reasons = np.zeros(0), np.full(len(generated), "", object)
+    else:
+        check = _nodule_faults if what == "nodules" else _slice_faults
+        sizes = _sizes(real, what) if tune is None else np.concatenate([_sizes(real, what), _sizes(tune, what)])
+        reasons = check(generated, sizes, settings)
     pixels = [to_unit(one.images, window_hu).reshape(len(one), -1) for one in (generated, real)]
     for name, made, there in (("features", generated_features, real_features), ("pixels", *pixels)):
         copies = copies_of(made, there, settings.min_distance_quantile)
@@ -100,7 +104,9 @@ def select(
     if not len(valid):
         why = ", ".join(f"{count} {reason}" for reason, count in Counter(reasons.tolist()).items())
         raise TrainingError(f"none of {len(generated)} generated {what} is of use ({why}); train longer or draw more")
-    if settings.match_sizes:
+    if what == "pictures":
+        rows, moved = _by_class(generated, order, valid, settings.keep)
+    elif settings.match_sizes:
         rows, moved = _in_proportion(_sizes(generated, what), order, valid, sizes, settings.keep)
     else:
         rows, moved = best(order, valid, settings.keep), 0
@@ -139,6 +145,16 @@ def _slice_faults(slices: ImageSet, sizes: np.ndarray, settings: Selection) -> n
     return np.select(
         [~two_lungs(slices.masks), (area < low) | (area > high)], ["not two lungs", "lung area unlike real ones"], ""
     ).astype(object)
+
+
+def _by_class(generated: ImageSet, order: np.ndarray, valid: np.ndarray, keep: int) -> tuple[np.ndarray, int]:
+    """The first by `order` of each class, in the proportion in which classes were drawn; 0 stand in for others."""
+    labels = generated.table.get("label", pd.Series("", index=generated.table.index)).to_numpy()
+    chosen = []
+    for name in sorted(set(labels)):
+        share = int(np.floor(keep * (labels == name).mean()))
+        chosen.append(best(order, valid[labels[valid] == name], share))
+    return np.concatenate(chosen), 0
 
 
 def _in_proportion(

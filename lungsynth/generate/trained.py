@@ -41,9 +41,13 @@ def generator_of(runs: Sequence[Run]) -> Generator:
     return kinds[0] if len(kinds) == 1 else TwoScales(*kinds)
 
 
-def shape_of(run: Run, size_px: int) -> Shape:
-    """Of what a generator's run draws for a target of `size_px`; nodules have their mask as a second channel."""
-    return Shape(2 if run.target == "nodules" else 1, size_px // run.factor)
+def shape_of(run: Run, size_px: int, channels: int = 1) -> Shape:
+    """Of what a generator's run draws for a target of `size_px`; nodules have their mask as a second channel.
+
+    Args:
+        channels: of the images of the other targets.
+    """
+    return Shape(2 if run.target == "nodules" else channels, size_px // run.factor)
 
 
 def parameters(run: Run, shape: Shape, classes: int = 1) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from lungsynth.report.scores import METRIC_WORDS, REFERENCES
-from lungsynth.sets.catalogue import TARGETS
+from lungsynth.sets.catalogue import DRAWN
 from lungsynth.sets.tables import read_csv, read_json
 from lungsynth.study import models
 
@@ -79,7 +79,7 @@ def _shipped(recipes: Sequence[Path]) -> Iterator[str]:
 
 def _collapsed(files: Files) -> Iterator[str]:
     """Generators that draw few images again and again."""
-    for target in TARGETS:
+    for target in DRAWN:
         verdict = read_json(files[f"verdict_{target}"]) if f"verdict_{target}" in files else {}
         if verdict.get("collapsed"):
             yield (

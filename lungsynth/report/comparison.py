@@ -37,11 +37,17 @@ LEGEND = (
     "Images of test patients are the reference, those learnt from that of authenticity and membership. Scores of "
     "single runs with their 95 % intervals and n stand in the table of scores beside this page."
 )
-SHEETS = {"nodules": (16, 2), "lungs": (6, 2)}
+SHEETS = {"nodules": (16, 2), "lungs": (6, 2), **dict.fromkeys(("pictures", "sizes", "sweep"), (8, 2))}
 """Images a row, and rows."""
 
 
-TITLES = {"nodules": "Generators of nodules, compared", "lungs": "Ways to make whole slices with nodules, compared"}
+TITLES = {
+    "nodules": "Generators of nodules, compared",
+    "lungs": "Ways to make whole slices with nodules, compared",
+    "pictures": "Generators of pictures, compared",
+    "sizes": "How many real pictures it takes",
+    "sweep": "Settings of the generator, compared",
+}
 
 
 def page(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lungsynth.sets.catalogue import EXTRACTORS, made_of
+from lungsynth.sets.catalogue import CHAINS, EXTRACTORS, made_of
 
 INCEPTION = "inception"
 COMPARED_ROLES = ("generated", "selected", "fit", "test")
@@ -26,22 +26,25 @@ class Subject:
     sets: dict[str, str]
 
 
-SUBJECTS = tuple(
-    Subject(
+SUBJECTS = {
+    subject: Subject(
         extractor,
         f"{subject}_fit",
         f"{subject}_test",
         {"real": f"{subject}_fit", **{entry.role: entry.name for entry in made_of(subject)}},
     )
     for subject, extractor in EXTRACTORS.items()
-)
+}
 
 
-def seen_by(extractor: str) -> tuple[Subject, ...]:
-    """The subjects that an extractor scores: its own; InceptionV3, which knows none of them, scores all."""
-    return tuple(one for one in SUBJECTS if extractor in (one.extractor, INCEPTION))
+def seen_by(extractor: str, chain: str) -> tuple[Subject, ...]:
+    """The subjects of a chain that an extractor scores: its own; InceptionV3, which knows none of them, scores all."""
+    return tuple(
+        one for subject, one in SUBJECTS.items() if subject in CHAINS[chain] and extractor in (one.extractor, INCEPTION)
+    )
 
 
-def files_of(extractor: str) -> list[str]:
+def files_of(extractor: str, chain: str) -> list[str]:
     """Names of all sets behind an extractor's scores, sorted."""
-    return sorted({name for one in seen_by(extractor) for name in (one.train, one.reference, *one.sets.values())})
+    seen = seen_by(extractor, chain)
+    return sorted({name for one in seen for name in (one.train, one.reference, *one.sets.values())})

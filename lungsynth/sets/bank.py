@@ -24,9 +24,9 @@ class ImageSet:
     """Images with their masks and rows.
 
     Attributes:
-        images: int16 HU [n, h, w].
-        masks: uint8 [n, h, w]: a nodule (1), lungs (1 right, 2 left) or lesions (k-th), as the set says.
-        mm_per_px: size of a pixel.
+        images: int16 HU [n, h, w]; pictures: grey levels, uint8 or uint16, [n, h, w], or [n, h, w, 3] in colour.
+        masks: uint8 [n, h, w]: a nodule (1), lungs (1 right, 2 left) or lesions (k-th), as the set says; else 0.
+        mm_per_px: size of a pixel; 1 of pictures, whose size nobody knows.
         table: one row an image, in the same order; `id` is unique.
     """
 
@@ -37,6 +37,11 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def channels(self) -> int:
+        """Of an image: 3 in colour."""
+        return 1 if self.images.ndim == 3 else self.images.shape[3]
 
     def take(self, rows: np.ndarray) -> "ImageSet":
         """The images at `rows` (indices or a bool array), in that order."""

@@ -36,29 +36,57 @@ class Entry:
         return "{shard}" in self.file
 
 
-EXTRACTORS = {"nodules": "nodules", "normals": "slices", "lesions": "slices"}
-TARGETS = ("nodules", "normals")
+EXTRACTORS = {"nodules": "nodules", "normals": "slices", "lesions": "slices", "pictures": "pictures"}
+CHAINS = {"composites": ("nodules", "normals", "lesions"), "pictures": ("pictures",)}
+"""The subjects of each chain."""
+DRAWN = ("nodules", "normals", "pictures")
 """Subjects that a generator draws."""
-BANKS = tuple(
-    Entry(subject, role, f"banks/{subject}_{role}.npz")
-    for subject, roles in (
-        ("nodules", ("fit", "tune", "test")),
-        ("normals", ("fit", "tune", "test")),
-        ("lesions", ("fit", "tune", "domain", "test")),
-    )
-    for role in roles
-)
-GENERATED = tuple(
-    Entry(target, made, f"generate/{target}/{made}.npz") for target in TARGETS for made in ("generated", "selected")
-)
+ROLES = {
+    "nodules": ("fit", "tune", "test"),
+    "normals": ("fit", "tune", "test"),
+    "lesions": ("fit", "tune", "domain", "test"),
+    "pictures": ("fit", "tune", "test"),
+}
+"""Whose images a subject's banks hold."""
 COMPOSED = (
     Entry("lesions", "composite", "compose/shards/{shard}.npy"),
     Entry("lesions", "refined", "refine/shards/{shard}.npy"),
 )
-CATALOGUE = {entry.name: entry for entry in (*BANKS, *GENERATED, *COMPOSED)}
+CATALOGUE = {
+    entry.name: entry
+    for entry in (
+        *(Entry(subject, role, f"banks/{subject}_{role}.npz") for subject, roles in ROLES.items() for role in roles),
+        *(
+            Entry(target, made, f"generate/{target}/{made}.npz")
+            for target in DRAWN
+            for made in ("generated", "selected")
+        ),
+        *COMPOSED,
+    )
+}
 REAL = ("fit", "tune", "domain", "test")
 
 
 def made_of(subject: str) -> tuple[Entry, ...]:
     """The sets of a subject that no scanner made, in the order in which they come about."""
     return tuple(entry for entry in CATALOGUE.values() if entry.subject == subject and entry.role not in REAL)
+
+
+def of(chain: str) -> tuple[Entry, ...]:
+    """All sets of a chain."""
+    return tuple(entry for entry in CATALOGUE.values() if entry.subject in CHAINS[chain])
+
+
+def banks(chain: str) -> tuple[Entry, ...]:
+    """The sets of a chain that scanners made."""
+    return tuple(entry for entry in of(chain) if entry.role in REAL)
+
+
+def targets(chain: str) -> tuple[str, ...]:
+    """The subjects of a chain that a generator draws."""
+    return tuple(subject for subject in CHAINS[chain] if subject in DRAWN)
+
+
+def extractors(chain: str) -> tuple[str, ...]:
+    """The extractors of a chain, sorted."""
+    return tuple(sorted({EXTRACTORS[subject] for subject in CHAINS[chain]}))

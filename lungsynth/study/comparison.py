@@ -1,14 +1,23 @@
 """The trainings behind a comparison: every kind and seed at one budget, none of them from shipped weights."""
 
+from itertools import product
 from typing import Any
 
-from lungsynth.study.runs import Run, generator
-from lungsynth.study.stages.compare import Compared
+from lungsynth.study.runs import Run, Subset, drawn_by, generator
+from lungsynth.study.stages.compare import Compared, Sizes, Sweep
 
 COMPARED = "compared"
 """Last part of the label of a run of a comparison; `rateFACTOR` that of one that tries a rate."""
-SUBJECTS = {"nodules": "nodules", "lungs": "lesions"}
+SUBJECTS = {
+    "nodules": "nodules",
+    "lungs": "lesions",
+    **dict.fromkeys(("pictures", "sizes", "sweep"), "pictures"),
+}
 """By comparison, a block of the settings: the subject of the catalogue that its runs learn from and draw."""
+CHAINS = {"composites": ("nodules", "lungs"), "pictures": ("pictures", "sizes", "sweep")}
+"""The comparisons of each chain."""
+SWEPT = {"batch": "batch", "gamma": "gamma", "critic_learning_rate": "rate"}
+"""What a sweep varies, with its word in a run's label."""
 RATES = ("learning_rate", "critic_learning_rate")
 
 
@@ -18,6 +27,12 @@ def contenders(study: Any, name: str) -> list[Run]:
     Where several rates are to be tried, the one that was found takes effect when they train: see `at_rate`.
     """
     block = _block(study, name)
+    if not isinstance(block, Compared):
+        return [
+            variant.model_copy(update={"seed": study.seed + k, "compared": True})
+            for variant in (_sizes(study, block) if isinstance(block, Sizes) else _combinations(study, block))
+            for k in range(block.seeds)
+        ]
     single = block.rates[0] if len(block.rates) == 1 else 1.0
     return [
         at_rate(_run(block, SUBJECTS[name], kind, study.seed + k, COMPARED), single)
@@ -29,13 +44,15 @@ def contenders(study: Any, name: str) -> list[Run]:
 def own(study: Any, name: str) -> list[Run]:
     """The chain's generator, where it draws what is compared: it stands beside the contenders as it is."""
     subject = SUBJECTS[name]
-    return [generator(study, subject)] if hasattr(study.generate, subject) else []
+    if not isinstance(_block(study, name), Compared) or not hasattr(study.generate, subject):
+        return []
+    return drawn[:1] if len(drawn := drawn_by(study, subject)) == 1 or subject != "pictures" else []
 
 
 def tried(study: Any, name: str, kind: str) -> dict[float, Run]:
     """The run of each rate that a kind is tried at, by factor; none where there is one rate."""
     block = _block(study, name)
-    if len(block.rates) == 1:
+    if not isinstance(block, Compared) or len(block.rates) == 1:
         return {}
     training = {"training": block.searching}
     return {
@@ -49,16 +66,50 @@ def tried(study: Any, name: str, kind: str) -> dict[float, Run]:
 def runs_of(study: Any) -> dict[str, Run]:
     """All runs of all comparisons by name."""
     found = []
-    for name in SUBJECTS:
+    for name in CHAINS[study.chain]:
         block = _block(study, name)
         found += contenders(study, name)
-        found += [run for kind in (*block.kinds, *block.others) for run in tried(study, name, kind).values()]
+        if isinstance(block, Compared):
+            found += [run for kind in (*block.kinds, *block.others) for run in tried(study, name, kind).values()]
     return {run.name: run for run in found}
+
+
+def subjects(study: Any) -> list[str]:
+    """What the comparisons of a study's chain compare."""
+    return [SUBJECTS[name] for name in CHAINS[study.chain]]
 
 
 def name_of(run: Run) -> str:
     """The comparison that a run belongs to."""
     return next(name for name, subject in SUBJECTS.items() if subject == run.target)
+
+
+def _sizes(study: Any, block: Sizes) -> list[Run]:
+    """The study's generator of pictures on every number of them, from nothing and by transfer."""
+    run = generator(study, "pictures")
+    starts = {"": None, **({".transfer": block.init_from} if block.init_from else {})}
+    changed = {"training": block.spent(run.training)}
+    return [
+        run.model_copy(
+            update={**changed, "label": f"size{count}{end}", "subset": Subset(count=count), "init_from": start}
+        )
+        for count in block.counts
+        for end, start in starts.items()
+    ]
+
+
+def _combinations(study: Any, block: Sweep) -> list[Run]:
+    """The study's generator of pictures with every combination of what a sweep lists."""
+    run, made = generator(study, "pictures"), []
+    lists = {name: getattr(block, name) for name in SWEPT if getattr(block, name)}
+    for values in product(*lists.values()):
+        cell = dict(zip(lists, values, strict=True))
+        batch = cell.pop("batch", run.training.batch)
+        words = [f"batch{batch}"] * ("batch" in lists) + [f"{SWEPT[name]}{value:g}" for name, value in cell.items()]
+        training = block.spent(run.training.model_copy(update={"batch": batch}))
+        label = ".".join(words).replace("-", "m").replace("+", "p") or "as.it.is"
+        made.append(run.model_copy(update={"label": label, "training": training, "settings": run.settings | cell}))
+    return made
 
 
 def at_rate(run: Run, factor: float) -> Run:
@@ -67,7 +118,7 @@ def at_rate(run: Run, factor: float) -> Run:
     return run.model_copy(update={"settings": run.settings | scaled})
 
 
-def _block(study: Any, name: str) -> Compared:
+def _block(study: Any, name: str) -> Compared | Sizes | Sweep:
     return getattr(study.compare, name)
 
 

@@ -14,6 +14,13 @@ from lungsynth.study.training import Training
 LABEL = r"[a-z0-9][a-z0-9_.]*"
 
 
+class Subset(Settings):
+    """The part of a bank that a run learns from."""
+
+    label: str | None = Field(None, description="the class of its images; null: all")
+    count: int | None = Field(None, ge=1, description="of them, by a seeded draw in which smaller parts lie in larger")
+
+
 class Run(Settings):
     """One training: what is trained, on what, how, and from where it starts.
 
@@ -35,11 +42,18 @@ class Run(Settings):
         description="of a comparison: it takes all its steps whatever the monitor says, and a spoilt end is a result",
     )
     labels: Labels | None = Field(None, description="where the classes of its images stand, if it learns by class")
+    subset: Subset | None = Field(None, description="of the bank that it learns from; null: all of it")
 
     @property
     def name(self) -> str:
         """STAGE/TARGET/LABEL-SEED: its folder under results/STUDY/, and the name of its random numbers."""
         return f"{self.stage}/{self.target}/{self.label}-{self.seed}"
+
+    @property
+    def reads_classes(self) -> bool:
+        """Whether its bank's table must be read to know its classes."""
+        by_folder = self.target == "pictures" and self.stage == "features"
+        return self.labels is not None or by_folder or bool(self.subset and self.subset.label is not None)
 
     @property
     def last(self) -> int:
@@ -88,6 +102,8 @@ def runs_of(study: Any) -> dict[str, Run]:
 
 def chosen(study: Any) -> list[Run]:
     """The runs behind all networks of the chain, those of no steps too, which are used as `init_from` has them."""
+    if study.chain == "pictures":
+        return drawn_by(study, "pictures")
     return [segmenter(study), *drawn_by(study, "nodules"), *drawn_by(study, "normals"), refiner(study)]
 
 
@@ -97,20 +113,37 @@ def segmenter(study: Any) -> Run:
     return run.model_copy(update={"settings": study.segment.detector.model_dump(mode="json", exclude={"kind"})})
 
 
+CLASS = "class"
+"""Column of a bank of pictures: the folder that each lies in."""
+
+
+def _of_class(study: Any, place: int, name: str) -> Run:
+    """The run of the generator of one class of pictures; a class's name may be no part of a file's."""
+    run = _of_block("generate", "pictures", study.generate.pictures, study.seed)
+    return run.model_copy(update={"label": f"{run.kind}.class{place}", "subset": Subset(label=name)})
+
+
 DETAIL = "detail"
 """Kind and label of the detail network's run."""
 
 
 def drawn_by(study: Any, target: str) -> list[Run]:
-    """The runs behind the images of a target: its generator's, and its detail network's where it has one."""
+    """The runs behind the images of a target: its generator's, and its detail network's where it has one.
+
+    Of pictures, one of each class where a study asks for that.
+    """
+    if target == "pictures" and study.generate.pictures.classes == "runs":
+        return [_of_class(study, place, name) for place, name in enumerate(study.pictures.classes)]
     detail = _detail(study, target)
     return [generator(study, target), *([detail] if detail else [])]
 
 
 def generator(study: Any, target: str) -> Run:
-    """The run whose generator the chain samples for a target: nodules, or normals."""
+    """The run whose generator the chain samples for a target: nodules, normals, or pictures."""
     block = getattr(study.generate, target)
     run = _of_block("generate", target, block, study.seed)
+    if target == "pictures" and block.classes == "labels" and run.labels is None:
+        run = run.model_copy(update={"labels": Labels(column=CLASS, names=study.pictures.classes or None)})
     return run.model_copy(update={"factor": block.detail.factor}) if hasattr(block, "detail") else run
 
 

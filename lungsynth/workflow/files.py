@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from lungsynth.compare.composites import LOTS
-from lungsynth.sets.catalogue import CATALOGUE, EXTRACTORS, TARGETS
+from lungsynth.sets.catalogue import CATALOGUE, EXTRACTORS, targets
 from lungsynth.study import comparison, models, runs
 from lungsynth.study.errors import StudyError
 from lungsynth.study.runs import DETAIL, Run
@@ -124,15 +124,16 @@ class Files:
         return self.last_state(run) if run.training.steps else self._first_weights(run.init_from)
 
     def drawing(self, target: str) -> list[str]:
-        """The networks that draw for a target: its generator's state that `use` names, its detail network's end."""
-        generator, *detail = runs.drawn_by(self.study, target)
+        """The networks that draw for a target: its generator's state that `use` names, the ends of the others."""
+        generator, *rest = runs.drawn_by(self.study, target)
         chosen = getattr(self.study.generate, target).use != "last"
         state = f"{self.root}/{generator.name}/{CHOSEN}" if chosen else self.end_of(generator)
-        return [state, *map(self.end_of, detail)]
+        return [state, *map(self.end_of, rest)]
 
     def choices(self) -> list[str]:
         """What choosing among states leaves, of the generators whose setting `use` asks for it."""
-        states = [self.drawing(target)[0] for target in TARGETS if getattr(self.study.generate, target).use != "last"]
+        chosen = [target for target in targets(self.study.chain) if getattr(self.study.generate, target).use != "last"]
+        states = [self.drawing(target)[0] for target in chosen]
         return [file for state in states for file in (state, f"{os.path.dirname(state)}/{CHOICE}")]
 
     def to_choose_from(self, wildcards: Wildcards) -> dict[str, list[str] | str]:
@@ -161,6 +162,11 @@ class Files:
         names = ("state-{}.json", "losses-{}.csv", "slopes-{}.csv")
         beside = [f"{folder}/{name.format(k)}" for k in pieces for name in names]
         return [self.last_state(run), *beside]
+
+    def every_state(self, target: str, end: str = ".pt") -> list[str]:
+        """A file of every checkpoint of the generators of a target, run by run: states, or with ".json" verdicts."""
+        stems = (run.state(k) for run in runs.drawn_by(self.study, target) for k in range(run.training.checkpoints))
+        return [f"{self.root}/{stem.removesuffix('.pt')}{end}" for stem in stems]
 
     def before(self, stage: str) -> Callable[[Wildcards], list[str]]:
         """Input function: state and verdict of the checkpoint before the one that the wildcards name, if any."""
@@ -197,7 +203,7 @@ class Files:
 
     def classes_of(self, drawn_by: Sequence[Run]) -> list[str]:
         """The tables of the banks that give runs their classes; none where they take none."""
-        return [f"{self.root}/banks/{run.target}_fit.csv" for run in drawn_by if run.labels is not None]
+        return [f"{self.root}/banks/{run.target}_fit.csv" for run in drawn_by if run.reads_classes]
 
     def drawn(self) -> Callable[[Wildcards], str]:
         """Input function: the folder that the target `draw` fills.

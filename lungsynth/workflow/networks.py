@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from lungsynth.features.classes import TASKS
+from lungsynth.features.classes import classes_of
 from lungsynth.features.training import ExtractorTraining, card_of
 from lungsynth.generate.labels import how_many, labelled
 from lungsynth.generate.registry import GENERATORS
@@ -67,9 +67,14 @@ def _kind_of(
     size = banks.nodule_px if nodules else image.size_px
     if run.stage == "features":
         pixel = banks.mm_per_px if nodules else image.mm_per_px
-        card = card_of(run.target, features, image.window_hu, size, pixel)
-        return ExtractorTraining(card), Shape(1 + card.with_mask, size), len(TASKS[run.target][0])
-    return trainable(run), shape_of(run, size), how_many(labelled(run, learnt[run.target]) if run.labels else None)
+        classes = classes_of(run.target, learnt.get(run.target))
+        card = card_of(run.target, features, image.window_hu, classes, size, pixel, image.channels)
+        return ExtractorTraining(card), Shape((card.channels or 1) + card.with_mask, size), len(classes)
+    return (
+        trainable(run),
+        shape_of(run, size, image.channels),
+        how_many(labelled(run, learnt[run.target]) if run.labels else None),
+    )
 
 
 def _published(run: Run) -> dict[str, Any]:

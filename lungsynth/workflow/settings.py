@@ -9,11 +9,12 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
-from lungsynth.sets.catalogue import TARGETS
+from lungsynth.sets.catalogue import targets
 from lungsynth.study.base import WithKinds
 from lungsynth.study.errors import StudyError, nearest
 from lungsynth.study.registry import Registry
 from lungsynth.study.runs import Run, drawn_by, generator, runs_of
+from lungsynth.study.stages.cohort import Image
 from lungsynth.study.stages.compare import Compared
 from lungsynth.study.study import Study
 from lungsynth.workflow.moved import refuse_moved
@@ -26,12 +27,15 @@ KINDS = {
     "segment": ("lungsynth.segment.registry", "DETECTORS"),
     "generate.nodules": GENERATORS,
     "generate.normals": GENERATORS,
+    "generate.pictures": GENERATORS,
     "features": ("lungsynth.features.registry", "EXTRACTORS"),
 }
 NAMES = {
     "score.metrics": ("lungsynth.score.registry", "METRICS"),
     "release.formats": ("lungsynth.release.registry", "EXPORTERS"),
 }
+SIZES = {"nodules": "banks.nodule_px", "normals": "image.size_px", "pictures": "pictures.size_px"}
+"""The key of the side of what is drawn, by target."""
 READERS = ("lungsynth.cohort.registry", "READERS")
 SOURCE_KEYS = {"reader", "role", "roles"}
 
@@ -50,11 +54,20 @@ def load(config: dict[str, Any]) -> Study:
         for name in _at(study, path):
             _known(_registry(place), name, path)
     study = _replace(
-        study, {f"compare.{target}": _with_kinds(study, target) for target in type(study.compare).model_fields}
+        study,
+        {
+            f"compare.{name}": _with_kinds(study, name)
+            for name in type(study.compare).model_fields
+            if isinstance(getattr(study.compare, name), Compared)
+        },
     )
+    if study.chain == "pictures":
+        study = _of_pictures(study)
+    else:
+        _check_detector(study)
+        check_eyes(study)
     _check_sizes(study)
     _check_labels(study)
-    _check_detector(study)
     _check_weights(study)
     _check_starts(study)
     return _replace(study, {"cohort.sources": _sources(study)})
@@ -167,17 +180,32 @@ def _with_kinds(study: Study, target: str) -> Compared:
 
 
 def check_compared(study: Study, name: str) -> None:
-    """Refuse a comparison with a kind that cannot make images of the target's size.
+    """Refuse a comparison with a kind that cannot make images of the target's size, or variants that cannot be.
 
     Raises:
         StudyError: names the kind and the size.
     """
-    size = study.banks.nodule_px if name == "nodules" else study.image.size_px
-    for kind, settings in _at(study, f"compare.{name}").settings.items():
+    block, size = _at(study, f"compare.{name}"), study.banks.nodule_px if name == "nodules" else study.image.size_px
+    if not isinstance(block, Compared):
+        return _check_variants(study, name)
+    for kind, settings in block.settings.items():
         try:
             _registry(GENERATORS).settings(kind).model_validate(settings).check_size(size)
         except (ValueError, StudyError) as error:
             raise StudyError(f"compare.{name}: images of {size} px do not suit the kind {kind}: {error}") from None
+
+
+def _check_variants(study: Study, name: str) -> None:
+    """Refuse variants of a generator that is several, that learn from less than a batch, or that change nothing."""
+    block, drawn = _at(study, f"compare.{name}"), study.generate.pictures
+    if drawn.classes == "runs":
+        raise StudyError(f"compare.{name}: varies one generator, and generate.pictures.classes: runs trains several")
+    if name == "sizes" and min(block.counts) < drawn.training.batch:
+        raise StudyError(f"compare.sizes.counts: {min(block.counts)} is less than a batch, {drawn.training.batch}")
+    own = _registry(GENERATORS).settings(drawn.kind)
+    for key in ("gamma", "critic_learning_rate"):
+        if getattr(block, key, ()) and key not in own.model_fields:
+            raise StudyError(f"compare.{name}.{key}: the kind {drawn.kind} has no such setting")
 
 
 def _sources(study: Study) -> list[dict[str, Any]]:
@@ -208,11 +236,10 @@ def _check_weights(study: Study) -> None:
 
 def _check_starts(study: Study) -> None:
     """What `init_from` names is there and fits, and no run starts from itself."""
-    check_eyes(study)
-    for target in TARGETS:
+    for target in targets(study.chain):
         check_grid(study, target)
     runs = runs_of(study)
-    unused = [run for target in TARGETS for run in drawn_by(study, target) if not run.training.steps]
+    unused = [run for target in targets(study.chain) for run in drawn_by(study, target) if not run.training.steps]
     for run in (*runs.values(), *unused):
         if not run.training.steps and run.init_from is None:
             raise StudyError(
@@ -241,10 +268,11 @@ def gives_probability(study: Study) -> bool:
 
 def _check_sizes(study: Study) -> None:
     """An image size that a network cannot take is a setting's fault, and said before any job."""
-    for target, size in (("nodules", study.banks.nodule_px), ("normals", study.image.size_px)):
+    for target in targets(study.chain):
+        size = study.banks.nodule_px if target == "nodules" else study.image.size_px
         block = getattr(study.generate, target)
         own = _registry(KINDS[f"generate.{target}"]).settings(block.kind).model_validate(block.block())
-        key, factor = "banks.nodule_px" if target == "nodules" else "image.size_px", generator(study, target).factor
+        key, factor = SIZES[target], generator(study, target).factor
         if size % factor:
             raise StudyError(f"generate.{target}.detail.factor: {factor} does not divide {key}, {size}")
         try:
@@ -256,16 +284,30 @@ def _check_sizes(study: Study) -> None:
             ) from None
 
 
+def _of_pictures(study: Study) -> Study:
+    """The study with the grid of its pictures; grey scale, sizes and scores follow it everywhere."""
+    pictures, drawn = study.pictures, study.generate.pictures
+    if pictures.path is None:
+        raise StudyError("pictures.path: is missing; name a folder with one sub-folder a class, or a .zip")
+    if drawn.classes == "runs" and not pictures.classes:
+        raise StudyError("pictures.classes: is empty; generate.pictures.classes: runs needs their names here")
+    return _replace(study, {"image": Image.of_pictures(pictures.size_px, pictures.levels, pictures.channels)})
+
+
 def _check_labels(study: Study) -> None:
     """Classes need a kind that draws by class, and weights that were trained with them where a folder gives any."""
-    for target in TARGETS:
-        block, key = getattr(study.generate, target), f"generate.{target}.labels"
-        if block.labels is None:
+    for target in targets(study.chain):
+        block = getattr(study.generate, target)
+        key = f"generate.{target}.{'labels' if block.labels else 'classes'}"
+        if generator(study, target).labels is None:
             continue
         registry = _registry(KINDS[f"generate.{target}"])
         able = [name for name in registry.names() if getattr(registry.settings(name), "conditional", False)]
         if block.kind not in able:
-            raise StudyError(f"{key}: the kind {block.kind} draws without classes; take {', '.join(able)}, or null")
+            raise StudyError(
+                f"{key}: the kind {block.kind} draws without classes; take {', '.join(able)}, or "
+                f"{'null' if block.labels else 'runs or none'}"
+            )
         check_labels(block.init_from, target, key)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from lungsynth.sets.catalogue import TARGETS
+from lungsynth.sets.catalogue import DRAWN
 from lungsynth.study import models
 from lungsynth.study.errors import StudyError
 from lungsynth.study.stages.banks import Banks
@@ -21,7 +21,7 @@ def taken_over(config: dict[str, Any]) -> dict[str, Any]:
         StudyError: `segment.init_from` is no folder of models/; a folder holds a network for something else.
     """
     config = _segmenter_taken_over(config)
-    for target in TARGETS:
+    for target in DRAWN:
         config = _generator_taken_over(config, target)
     return config
 

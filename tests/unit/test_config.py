@@ -62,7 +62,7 @@ def test_a_block_of_a_kind_says_only_what_differs_from_the_kind_s_own_defaults()
         for name in path.split("."):
             block = block[name]
         fields = getattr(import_module(room), registry).settings(block["kind"]).model_fields
-        for name, value in (block[block["kind"]] or {}).items():
+        for name, value in (block.get(block["kind"]) or {}).items():
             default = fields[name].get_default(call_default_factory=True)
             assert value != default, f"{path}.{block['kind']}.{name}: {value} is the default anyway"
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from lungsynth.features import apply, classes, faults, neighbours, similarity, training
+from lungsynth.features.classes import Task
 from lungsynth.features.extractor import Card, Extractor
 from lungsynth.features.registry import EXTRACTORS
 from lungsynth.score import floors, scorer
@@ -51,7 +52,7 @@ def bank(n: int, seed: int, size: int = 48) -> ImageSet:
 
 def card(with_mask: bool = False, kind: str = "compact") -> Card:
     settings = EXTRACTORS.settings(kind)().model_dump()
-    return Card("slices", kind, settings, classes.SLICES, 16, (-1000.0, 400.0), with_mask, 48, 2.0, "linear")
+    return Card("slices", kind, settings, classes.SLICES, 16, (-1000.0, 400.0), with_mask, 0, 48, 2.0, "linear")
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +170,7 @@ def test_too_few_images_or_classes_are_one_line(tmp_path):
     with pytest.raises(TrainingError, match="10 images"):
         training.train_extractor("slices", bank(10, 0), Features(), (-1000, 400), plan, *paths)
     with pytest.raises(TrainingError, match="two classes"):
-        training.batches(*(np.zeros((4, 8, 8), np.int16),) * 2, np.ones(4, int), 2)
+        training.batches(*(np.zeros((4, 8, 8), np.int16),) * 2, Task(("a", "b"), np.ones(4, int)), 2)
 
 
 @pytest.mark.parametrize("kind", EXTRACTORS.names())

@@ -92,7 +92,7 @@ def train(name, folder, checkpoints=1, steps=2, kind=None, **block):
     plan = RunPlan(f"generate/nodules/{name}-5", seed=5, training=training, device="cpu")
     for k in range(checkpoints):
         previous = paths(folder, k - 1)[0] if k else None
-        data = bank_source(bank(), 4, turn=True)
+        data = bank_source(bank(), 4, turn="square")
         run_checkpoint(kind or small(name, **block), data, replace(plan, checkpoint=k), previous, *paths(folder, k))
     return paths(folder, checkpoints - 1)[0]
 
@@ -135,7 +135,7 @@ def take_steps(kind, modules, data, steps):
 @every_kind
 def test_the_first_steps_change_all_weights_that_have_an_optimiser(name):
     """Not the first alone: what starts at 0, as a residual branch may, keeps its own weights still at first."""
-    kind, data = small(name), bank_source(bank(), 4, turn=True)
+    kind, data = small(name), bank_source(bank(), 4, turn="square")
     torch.manual_seed(0)
     modules = kind.build(data.shape, data.classes, data.real)
     before = {key: {n: p.detach().clone() for n, p in m.named_parameters()} for key, m in modules.items()}
@@ -253,12 +253,12 @@ TABLE = pd.DataFrame(
 def test_a_column_gives_classes_and_rows_without_a_value_have_none(wanted, names, of_row):
     known = labels.read(TABLE, Labels(**wanted), "labels")
     assert known.names == names and known.of_row.tolist() == of_row
-    source = bank_source(bank(6), 2, turn=False, known=known) if len(set(of_row) - {-1}) > 1 else None
+    source = bank_source(bank(6), 2, turn="none", known=known) if len(set(of_row) - {-1}) > 1 else None
     if source is None:
         with pytest.raises(
             TrainingError, match=r"all images with a class are of one; .*solid 4, calcified 0; 2 images"
         ):
-            bank_source(bank(6), 2, turn=False, known=known)
+            bank_source(bank(6), 2, turn="none", known=known)
         return
     of_image = {tuple(map(float, image.flatten())): k for image, k in zip(bank(6), of_row, strict=True)}
     batch = source.draw(named_rng(1))
@@ -297,7 +297,7 @@ def test_a_generator_that_learnt_by_class_is_released_and_draws_a_class_by_its_n
               labels=Labels(column="texture"))  # fmt: skip
     table = pd.DataFrame({"texture": ["solid", "solid", "ground_glass", ""] * 3, "scan": "a-1"})
     known = labels.labelled(run, table)
-    data = bank_source(bank(12, 16), 4, turn=True, known=known)
+    data = bank_source(bank(12, 16), 4, turn="square", known=known)
     run_checkpoint(trainable(run), data, RunPlan(run.name, 5, run.training, device="cpu"), None, *paths(tmp_path, 0))
     folder = tmp_path / "tiny"
     folder.mkdir()
@@ -454,7 +454,7 @@ def test_the_perceptrons_have_the_published_layers_and_leave_units_out_in_traini
 
 
 def test_wgan_s_critic_is_clipped_after_its_updates_and_its_generator_is_not():
-    gan, data = small("wgan", clip=0.003), bank_source(bank(), 4, turn=False)
+    gan, data = small("wgan", clip=0.003), bank_source(bank(), 4, turn="none")
     modules = gan.build(NODULE, 1, data.real)
     take_steps(gan, modules, data, 1)
     sizes = {
@@ -495,7 +495,7 @@ def test_ddim_goes_back_along_a_known_noise(schedule):
 @pytest.mark.parametrize("name", ["biggan", "diffusion", "stylegan"])
 def test_a_conditional_kind_draws_the_class_that_is_asked_for(name):
     torch.manual_seed(0)
-    kind, data = small(name), replace(bank_source(bank(), 4, turn=False), classes=3)
+    kind, data = small(name), replace(bank_source(bank(), 4, turn="none"), classes=3)
     modules = kind.build(data.shape, data.classes)
     labelled = replace(data, draw=lambda rng: data.draw(rng) | {"labels": torch.tensor([0, 1, 2, 2])})
     take_steps(kind, modules, labelled, 3)
@@ -512,7 +512,7 @@ def test_biggan_s_layers_do_not_stretch_and_its_vectors_are_truncated():
     inside = truncated(streams, 0.5, 500)
     assert 0.45 < inside.abs().max() <= 0.5 and inside.std() == pytest.approx(0.2834, abs=0.01)
     torch.manual_seed(0)
-    gan, data = small("biggan", truncation=1e-6, learning_rate=0.01), bank_source(bank(), 4, turn=False)
+    gan, data = small("biggan", truncation=1e-6, learning_rate=0.01), bank_source(bank(), 4, turn="none")
     modules = gan.build(NODULE, 1)
     take_steps(gan, modules, data, 3)
     for module in modules.values():
@@ -710,17 +710,17 @@ def test_nodules_are_turned_with_their_masks_and_slices_are_not():
     images[:] = -1
     images[:, :, 5, 9] = 0.5
     seen = {tuple(map(int, torch.nonzero(image[0] == 0.5)[0])) for k in range(30)
-            for image in bank_source(images, 6, turn=True).draw(named_rng(k))["images"]}  # fmt: skip
+            for image in bank_source(images, 6, turn="square").draw(named_rng(k))["images"]}  # fmt: skip
     assert seen == {(5, 9), (9, 5), (5, 22), (22, 5), (26, 9), (9, 26), (26, 22), (22, 26)}
-    for image in bank_source(images, 6, turn=True).draw(named_rng(0))["images"]:
+    for image in bank_source(images, 6, turn="square").draw(named_rng(0))["images"]:
         assert torch.equal(image[0] == 0.5, image[1] == 0.5)
-    still = bank_source(images, 6, turn=False).draw(named_rng(0))["images"]
+    still = bank_source(images, 6, turn="none").draw(named_rng(0))["images"]
     assert (still[:, 0, 5, 9] == 0.5).all()
 
 
 def test_a_bank_smaller_than_a_batch_is_refused():
     with pytest.raises(TrainingError, match="12 images are fewer than a batch of 13"):
-        bank_source(bank(), 13, turn=False)
+        bank_source(bank(), 13, turn="none")
 
 
 def test_a_drawn_nodule_is_cut_out_along_its_largest_part():
@@ -777,7 +777,7 @@ def test_spread_is_of_real_images_where_these_are_fewer_than_a_batch():
 
 def test_the_verdict_tells_of_a_collapse_and_the_state_does_not_depend_on_the_question(tmp_path):
     """A generator whose weights are all 0 draws one image, and its losses are numbers like any."""
-    kind, data = small("dcgan"), bank_source(bank(), 4, turn=True)
+    kind, data = small("dcgan"), bank_source(bank(), 4, turn="square")
     training = Training(steps=100, checkpoints=1, points_every=10, batch=4, ema=0.9)
     plan = RunPlan("generate/nodules/dcgan-5", 5, training, device="cpu")
     kind.step, kind.check = _no_step, lambda modules, rng: None

@@ -33,7 +33,7 @@ CONFIG = {
     "cohort": {"sources": [{"reader": "alpha", "path": "here", "role": "fit"}], "phantom": {"patients": 24}},
     "segment": {"kind": "alpha", "alpha": {"width": 4}, "beta": {"width": 99}},
     "features": {"kind": "beta"},
-    "generate": {"nodules": {"kind": "alpha"}, "normals": {"kind": "beta", "beta": {}}},
+    "generate": {"nodules": {"kind": "alpha"}, "normals": {"kind": "beta", "beta": {}}, "pictures": {"kind": "beta"}},
     "score": {"metrics": ["plus"]},
     "release": {"formats": ["plus"]},
 }
@@ -114,7 +114,7 @@ def test_an_unknown_key_gets_its_path_and_the_nearest_one(path, key, nearest):
 
 
 def test_a_key_like_no_other_gets_the_list():
-    assert message("image.zzzzzz", 1) == "image.zzzzzz: unknown key; known keys: size_px, fov_mm, window_hu"
+    assert message("image.zzzzzz", 1) == "image.zzzzzz: unknown key; known keys: size_px, fov_mm, window_hu, channels"
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def source(one):
     real = to_tensor(slices(), WINDOW, with_mask=False)
     if one.kind == "detail":
         return crop_source(real, one.training.batch, one.settings["objective"]["crop_px"], FACTOR)
-    return bank_source(shrink(real, one.factor), one.training.batch, turn=False)
+    return bank_source(shrink(real, one.factor), one.training.batch, turn="none")
 
 
 def train(one, folder, checkpoints=1):

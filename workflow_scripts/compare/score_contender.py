@@ -2,6 +2,7 @@
 
 from lungsynth.compare import contender
 from lungsynth.features import apply
+from lungsynth.generate.data import part_of
 from lungsynth.generate.drawn import draw_bank
 from lungsynth.generate.labels import how_many, labelled
 from lungsynth.generate.trained import parameters, shape_of
@@ -16,10 +17,10 @@ from lungsynth.workflow.step import step
 with step(snakemake) as job:  # noqa: F821
     name, run, device = job.wildcards.compared, job.settings("run"), pick_device(job.settings("device"))
     image, banks, count = job.settings("image"), job.settings("banks"), job.settings(f"compare.{name}.count")
-    test, fit = (bank.read(path) for path in (job.input.test, job.input.fit))
+    test, fit = bank.read(job.input.test), part_of(bank.read(job.input.fit), run.subset, job.seed)
     effort = Effort(*(job.settings(f"score.{key}") for key in ("bootstrap", "floors", "confidence")))
     how = How(apply.read(job.input.extractor, device), job.settings("score.metrics"), job.seed, effort)
-    slices = 0 if name == "nodules" else job.settings("score.anatomy").slices
+    slices = job.settings("score.anatomy").slices if name == "lungs" else 0
     try:
         made = draw_bank([run], [job.input.state], count, job.seed, run.name, image, banks, device, fit.table)
         scores, wrong = scores_of_made(made, test, fit, how, slices), ""
@@ -27,6 +28,6 @@ with step(snakemake) as job:  # noqa: F821
         made, scores, wrong = test.take([]), [], str(error)
     bank.write(job.output.images, made)
     verdict, rate = ([read_json(path) for path in some] for some in (job.input.verdict, job.input.rate))
-    sizes = parameters(run, shape_of(run, test.images.shape[-1]), how_many(labelled(run, fit.table)))
+    sizes = parameters(run, shape_of(run, test.images.shape[2], test.channels), how_many(labelled(run, fit.table)))
     write_json(job.output.facts, contender.facts(run, verdict, rate, sizes, scores, wrong))
     job.say(f"{run.name}: {len(scores)} scores {wrong}")

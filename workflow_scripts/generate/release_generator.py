@@ -14,7 +14,12 @@ with step(snakemake) as job:  # noqa: F821
     grid = grid_of(job.settings("banks"), job.settings("image"), job.wildcards.target)
     tables = [read_csv(path) for path in (job.input.learnt, job.input.cohort)]
     known = labelled(runs[0], tables[0])
-    modules = load_all(runs, job.input.states, shape_of(runs[0], grid["size_px"]), classes=how_many(known))
+    modules = load_all(
+        runs,
+        job.input.states,
+        shape_of(runs[0], grid["size_px"], job.settings("image").channels),
+        classes=how_many(known),
+    )
     drawing = {name: modules[name] for run in runs for name in trainable(run).averaged}
     weights.write(job.output.weights, drawing, half=True)
     about = recipe(runs, job.settings("study"), grid, *tables, sha256(job.output.weights))

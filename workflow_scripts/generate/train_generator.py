@@ -1,7 +1,7 @@
 """One checkpoint of a generator, of nodules or of normal slices, or of a detail network."""
 
 from lungsynth.generate.collapse import alarm
-from lungsynth.generate.data import bank_source, to_tensor
+from lungsynth.generate.data import bank_source, part_of, to_tensor
 from lungsynth.generate.detail.kind import crop_source
 from lungsynth.generate.detail.network import shrink
 from lungsynth.generate.labels import labelled
@@ -14,9 +14,10 @@ from lungsynth.workflow.training import run_training
 
 with step(snakemake) as job:  # noqa: F821
     run, nodules = job.settings("run"), job.wildcards.target == "nodules"
+    turn = "square" if nodules else "mirror" if job.view.get("pictures.mirror") else "none"
     if job.input.rate:
         run = at_rate(run, read_json(job.input.rate[0])["factor"])
-    images = bank.read(job.input.bank)
+    images = part_of(bank.read(job.input.bank), run.subset, job.seed)
     known = labelled(run, images.table)
     real = to_tensor(images, job.settings("image.window_hu"), with_mask=nodules)
     if known is not None:
@@ -26,6 +27,6 @@ with step(snakemake) as job:  # noqa: F821
         settings = run.settings
         data = crop_source(real, run.training.batch, settings["objective"]["crop_px"], settings["factor"])
     else:
-        data = bank_source(shrink(real, run.factor), run.training.batch, turn=nodules, known=known)
+        data = bank_source(shrink(real, run.factor), run.training.batch, turn=turn, known=known)
         spread = alarm(kind, data.real, run.seed)
     run_training(job, run, kind, data, spread)

@@ -31,7 +31,7 @@ with step(snakemake) as job:  # noqa: F821
         return embedded(key, extractor, one.images, one.masks, patients_of(one.table))
 
     scores, differences = [], {}
-    for subject in job.bar(seen_by(name)):
+    for subject in job.bar(seen_by(name, job.settings("chain"))):
         found, sets, refused = score_subject(subject, seen, *how)
         scores += found
         for line in refused:

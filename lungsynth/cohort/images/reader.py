@@ -8,7 +8,6 @@ import numpy as np
 
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash, to_hu
 from lungsynth.cohort.copies import thumbnail
-from lungsynth.study.expressions import first_in
 from lungsynth.cohort.images.pictures import (
     SUFFIXES,
     Picture,
@@ -23,6 +22,7 @@ from lungsynth.cohort.registry import READERS
 from lungsynth.ct.resample import resize
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
+from lungsynth.study.expressions import first_in
 
 STAND_IN_MM = 1.0
 """Of a pixel whose size nobody knows: a volume has one, and `Scan.sized` says that it means nothing."""

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from lungsynth.study.expressions import Expression
 from lungsynth.study.base import Settings as Base
+from lungsynth.study.expressions import Expression
 
 
 class Settings(Base):

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash, to_hu
-from lungsynth.study.expressions import first_in
 from lungsynth.cohort.masks import (
     LARGEST_LABEL,
     by_folder,
@@ -25,6 +24,7 @@ from lungsynth.cohort.registry import READERS
 from lungsynth.cohort.sniff import in_brief, strangers
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
+from lungsynth.study.expressions import first_in
 
 DISPUTED = "is read, but its sform and qform place it differently; the sform is taken, as its code is above 0"
 

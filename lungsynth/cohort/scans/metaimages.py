@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash
-from lungsynth.study.expressions import first_in
 from lungsynth.cohort.luna16.annotations import read_annotations
 from lungsynth.cohort.luna16.header import dimensions, read_header
 from lungsynth.cohort.luna16.reader import Luna16Reader
@@ -16,6 +15,7 @@ from lungsynth.cohort.luna16.settings import Settings as Luna16Settings
 from lungsynth.cohort.masks import by_folder, usual_ending
 from lungsynth.cohort.names import PUBLIC_UID, entries, link_fault
 from lungsynth.study.errors import DataError
+from lungsynth.study.expressions import first_in
 
 SUFFIXES = (".mhd", ".mha")
 UID = re.compile(r"\d+(\.\d+){3,}")

@@ -34,6 +34,7 @@ class Compact(nn.Module):
         dimensions: length of a feature vector.
         window_hu: HU that count; what lies outside is clipped.
         with_mask: whether a mask is a channel beside the HU.
+        channels: of a picture, 1 or 3; 0: of CT, which is seen in two windows.
     """
 
     def __init__(
@@ -42,21 +43,24 @@ class Compact(nn.Module):
         dimensions: int,
         window_hu: tuple[float, float],
         with_mask: bool,
+        channels: int = 0,
     ):
         super().__init__()
         self.settings = settings
         self.window_hu, self.with_mask = tuple(window_hu), with_mask
-        channels = 2 + with_mask
+        self.ct = not channels
         kernels = [5] + [3] * (len(settings.widths) - 1)
-        inputs = [channels, *settings.widths[:-1]]
+        inputs = [(channels or 2) + with_mask, *settings.widths[:-1]]
         self.levels = nn.ModuleList(map(_level, inputs, settings.widths, kernels))
         length = 2 * sum(settings.widths) + 4 * settings.widths[-1]
         self.embed = nn.Sequential(nn.BatchNorm1d(length), nn.Linear(length, dimensions))
 
     def forward(self, hu: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """HU float32 [n, h, w] and, where the extractor takes one, a mask [n, h, w] (above 0 inside) to features [n,
-        d]."""
-        channels = [_scale(hu, self.window_hu), _scale(hu, LUNG_WINDOW_HU)]
+        """HU float32 [n, h, w], or levels [n, h, w, 3], and, where the extractor takes one, a mask [n, h, w] (above 0
+        inside) to features [n, d]."""
+        channels = list(_scale(hu, self.window_hu).unbind(3)) if hu.ndim == 4 else [_scale(hu, self.window_hu)]
+        if self.ct:
+            channels.append(_scale(hu, LUNG_WINDOW_HU))
         if self.with_mask:
             channels.append((mask > 0).to(hu.dtype))
         x = torch.stack(channels, dim=1).contiguous(memory_format=torch.channels_last)

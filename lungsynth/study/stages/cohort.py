@@ -70,11 +70,17 @@ class Image(Settings):
     size_px: int = Field(160, ge=32, le=1024, description="rows and columns")
     fov_mm: float = Field(320, gt=0, description="field of view, width and height")
     window_hu: tuple[float, float] = Field((-1000, 400), description="HU that reach the networks as -1 and 1")
+    channels: Literal[1, 3] = Field(1, description="of an image; CT has 1, and pictures what their colour asks for")
 
     @property
     def mm_per_px(self) -> float:
         """Size of a pixel."""
         return self.fov_mm / self.size_px
+
+    @classmethod
+    def of_pictures(cls, size_px: int, levels: tuple[int, int], channels: Literal[1, 3]) -> "Image":
+        """The grid of pictures, where a pixel is the unit of length and grey levels stand for HU."""
+        return cls(size_px=size_px, fov_mm=size_px, window_hu=levels, channels=channels)
 
     @model_validator(mode="after")
     def _window_opens(self):

@@ -71,11 +71,45 @@ class Compared(Settings):
         return self
 
 
+class Variants(Settings):
+    """Runs of the study's own generator of pictures beside each other, what they may spend, and what is scored."""
+
+    seeds: int = Field(2, ge=1, le=100, description="runs of each: the study's seed, and those after it")
+    images: int = Field(10000, ge=1, description="shown by the generator to its critic in a run")
+    checkpoints: int = Field(1, ge=1, description="cached pieces of a run")
+    count: int = Field(400, ge=16, description="images drawn and scored of each run")
+
+    def spent(self, training: Training) -> Training:
+        """The study's training at this length."""
+        return training.model_copy(
+            update={"steps": self.images // training.batch, "checkpoints": self.checkpoints, "threads": 1}
+        )
+
+
+class Sizes(Variants):
+    """How many real pictures it takes (GIST)."""
+
+    counts: tuple[int, ...] = Field((100, 200, 400), min_length=1, description="real pictures learnt from")
+    init_from: str | None = Field(None, description="weights that as many further runs start from; null: none do")
+
+
+class Sweep(Variants):
+    """All combinations of what is listed; what is not keeps the study's value."""
+
+    seeds: int = Field(1, ge=1, le=100, description="runs of each: the study's seed, and those after it")
+    batch: tuple[int, ...] = Field((), description="images a step")
+    gamma: tuple[float, ...] = Field((), description="weight of the critic's squared slope (kinds that have it)")
+    critic_learning_rate: tuple[float, ...] = Field((), description="of the critic")
+
+
 class Compare(Settings):
-    """The targets `compare_nodules` and `compare_lungs`."""
+    """The targets `compare_nodules` and `compare_lungs`; for pictures `compare_pictures`, `sizes` and `sweep`."""
 
     nodules: Compared = Compared(
         kinds=("biggan", "gan", "dcgan", "wgan", "capsule", "w_capsule"),
         others=("wgan_gp", "stylegan", "diffusion"),
     )
     lungs: Compared = Compared(kinds=("biggan", "gan", "dcgan", "wgan"), seeds=1, batch=16, count=240)
+    pictures: Compared = Compared(kinds=("dcgan", "biggan", "stylegan"), seeds=1, batch=16)
+    sizes: Sizes = Sizes()
+    sweep: Sweep = Sweep()

@@ -134,8 +134,22 @@ class GeneratedSlices(Generated):
     detail: Detail = Detail()
 
 
+class GeneratedPictures(Generated):
+    """Pictures of a folder with a class each."""
+
+    classes: Literal["labels", "runs", "none"] = Field(
+        "labels", description="one generator learns by class, each class has one of its own, or classes are not told"
+    )
+
+    @model_validator(mode="after")
+    def _one_run_has_states(self):
+        if self.classes == "runs" and self.use != "last":
+            raise ValueError(f"use: {self.use} chooses among one run's states, and classes: runs trains several")
+        return self
+
+
 class Generate(Settings):
-    """The two layers of stage 1."""
+    """The two layers of stage 1, and what the chain of pictures draws."""
 
     release: tuple[Literal["nodules", "normals"], ...] = Field(
         ("nodules", "normals"), description="whose generators `release_generators` writes as models/ holds them"
@@ -180,6 +194,12 @@ class Generate(Settings):
         detail=Detail(factor=4, training=Training(steps=0, batch=4, ema=0.995)),
         sampling=Sampling(count=400),
         selection=Selection(keep=60, size_quantiles=(0.1, 0.9)),
+    )
+    pictures: GeneratedPictures = GeneratedPictures(
+        kind="stylegan",
+        training=Training(steps=1000, batch=16, ema=0.99),
+        sampling=Sampling(count=400),
+        selection=Selection(keep=200),
     )
 
 

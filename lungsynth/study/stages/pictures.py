@@ -17,11 +17,11 @@ class Shares(Settings):
 
 
 class Pictures(Settings):
-    """A folder with one sub-folder a class, or a zip of equal squares with dataset.json; read where chain is pictures."""
+    """A folder with one sub-folder a class, or a zip of equal squares with dataset.json (chain: pictures)."""
 
     path: str | None = Field(None, description="folder or .zip under LUNGSYNTH_DATA; null: none")
     classes: tuple[str, ...] = Field((), description="sub-folders to read, in order; empty: all")
-    size_px: int = Field(64, ge=16, le=1024, description="rows and columns of every image, a power of two")
+    size_px: int = Field(64, ge=32, le=1024, description="rows and columns of every image, a power of two")
     fit: Literal["crop", "pad"] = Field("crop", description="cut to the middle square, or filled with black to one")
     bits: Literal[8, 16] = Field(8, description="of a grey level; pictures of another depth are left out")
     colour: Literal["refuse", "convert", "keep"] = Field(

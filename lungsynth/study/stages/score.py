@@ -18,6 +18,13 @@ class Anatomy(Settings):
     slices: int = Field(100, ge=20, description="of every set that are measured, at most: a seeded sample")
 
 
+class Checkpoints(Settings):
+    """What is drawn from every state of a training of pictures."""
+
+    count: int = Field(400, ge=2, description="images that are scored")
+    shown: int = Field(8, ge=1, description="of them in a row of the picture along the training")
+
+
 class Score(Settings):
     """Which numbers, and how sure they are."""
 
@@ -33,6 +40,7 @@ class Score(Settings):
     floors: int = Field(10, ge=1, description="random halves behind a floor")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="of every interval")
     anatomy: Anatomy = Anatomy()
+    checkpoints: Checkpoints = Checkpoints()
     inception: Weights | None = Field(None, description="{path, sha256} of InceptionV3 weights: scores by them too")
 
 
