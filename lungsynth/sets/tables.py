@@ -13,7 +13,7 @@ import pandas as pd
 from lungsynth.ct.files import write_bytes, write_text
 from lungsynth.study.errors import DataError
 
-IDENTIFIERS = ("id", "patient", "scan", "source", "texture", "series")
+IDENTIFIERS = ("id", "patient", "scan", "source", "texture", "series", "class", "file")
 Cell = Literal["text", "number", "number or empty", "whole number", "flag"]
 FLAGS = {"0": 0, "1": 1, "false": 0, "true": 1}
 ROW_GROUP = 65536
