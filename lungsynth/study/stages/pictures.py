@@ -17,7 +17,7 @@ class Shares(Settings):
 
 
 class Pictures(Settings):
-    """A folder with one sub-folder a class, or a zip of equal squares with dataset.json; read where chain is pictures."""
+    """A folder with one sub-folder a class, or a zip of equal squares with dataset.json; of chain pictures."""
 
     path: str | None = Field(None, description="folder or .zip under LUNGSYNTH_DATA; null: none")
     classes: tuple[str, ...] = Field((), description="sub-folders to read, in order; empty: all")
@@ -28,7 +28,9 @@ class Pictures(Settings):
         "refuse", description="pictures with colour are left out, made grey (ITU-R 601), or all are kept red-green-blue"
     )
     patient: Expression = Field(
-        "", description="regular expression of what names a patient in CLASS/NAME; empty: each picture is one"
+        "",
+        description="regular expression of what names a patient in CLASS/NAME; its first group if it has one; empty: "
+        "each picture is one, DICOM files by their PatientID",
     )
     split: Shares = Shares()
     mirror: bool = Field(False, description="learn from mirrored copies too; not where left and right differ")
