@@ -8,7 +8,8 @@ from picture_samples import fill, levels, save
 from PIL import Image
 
 from lungsynth.cohort.pictures.listing import list_pictures
-from lungsynth.cohort.pictures.squares import read_all, read_square, square
+from lungsynth.cohort.pictures.squares import cut, read_all, read_square, square
+from lungsynth.sets import bank
 from lungsynth.study.errors import DataError
 from lungsynth.study.stages.pictures import Pictures
 
@@ -143,3 +144,18 @@ def test_a_picture_that_was_changed_since_is_named(tmp_path, change):
     change(root / "ill" / "3.png")
     with pytest.raises(DataError, match=r"ill/3\.png was changed or removed after it was listed"):
         read_all(root, table, of())
+
+
+def test_a_bank_of_squares_comes_back_with_its_rows(tmp_path):
+    root = fill(tmp_path / "p", shape=(100, 70))
+    listed = list_pictures(root, of(), 1).table
+    bank.write(tmp_path / "b.npz", cut(root, listed[listed["role"] == "fit"], of()))
+    made = bank.read(tmp_path / "b.npz")
+    assert list(made.table) == ["id", "patient", "scan", "class", "file", "source"]
+    assert (made.images.shape, made.images.dtype, made.mm_per_px) == ((len(made), 64, 64), np.uint8, 1.0)
+    assert (made.masks.shape, made.masks.max()) == ((len(made), 64, 64), 0)
+    for image, row in zip(made.images, made.table.to_dict("records"), strict=True):
+        assert np.array_equal(image, square(np.asarray(Image.open(root / row["file"])), of()))
+    assert set(made.table["source"]) == {"scan"}
+    assert set(made.table["scan"]) == {""}
+    assert set(made.table["class"]) == {"normal", "ill"}

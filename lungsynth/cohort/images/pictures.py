@@ -21,6 +21,8 @@ PICTURES = (".png", ".jpg", ".jpeg")
 DICOM = (".dcm", ".ima")
 SUFFIXES = (*PICTURES, *DICOM)
 TAG_NUMBERS = (*headers.TAG_NUMBERS, Tag("ImagerPixelSpacing"))
+STAND_IN_MM = 1.0
+"""Of a pixel whose size nobody knows: a volume or a bank has one, and it means nothing."""
 LARGEST_PX = 64_000_000
 GREY_MODES = ("L", "I;16", "I;16B", "I")
 Colour = Literal["refuse", "convert", "keep"]

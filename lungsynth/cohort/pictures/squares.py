@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from lungsynth.cohort.images.pictures import STAND_IN_MM
 from lungsynth.cohort.names import unquoted
 from lungsynth.cohort.pictures.listing import digest, read_pixels
 from lungsynth.cohort.pictures.sources import Source, open_source
+from lungsynth.sets.bank import ImageSet
 from lungsynth.study.errors import DataError
 from lungsynth.study.stages.pictures import Pictures
 
@@ -85,6 +87,17 @@ def read_all(
         for place, row in enumerate(bar(table.to_dict("records"))):
             squares[place] = _read(source, row, settings)
     return squares
+
+
+def cut(root: Path, table: pd.DataFrame, settings: Pictures, bar: Callable[[Iterable], Iterable] = iter) -> ImageSet:
+    """A bank of the rows of `Listed.table`: grey levels, no masks, and a pixel size that means nothing.
+
+    Raises:
+        DataError: a picture is not what was listed.
+    """
+    images = read_all(root, table, settings, bar)
+    rows = table[["id", "patient"]].assign(scan="", **{name: table[name] for name in ("class", "file")}, source="scan")
+    return ImageSet(images, np.zeros(images.shape[:3], np.uint8), STAND_IN_MM, rows.reset_index(drop=True))
 
 
 def _read(source: Source, row: Mapping[str, Any], settings: Pictures) -> np.ndarray:
