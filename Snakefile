@@ -57,7 +57,7 @@ if study.chain == "composites":
     EVERYTHING = [COHORT, SEGMENTED, BANKED, FEATURES, GENERATED, COMPOSED, REFINED]
     EVERYTHING += [SCORES, ANATOMY, RELEASED, NETWORKS, REPORT, LEDGER]
 else:
-    EVERYTHING = [COHORT, BANKED, FEATURES, GENERATED, SCORES, NETWORKS, LEDGER]
+    EVERYTHING = [PICTURED, FEATURES, GENERATED, SCORES, CHECKPOINTS, NETWORKS, LEDGER]
 
 
 # Every file, not the last ones alone: Snakemake makes a missing file only for what asks for it, and a step that failed

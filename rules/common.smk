@@ -15,7 +15,7 @@ from lungsynth.workflow.files import CHOICE, CHOSEN, Files, tables
 from lungsynth.workflow.jobs import gpus_asked, tell_jobs
 from lungsynth.workflow.layout import refuse_old_results
 from lungsynth.workflow.settings import load, view
-from lungsynth.workflow.sources import data_digest, under_data
+from lungsynth.workflow.sources import data_digest, pictures_digest, under_data
 
 try:
     tell_jobs(workflow.basedir)

@@ -1,7 +1,6 @@
 """The list of all scans with roles and batches: made from names and headers, before any pixel is read."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ import pandas as pd
 
 from lungsynth.cohort.base import Reader, ScanRef
 from lungsynth.cohort.copies import copies
-from lungsynth.cohort.names import Names, hide, printable, token
+from lungsynth.cohort.names import Names, hide, printable, token, under_root
 from lungsynth.cohort.registry import READERS
 from lungsynth.cohort.split import Claim, assign, claims
-from lungsynth.study.errors import DataError, StudyError
+from lungsynth.study.errors import DataError
 from lungsynth.study.stages.cohort import Split
 
 COLUMNS = ("scan", "patient", "role", "batch", "source", "reader", "kind", "series", "files", "extra")
@@ -37,10 +36,7 @@ def open_reader(source: Mapping[str, Any], data_root: str | Path, phantom: str |
     settings = READERS.settings(source["reader"])(**own)
     if source["reader"] == "phantom" and phantom is not None:
         return kind(settings, Path(phantom))
-    root = os.path.normpath(Path(data_root) / settings.path)
-    if not Path(root).is_relative_to(os.path.normpath(data_root)):
-        raise StudyError(f"cohort.sources: path {settings.path!r} leaves the data root; set LUNGSYNTH_DATA instead")
-    return kind(settings, Path(root))
+    return kind(settings, under_root(data_root, settings.path, "cohort.sources"))
 
 
 def list_scans(

@@ -15,11 +15,14 @@ from functools import cached_property
 from pathlib import Path
 
 from lungsynth.cohort.base import ScanRef, short_hash
-from lungsynth.study.errors import DataError
+from lungsynth.study.errors import DataError, StudyError
 
 PUBLIC_PATIENT = re.compile(r"LIDC-IDRI-\d{4}")
 PUBLIC_UID = re.compile(r"1\.3\.6\.1\.4\.1\.14519\.5\.2\.1\.6279\.6001\.\d+")
 """LIDC-IDRI's, and so LUNA16's; another UID may hold a date, and is hashed."""
+
+ESCAPE = re.compile(r"\\(?:\\|[nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+"""What `quoted` writes for a letter that cannot be shown, or for a backslash."""
 
 NO_TEXT = "its name is no UTF-8 text; rename it"
 
@@ -107,6 +110,29 @@ def printable(name: str | Path) -> str:
     """A name that fits into a line of a table: bytes that are no UTF-8, and line ends, are written as escapes."""
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def quoted(name: str | Path) -> str:
+    """A name in one line of a table, from which `unquoted` makes the name again, whatever bytes it holds."""
+    text = str(name).replace("\\", "\\\\")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def unquoted(text: str) -> str:
+    """The name that `quoted` wrote."""
+    return ESCAPE.sub(lambda found: found[0].encode().decode("unicode_escape"), text)
+
+
+def under_root(data_root: str | Path, path: str, where: str) -> Path:
+    """A path of the study's below the data root.
+
+    Raises:
+        StudyError: it leaves the data root; `where` names the setting.
+    """
+    found = Path(os.path.normpath(Path(data_root) / path))
+    if not found.is_relative_to(os.path.normpath(data_root)):
+        raise StudyError(f"{where}: path {path!r} leaves the data root; set LUNGSYNTH_DATA instead")
+    return found
 
 
 def main(arguments: list[str]) -> None:

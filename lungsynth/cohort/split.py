@@ -73,13 +73,13 @@ def assign(
     Raises:
         DataError: a patient in two roles, or too few patients for the roles that the split asks for.
     """
-    leader = _leaders(together)
+    leader = leaders(together)
     claims = [replace(claim, patient=leader.get(claim.patient, claim.patient)) for claim in found]
     roles = _dealt(claims, split, seed)
     return {patient: roles[leader.get(patient, patient)] for patient in sorted({claim.patient for claim in found})}
 
 
-def _leaders(together: Sequence[Collection[str]]) -> dict[str, str]:
+def leaders(together: Sequence[Collection[str]]) -> dict[str, str]:
     """Patient -> the first by name of all who must share a role with him."""
     groups: list[set[str]] = []
     for group in map(set, together):

@@ -17,6 +17,8 @@ from lungsynth.sets.tables import read_csv, write_csv
 from lungsynth.study.errors import DataError
 
 PARTS = ("images", "masks", "mm_per_px")
+LEVELS = (np.uint8, np.uint16)
+"""Types of grey levels, which are kept; HU of any other type become int16."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,9 @@ def concatenate(sets: list[ImageSet]) -> ImageSet:
     sizes = {(one.mm_per_px, *one.images.shape[1:]) for one in sets}
     if len(sizes) != 1:
         raise DataError(f"sets of different pixel sizes or shapes cannot be joined: {sorted(sizes)}")
+    types = {one.images.dtype for one in sets}
+    if len(types) != 1 and types & set(map(np.dtype, LEVELS)):
+        raise DataError(f"grey levels and other values cannot be joined: {', '.join(sorted(map(str, types)))}")
     return ImageSet(
         np.concatenate([one.images for one in sets]),
         np.concatenate([one.masks for one in sets]),
@@ -116,13 +121,13 @@ def _rows(archive: zipfile.ZipFile, name: str, rows: Sequence[int]) -> tuple[np.
 
 def write(path: str | Path, one: ImageSet) -> None:
     """Write NAME.npz and NAME.csv; the same set gives the same bytes."""
-    path = Path(path)
+    path, images = Path(path), one.images
     if not len(one.images) == len(one.masks) == len(one.table):
         raise ValueError(f"{len(one.images)} images, {len(one.masks)} masks, {len(one.table)} rows")
     write_csv(path.with_suffix(".csv"), one.table)
     write_arrays(
         path,
-        images=one.images.astype(np.int16, copy=False),
+        images=images if images.dtype in LEVELS else images.astype(np.int16, copy=False),
         masks=one.masks.astype(np.uint8, copy=False),
         mm_per_px=np.float64(one.mm_per_px),
     )

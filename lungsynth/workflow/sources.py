@@ -9,6 +9,8 @@ from typing import Any
 
 SAMPLED_FILES, SAMPLED_BYTES = 64, 4096
 """The digest is paid at every parse: so many files are looked into at most, each in its middle."""
+ARCHIVE_END = 2**18
+"""Bytes at the end of a zip that are looked at: the directory there has the check sum of every member."""
 
 
 def under_data(path: str) -> Path:
@@ -40,8 +42,16 @@ def data_digest(sources: Iterable[Mapping[str, Any]]) -> str:
     return digest.hexdigest()[:16] if files else ""
 
 
+def pictures_digest(path: str | None) -> str:
+    """The same of the folder, or the zip, of a study's pictures; "" where it names none."""
+    return data_digest([{"reader": "pictures", "path": path}]) if path else ""
+
+
 def _files(root: Path) -> Iterator[str]:
-    """All files under a folder, and those right in a folder that a link leads to: a reader may be sent there."""
+    """All files under a folder, and those right in a folder that a link leads to: a reader may be sent there; a file
+    is itself all of it."""
+    if root.is_file():
+        yield str(root)
     for folder, folders, names in os.walk(root):
         yield from (os.path.join(folder, name) for name in names)
         for linked in filter(os.path.islink, (os.path.join(folder, name) for name in folders)):
@@ -58,10 +68,12 @@ def _size(path: str) -> int:
 
 
 def _sample(path: Path, size: int) -> bytes:
-    """The bytes in the middle of a file, where an image has its patient; none of what cannot be read."""
+    """The bytes in the middle of a file, where an image has its patient, and at the end of a zip; none of what cannot
+    be read."""
+    is_zip = path.suffix.lower() == ".zip"
     with suppress(OSError):
         if path.is_file():
             with path.open("rb") as file:
-                file.seek(max(0, (size - SAMPLED_BYTES) // 2))
-                return file.read(SAMPLED_BYTES)
+                file.seek(max(0, size - ARCHIVE_END if is_zip else (size - SAMPLED_BYTES) // 2))
+                return file.read(ARCHIVE_END if is_zip else SAMPLED_BYTES)
     return b""

@@ -33,6 +33,30 @@ def test_a_bank_comes_back_as_it_was(tmp_path):
     assert back.table.to_dict("list") == made.table.to_dict("list")
 
 
+@pytest.mark.parametrize(("dtype", "shape"), [(np.uint8, (8, 8)), (np.uint8, (8, 8, 3)), (np.uint16, (8, 8))])
+def test_grey_levels_and_colours_keep_their_type(tmp_path, dtype, shape):
+    images = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, (6, *shape), dtype, endpoint=True)
+    table = make().table.assign(
+        **{"class": ["0", "007", "NA", "a", "", "1e3"], "file": ["1", "2", "NA", "x", "y", "z"]}
+    )
+    bank.write(tmp_path / "p.npz", bank.ImageSet(images, np.zeros((6, 8, 8), np.uint8), 1.0, table))
+    back = bank.read(tmp_path / "p.npz")
+    assert (back.images.dtype, back.masks.shape) == (dtype, (6, 8, 8))
+    np.testing.assert_array_equal(back.images, images)
+    assert back.table.to_dict("list") == table.to_dict("list")
+    some = bank.read_rows(tmp_path / "p.npz", [1, 4])
+    assert some.images.dtype == dtype
+    np.testing.assert_array_equal(some.images, images[[1, 4]])
+    np.testing.assert_array_equal(bank.concatenate([back, back]).images, np.concatenate([images, images]))
+
+
+def test_levels_of_two_types_are_not_joined():
+    grey, hu = make(), make()
+    levels = bank.ImageSet(grey.images.astype(np.uint16), grey.masks, grey.mm_per_px, grey.table)
+    with pytest.raises(DataError, match="cannot be joined"):
+        bank.concatenate([levels, hu])
+
+
 def test_two_writes_give_equal_bytes(tmp_path):
     for folder in ("first", "second"):
         bank.write(tmp_path / folder / "b.npz", make())

@@ -3,9 +3,11 @@
 import os
 import shutil
 
+import numpy as np
 import pytest
 
-from lungsynth.workflow.sources import data_digest
+from lungsynth.sets.gist_zip import write_gist_zip
+from lungsynth.workflow.sources import data_digest, pictures_digest
 
 SOURCES = [{"reader": "phantom"}, {"reader": "luna16", "path": "luna"}]
 
@@ -90,3 +92,25 @@ def test_what_cannot_be_read_does_no_harm(data):
 def test_a_loop_of_links_ends(data):
     (data / "luna/loop").symlink_to(data / "luna")
     assert data_digest(SOURCES)
+
+
+def test_a_folder_of_pictures_is_seen_as_any_source_is(data):
+    (data / "films/ill").mkdir(parents=True)
+    (data / "films/ill/a.png").write_bytes(b"one")
+    before = pictures_digest("films")
+    assert before
+    (data / "films/ill/a.png").write_bytes(b"two")
+    assert pictures_digest("films") != before
+    assert pictures_digest(None) == pictures_digest("gone") == ""
+
+
+def test_a_zip_whose_pictures_differ_in_a_pixel_is_another(data):
+    images = np.random.default_rng(1).integers(0, 256, (40, 64, 64)).astype(np.uint8)
+    write_gist_zip(data / "p.zip", images, None)
+    before, size = pictures_digest("p.zip"), (data / "p.zip").stat().st_size
+    write_gist_zip(data / "p.zip", images, None)
+    assert pictures_digest("p.zip") == before
+    images[3, 5, 7] ^= 1
+    write_gist_zip(data / "p.zip", images, None)
+    assert (data / "p.zip").stat().st_size == size
+    assert pictures_digest("p.zip") != before

@@ -3,7 +3,7 @@
 import struct
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
@@ -21,7 +21,11 @@ PICTURES = (".png", ".jpg", ".jpeg")
 DICOM = (".dcm", ".ima")
 SUFFIXES = (*PICTURES, *DICOM)
 TAG_NUMBERS = (*headers.TAG_NUMBERS, Tag("ImagerPixelSpacing"))
+STAND_IN_MM = 1.0
+"""Of a pixel whose size nobody knows: a volume or a bank has one, and it means nothing."""
 LARGEST_PX = 64_000_000
+GREY_MODES = ("L", "I;16", "I;16B", "I")
+Colour = Literal["refuse", "convert", "keep"]
 MANY = "is in colour or has several frames; one grey picture a file is read"
 TRANSPARENT = "is transparent in places; save it as grey without transparency"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -62,57 +66,92 @@ def read_picture(path: Path) -> Picture:
         DataError: colour, transparency, several pictures in one file, too large, or damaged.
     """
     try:
-        key = _transparent_grey(path)
-        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=("PNG", "JPEG")) as file:
-            if file.width * file.height > LARGEST_PX:
-                raise DataError(f"{path}: {file.width} x {file.height} pixels are more than {LARGEST_PX}")
-            if getattr(file, "n_frames", 1) > 1:
-                raise DataError(f"{path}: holds {file.n_frames} pictures; save them one a file")
-            upright = ImageOps.exif_transpose(file)
-            if upright.mode in ("L", "I;16", "I;16B", "I"):
-                values = np.asarray(upright, np.float32)
-                if key is not None and (values == key).any():
-                    raise DataError(f"{path}: {TRANSPARENT}")
-                return Picture(values, 8 if upright.mode == "L" else 16, None)
-            return Picture(_grey(upright, path), 8, None)
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
-        reason = str(error).replace(str(path), "the file").splitlines() or [type(error).__name__]
-        raise DataError(f"{path}: cannot be read as a PNG or JPEG ({reason[0]})") from None
+        with path.open("rb") as file:
+            levels, bits = decode(file, path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read as a PNG or JPEG ({error.strerror})") from None
+    return Picture(levels.astype(np.float32), bits, None)
 
 
-def _transparent_grey(path: Path) -> float | None:
+def decode(file: BinaryIO, where: str | Path, colour: Colour = "refuse") -> tuple[np.ndarray, int]:
+    """The upright pixels of an open PNG or JPEG, and the bits of a level.
+
+    Args:
+        colour: `refuse` takes grey alone, and files of three channels that are equal up to what JPEG rounds; `convert`
+            makes colour grey by ITU-R 601; `keep` takes three channels from every file of 8 bits.
+
+    Returns:
+        uint8 [h, w] or [h, w, 3], or uint16 [h, w].
+
+    Raises:
+        DataError: as `read_picture`; CMYK always, since what its colours are depends on a printer.
+    """
+    try:
+        key = _transparent_grey(file, where)
+        file.seek(0)
+        with warnings.catch_warnings(action="ignore"), Image.open(file, formats=("PNG", "JPEG")) as picture:
+            if picture.width * picture.height > LARGEST_PX:
+                raise DataError(f"{where}: {picture.width} x {picture.height} pixels are more than {LARGEST_PX}")
+            if getattr(picture, "n_frames", 1) > 1:
+                raise DataError(f"{where}: holds {picture.n_frames} pictures; save them one a file")
+            return _levels(ImageOps.exif_transpose(picture), key, where, colour)
+    except Image.DecompressionBombError:
+        raise DataError(f"{where}: has more than {LARGEST_PX} pixels") from None
+    except Image.UnidentifiedImageError:  # whose words name the open file
+        raise DataError(f"{where}: cannot be read as a PNG or JPEG (it is neither)") from None
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+        reason = str(error).replace(str(where), "the file").splitlines() or [type(error).__name__]
+        raise DataError(f"{where}: cannot be read as a PNG or JPEG ({reason[0]})") from None
+
+
+def _levels(picture: Image.Image, key: float | None, where: str | Path, colour: Colour) -> tuple[np.ndarray, int]:
+    """The pixels of an opened picture as `decode` returns them; key: the grey level that is transparent."""
+    if picture.mode not in GREY_MODES:
+        return _channels(picture, where, colour), 8
+    grey = np.asarray(picture)
+    if key is not None and (grey == key).any():
+        raise DataError(f"{where}: {TRANSPARENT}")
+    if picture.mode != "L":
+        return grey.astype(np.uint16), 16
+    return (np.stack([grey] * 3, -1) if colour == "keep" else grey), 8
+
+
+def _transparent_grey(file: BinaryIO, where: str | Path) -> float | None:
     """The grey level that a PNG without colours declares to be transparent (tRNS), on the scale that it is read with.
 
     Raises:
         DataError: a PNG of several channels with 16 bits each, which the library opens with 8.
     """
-    with path.open("rb") as file:
-        head = file.read(PNG_HEAD)
-        if not head.startswith(PNG) or len(head) < PNG_HEAD:
-            return None
-        bits, colours = head[24:26]
-        if bits == 16 and colours != GREY:
-            raise DataError(
-                f"{path}: has several channels of 16 bits, of which 8 would be read; save it as 16-bit grey"
-            )
-        while colours == GREY and len(start := file.read(8)) == 8 and start[4:] != b"IDAT":
-            body = file.read(int.from_bytes(start[:4]) + 4)
-            if start[4:] == b"tRNS":
-                level = int.from_bytes(body[:2])
-                return level if bits == 16 else level * 255 / (2**bits - 1)
+    head = file.read(PNG_HEAD)
+    if not head.startswith(PNG) or len(head) < PNG_HEAD:
+        return None
+    bits, colours = head[24:26]
+    if bits == 16 and colours != GREY:
+        raise DataError(f"{where}: has several channels of 16 bits, of which 8 would be read; save it as 16-bit grey")
+    while colours == GREY and len(start := file.read(8)) == 8 and start[4:] != b"IDAT":
+        body = file.read(int.from_bytes(start[:4]) + 4)
+        if start[4:] == b"tRNS":
+            level = int.from_bytes(body[:2])
+            return level if bits == 16 else level * 255 / (2**bits - 1)
     return None
 
 
-def _grey(picture: Image.Image, path: Path) -> np.ndarray:
-    """The grey of a colour or palette picture that has no colour in it, float32 [h, w]."""
+def _channels(picture: Image.Image, where: str | Path, colour: Colour) -> np.ndarray:
+    """A picture of a palette or of several channels, uint8 [h, w]; [h, w, 3] where colour is kept."""
     if picture.mode == "CMYK":
-        raise DataError(f"{path}: is a colour picture (CMYK); save it as grey")
-    channels = np.asarray(picture.convert("RGBA"), np.int16)
+        raise DataError(f"{where}: is a colour picture (CMYK); save it as grey")
+    channels = np.asarray(picture.convert("RGBA"))
     if channels[..., 3].min() < 255:
-        raise DataError(f"{path}: {TRANSPARENT}")
-    if np.ptp(channels[..., :3], axis=2).max() > COLOUR_LEVELS:
-        raise DataError(f"{path}: is a colour picture; save it as grey")
-    return channels[..., 1].astype(np.float32)
+        raise DataError(f"{where}: {TRANSPARENT}")
+    if colour == "keep":
+        return channels[..., :3]
+    red, green, blue = (channels[..., k] for k in range(3))
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    if spread.max() <= COLOUR_LEVELS:
+        return green
+    if colour == "refuse":
+        raise DataError(f"{where}: is a colour picture; save it as grey")
+    return np.asarray(Image.fromarray(channels[..., :3]).convert("L"))
 
 
 def read_tags(path: Path) -> Tags:

@@ -9,6 +9,7 @@ import numpy as np
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash, to_hu
 from lungsynth.cohort.copies import thumbnail
 from lungsynth.cohort.images.pictures import (
+    STAND_IN_MM,
     SUFFIXES,
     Picture,
     file_kind,
@@ -23,9 +24,6 @@ from lungsynth.ct.resample import resize
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
 from lungsynth.study.expressions import first_in
-
-STAND_IN_MM = 1.0
-"""Of a pixel whose size nobody knows: a volume has one, and `Scan.sized` says that it means nothing."""
 
 
 @READERS.register("images")

@@ -28,7 +28,9 @@ class Pictures(Settings):
         "refuse", description="pictures with colour are left out, made grey (ITU-R 601), or all are kept red-green-blue"
     )
     patient: Expression = Field(
-        "", description="regular expression of what names a patient in CLASS/NAME; empty: each picture is one"
+        "",
+        description="regular expression of what names a patient in CLASS/NAME; its first group if it has one; empty: "
+        "each picture is one, DICOM files by their PatientID",
     )
     split: Shares = Shares()
     mirror: bool = Field(False, description="learn from mirrored copies too; not where left and right differ")
