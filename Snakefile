@@ -44,6 +44,8 @@ else:
     include: "rules/compare.smk"
     include: "rules/compare_pictures.smk"
     include: "rules/networks.smk"
+    include: "rules/release_pictures.smk"
+    include: "rules/report_pictures.smk"
     include: "rules/provenance.smk"
 
 
@@ -57,7 +59,17 @@ if study.chain == "composites":
     EVERYTHING = [COHORT, SEGMENTED, BANKED, FEATURES, GENERATED, COMPOSED, REFINED]
     EVERYTHING += [SCORES, ANATOMY, RELEASED, NETWORKS, REPORT, LEDGER]
 else:
-    EVERYTHING = [PICTURED, FEATURES, GENERATED, SCORES, CHECKPOINTS, NETWORKS, LEDGER]
+    EVERYTHING = [
+        PICTURED,
+        FEATURES,
+        GENERATED,
+        SCORES,
+        CHECKPOINTS,
+        NETWORKS,
+        RELEASED,
+        REPORT,
+        LEDGER,
+    ]
 
 
 # Every file, not the last ones alone: Snakemake makes a missing file only for what asks for it, and a step that failed

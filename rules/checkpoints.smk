@@ -1,7 +1,8 @@
 # How near every state of a generator of pictures comes to real ones, and what it draws.
 CHECKPOINTS = [
     f"{R}/score/checkpoints.csv",
-    f"{R}/score/checkpoints.npz",
+    f"{R}/score/along_training.npz",
+    f"{R}/score/along_training.csv",
 ]
 
 
@@ -21,6 +22,7 @@ rule score_checkpoints:
             labels={"what": "FID and KID along the training"},
         ),
         pictures=CHECKPOINTS[1],
+        rows=CHECKPOINTS[2],
     log:
         f"{LOGS}/score_checkpoints.log",
     benchmark:

@@ -23,12 +23,11 @@ rule count_networks:
         settings=settings("banks", "features", "image", runs=COUNTED),
         code=code(
             "networks/count_networks.py",
-            DETECTOR,
             EXTRACTOR,
             *(
-                f"lungsynth.generate.kinds.{run.kind}.network"
+                f"lungsynth.{run.stage}.kinds.{run.kind}.network"
                 for run in COUNTED
-                if run.stage == "generate" and run.kind != runs.DETAIL
+                if run.stage in ("segment", "generate") and run.kind != runs.DETAIL
             ),
         ),
     message:

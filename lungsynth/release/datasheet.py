@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pandas as pd
@@ -39,13 +40,15 @@ def lesion_summary(lesions: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def left_out(refused: Mapping[str, Mapping[str, int]], gate: pd.DataFrame) -> pd.DataFrame:
-    """What selection refused of each kind of generated image, by reason, and the gate of the composites."""
+def left_out(refused: Mapping[str, Mapping[str, int]], gate: pd.DataFrame | None = None) -> pd.DataFrame:
+    """What selection refused of each kind of generated image, by reason, and the gate of the composites, if any."""
     rows = [
         {"what": f"generated {name}", "why": why, "count": count}
         for name, reasons in refused.items()
         for why, count in reasons.items()
     ]
+    if gate is None:
+        return pd.DataFrame(rows)
     rows += [
         {"what": "composites after refinement", "why": row.what, "count": row.hits, "of": f"{row.n} {row.of}"}
         for row in gate.itertuples()
@@ -67,6 +70,12 @@ def cohort_summary(scans: pd.DataFrame) -> pd.DataFrame:
             for role in roles
         ]
     )
+
+
+def pictures_summary(listed: pd.DataFrame) -> pd.DataFrame:
+    """Patients and pictures of each role and class, from rows with `patient`, `role` and `class`."""
+    groups = listed.groupby(["role", "class"], sort=False)
+    return groups.agg(patients=("patient", "nunique"), pictures=("id", "size")).reset_index()
 
 
 @dataclass(frozen=True)
@@ -107,8 +116,13 @@ class Sheet:
 
 def datasheet(sheet: Sheet) -> str:
     """The datasheet as Markdown; a function of its facts alone, without a date."""
+    return rendered("DATASHEET.md.j2", {"sheet": sheet})
+
+
+def rendered(template: str, facts: Mapping[str, Any]) -> str:
+    """A datasheet's template as Markdown."""
     loader = jinja2.FileSystemLoader(TEMPLATES)
     page = jinja2.Environment(
         loader=loader, undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True
     )
-    return page.get_template("DATASHEET.md.j2").render(sheet=sheet)
+    return page.get_template(template).render(facts)

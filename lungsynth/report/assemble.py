@@ -6,10 +6,9 @@ from typing import Any
 
 from lungsynth import __version__
 from lungsynth.report.cautions import cautions
-from lungsynth.report.dag import edges_from
 from lungsynth.report.data import ReportData
 from lungsynth.report.gather import gather
-from lungsynth.report.origin import first_checkpoints_apart, flat, provenance, trainings
+from lungsynth.report.origin import behind, flat, provenance, trainings
 
 
 def assemble(
@@ -30,11 +29,7 @@ def assemble(
         page: the rule that makes the page and the file's path, the end of the graph of rules.
     """
     settings = flat(view)
-    rule, path = page
-    inputs = [str(one) for value in files.values() for one in (value if isinstance(value, list) else [value])]
-    others = first_checkpoints_apart([record for record in records if record["rule"] != rule])
-    edges, stages = edges_from([*others, {"rule": rule, "inputs": inputs, "outputs": [path]}], [path])
-    behind = [record for record in others if record["rule"] in stages]
+    edges, stages, made = behind(records, files, page)
     return ReportData(
         study=view["study"],
         seed=view["seed"],
@@ -44,6 +39,6 @@ def assemble(
         edges=edges,
         stages=stages,
         settings=settings,
-        provenance=provenance(behind, environment or {}),
+        provenance=provenance(made, environment or {}),
         **gather(files, tuple(view["image"]["window_hu"]), trainings(files, settings)),
     )

@@ -168,6 +168,31 @@ def slopes(training: Training) -> tuple[Figure, str]:
 
 
 @as_svg
+def along_training(table: pd.DataFrame, stop: float | None) -> tuple[Figure, str]:
+    """FID and KID of a run's states over images shown, against tune images and those learnt from, one panel each.
+
+    Args:
+        table: columns images, fid_train, fid_tune, kid_train, kid_tune; stop: images at the monitor's stop.
+    """
+    panel, gap, width = 96, 26, WIDTH - 76
+    figure = canvas(WIDTH, 2 * (panel + gap) + 30)
+    x = table["images"].to_numpy(float)
+    for index, metric in enumerate(("kid", "fid")):
+        lines = {name: table[f"{metric}_{name}"].to_numpy(float) for name in ("tune", "train")}
+        axes = frame(figure, 62, 14 + index * (panel + gap), width, panel)
+        low, high = _range(np.concatenate(list(lines.values())), 0.12)
+        axes.set(xlim=(0, max(x.max() * 1.04, 1)), ylim=(low, high), ylabel=metric.upper())
+        axes.yaxis.set_label_coords(-50 / width, 0.5)
+        for name, css in (("train", "other dashed"), ("tune", "generated")):
+            axes.plot(x, lines[name], marker="o", markersize=5, **_look(css))
+        if stop is not None:
+            _upright(axes, stop, "stop", COLOURS["refined"], linewidth=1.6)
+        axes.tick_params(labelbottom=index == 1)
+    axes.set_xlabel("images shown")
+    return figure, f"KID and FID of {len(table)} states over the images shown"
+
+
+@as_svg
 def histograms(distribution: Distribution) -> tuple[Figure, str]:
     """Real as a filled outline, the other sets as lines; shares of each set in common bins, over the inner 99 %."""
     sets = {"real": distribution.real} | distribution.others

@@ -67,12 +67,12 @@ def positions(measures: pd.DataFrame, distributions: pd.DataFrame) -> Positions:
     return Positions(real, placed, {words: pair for words, pair in found.items() if pair})
 
 
-CLOSEST = {"nodules": 16, "normals": 12}
+CLOSEST = {"nodules": 16, "normals": 12, "pictures": 16}
 """How many of the images nearest to what was learnt from are shown beside it."""
 
 
 def copies(what: str, banks: Mapping[str, ImageSet], window_hu: tuple[float, float], quantile: float = 0.01) -> Copies:
-    """Distances in pixels (root mean square HU) of selected images to the training images, and the closest pairs."""
+    """Distances in pixels (root mean square HU, or grey levels) of selected images to training ones; closest pairs."""
     fit, selected = banks["fit"], banks["selected"]
     pixels = {name: as_pixels(one.images, window_hu) for name, one in banks.items() if name != "generated"}
     apart = distances(pixels["fit"], pixels["fit"])
@@ -84,5 +84,5 @@ def copies(what: str, banks: Mapping[str, ImageSet], window_hu: tuple[float, flo
         Pictures(selected.images[order], selected.mm_per_px),
         Pictures(fit.images[index[order]], fit.mm_per_px),
     )
-    own = apart.min(1)
-    return Copies(what, own, to_train, to_test, float(np.quantile(own, quantile)), "HU", pair)
+    own, unit = apart.min(1), "grey levels" if what == "pictures" else "HU"
+    return Copies(what, own, to_train, to_test, float(np.quantile(own, quantile)), unit, pair)

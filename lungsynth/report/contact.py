@@ -14,6 +14,7 @@ from lungsynth.report.figures import (
     change_view,
     free_corner,
     inset_of,
+    picture_sheet,
     slice_view,
     tile_view,
     zoom_box,
@@ -102,9 +103,14 @@ def empty_border(sets: list[Pictures]) -> int:
 
 
 def nodule_sheet(pictures: Pictures, title: str, columns: int = 8, rows: int = 5, border: int = 0) -> View:
-    """Small images as one picture of at most `columns` x `rows`, each without its outer `border` px."""
+    """Small images as one picture of at most `columns` x `rows`, each without its outer `border` px.
+
+    Images of unsigned numbers are grey levels or colours, and shown as they are.
+    """
     count = min(len(pictures.images), columns * rows)
-    height, width = pictures.images.shape[1:]
+    height, width = pictures.images.shape[1:3]
+    if pictures.images.dtype.kind == "u":
+        return picture_sheet(np.asarray(pictures.images)[:count], columns, f"{count} {title}")
     inner = np.s_[:count, border : height - border, border : width - border]
     masks = None if pictures.masks is None else np.asarray(pictures.masks)[inner]
     return tile_view(np.asarray(pictures.images)[inner], masks, pictures.mm_per_px, columns, f"{count} {title}")

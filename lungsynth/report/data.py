@@ -17,7 +17,7 @@ class Pictures:
     """A few images of one kind, shown side by side.
 
     Attributes:
-        images: int16 HU [n, h, w].
+        images: int16 HU [n, h, w]; single pictures: uint8 or uint16 levels [n, h, w], or [n, h, w, 3].
         mm_per_px: size of a pixel.
         masks: uint8 [n, h, w], k in the k-th lesion; None where there is nothing to outline.
         captions: one line an image (scan and slice, or where it was made from); [] for none.

@@ -137,6 +137,25 @@ def change_view(
     return View(encode(colour.astype(np.uint8), size), width, height, bar, "", alt)
 
 
+def picture_sheet(images: np.ndarray, columns: int, alt: str, wanted_px: int = 96) -> View:
+    """Pictures in grey levels as one, rows of `columns` with a pixel of black between them.
+
+    Args:
+        images: uint8 [n, h, w] or [n, h, w, 3], or uint16 [n, h, w], of which the upper 8 bits are shown.
+        wanted_px: side that each should have on the page; small ones are enlarged.
+    """
+    images = (images >> 8).astype(np.uint8) if images.dtype == np.uint16 else images
+    n, height, width = images.shape[:3]
+    rows = -(-n // columns)
+    shape = rows * (height + 1) - 1, columns * (width + 1) - 1, *images.shape[3:]
+    sheet = np.zeros(shape, np.uint8)
+    for index, image in enumerate(images):
+        top, left = (index // columns) * (height + 1), (index % columns) * (width + 1)
+        sheet[top : top + height, left : left + width] = image
+    src = encode(sheet, min(1600, max(shape[:2]) * max(1, wanted_px // max(height, width))), quality=88)
+    return View(src, shape[1], shape[0], "", "", alt)
+
+
 def tile_view(images: np.ndarray, masks: np.ndarray | None, mm_per_px: float, columns: int, alt: str) -> View:
     """Images as one picture: rows of `columns`, a pixel of black between them, outlines and a scale bar on it.
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lungsynth.report.dag import edges_from
 from lungsynth.report.data import Training
 from lungsynth.report.gather import training
 from lungsynth.sets.tables import read_json
@@ -15,6 +16,7 @@ TRAININGS = {
     "normals": ("generator of normal slices", "generate.normals"),
     "detail": ("detail network of normal slices", "generate.normals.detail"),
     "refiner": ("refiner", "refine"),
+    "pictures": ("generator of pictures", "generate.pictures"),
 }
 ONE_KIND = {"detail": "detail", "refiner": "cyclegan"}
 
@@ -79,6 +81,21 @@ def first_checkpoints_apart(records: Sequence[Mapping[str, Any]]) -> list[Mappin
         return record["rule"] in used_by and len(used_by) > 1
 
     return [{**record, "rule": f"{record['rule']} (first)"} if apart(record) else record for record in records]
+
+
+def behind(
+    records: Sequence[Mapping[str, Any]], files: Mapping[str, Any], page: tuple[str, str]
+) -> tuple[list[tuple[str, str]], dict[str, str], list[Mapping[str, Any]]]:
+    """The graph of rules that a page stands on (edges, stages), and the records of the jobs in it.
+
+    Args:
+        page: the rule that makes it and the file's path, the end of the graph.
+    """
+    rule, path = page
+    inputs = [str(one) for value in files.values() for one in (value if isinstance(value, list) else [value])]
+    others = first_checkpoints_apart([record for record in records if record["rule"] != rule])
+    edges, stages = edges_from([*others, {"rule": rule, "inputs": inputs, "outputs": [path]}], [path])
+    return edges, stages, [record for record in others if record["rule"] in stages]
 
 
 def provenance(records: Sequence[Mapping[str, Any]], environment: Mapping[str, Any]) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def copies_block(copies: Copies) -> dict[str, Any]:
             under = int((np.asarray(copies.to_train) < copies.bound).sum())
             count, least = len(copies.to_train), number(copies.bound)
             words.append(f"{under} of {count} selected {copies.what} lie under the bound of {least}.")
-    shape = (8, 2) if copies.what == "nodules" else (6, 2)
+    shape = (6, 2) if copies.what == "normals" else (8, 2)
     views = [contact.nodule_sheet(part, f"{name} {copies.what}", *shape) for name, part in _closest(copies)]
     return {"copies": copies, "chart": chart, "words": words, "pairs": views}
 
@@ -164,12 +164,15 @@ def views_of(data: ReportData) -> dict[str, Any]:
     }
 
 
-def page(data: ReportData) -> str:
+def page(data: ReportData, template: str = "report.html.j2", **more: Any) -> str:
     """The whole report as one HTML text; the same data give the same text.
+
+    Args:
+        more: what a template of another chain prints beside `views_of`.
 
     Parts that `data` lacks are named in a line where they would stand.
     """
-    return rendered("report.html.j2", data=data, number=number, **views_of(data))
+    return rendered(template, data=data, number=number, **views_of(data), **more)
 
 
 def rendered(name: str, **values: Any) -> str:

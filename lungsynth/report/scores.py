@@ -27,6 +27,7 @@ REFERENCES = {
     "lesions_test": "Slices with a nodule",
     "normals_test": "Slices without a nodule",
     "nodules_test": "Nodules, cut out",
+    "pictures_test": "Pictures",
 }
 SET_RANK = ("real", "generated", "normal", "selected", "composite", "refined", "released")
 

@@ -8,11 +8,11 @@ from lungsynth.score.anatomy.sets import of_images
 from lungsynth.score.anatomy.table import MEAN_SHARE, REAL, rows
 from lungsynth.score.record import Effort, Score, finite_or_none
 from lungsynth.score.samples import patients_of
-from lungsynth.score.scorer import Embedded, embedded, metrics_of, score_set, source_of
+from lungsynth.score.scorer import HELD_OUT, Embedded, embedded, metrics_of, score_set, source_of
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.seeds import rng
 
-MADE, UNSEEN, LEARNT = "generated", "held_out", "learnt_from"
+MADE, UNSEEN, LEARNT = "generated", HELD_OUT, "learnt_from"
 IN_RANGE = "in_range"
 """The share of measures of anatomy that lie where those of real CT do, as a score beside the others."""
 

@@ -1,7 +1,7 @@
 """All metrics of a set with one extractor: each against the reference that it asks for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from lungsynth.score.registry import METRICS
 from lungsynth.score.samples import Sample
 from lungsynth.study.errors import DataError
 from lungsynth.study.seeds import torch_seed
+
+HELD_OUT = "held_out"
+"""Images that no network has seen, scored as a set: what is said of copies among them holds of none."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +118,9 @@ def score_subject(
         seen: name of a set and name of its file -> the set through the extractor.
 
     Returns:
-        The scores; the sets, and the subject's reference under "reference", for comparisons; and a line for each set
-        that has too few images, which is a result and no error.
+        The scores, with those about copies of the reference itself, "held_out", as their yardstick; the sets, and the
+        subject's reference under "reference", for comparisons; and a line for each set that has too few images, which
+        is a result and no error.
     """
     test, train = seen(subject.reference, subject.reference), seen(subject.train, subject.train)
     sets, scores, refused = {"reference": test}, [], []
@@ -128,4 +132,10 @@ def score_subject(
             scores += score_set(metrics, sets[key], test, learnt_from, source, seed, effort, others=train)
         except DataError as error:
             refused.append(f"not scored, {error}")
+    about_copies = [one for one in metrics if one.reference == "train"]
+    try:
+        held_out = replace(test, name=HELD_OUT)
+        scores += score_set(about_copies, held_out, test, train, source, seed, effort, others=train)
+    except DataError as error:
+        refused.append(f"not scored, {error}")
     return scores, sets, refused

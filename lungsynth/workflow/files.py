@@ -72,6 +72,10 @@ class Files:
         """The verdict beside it; none of a network that the study does not train."""
         return [f"{self.root}/{run.name}/state-{run.last}.json"] if run.training.steps else []
 
+    def losses_of(self, drawn_by: Sequence[Run], what: str = "losses") -> list[str]:
+        """The tables of losses, or of slopes, at the ends of runs; none of those that are not trained."""
+        return [f"{self.root}/{run.name}/{what}-{run.last}.csv" for run in drawn_by if run.training.steps]
+
     def comparison(self, name: str) -> Callable[[Wildcards], list[str]]:
         """Input function: the tables and the page of a comparison.
 
@@ -164,9 +168,18 @@ class Files:
         return [self.last_state(run), *beside]
 
     def every_state(self, target: str, end: str = ".pt") -> list[str]:
-        """A file of every checkpoint of the generators of a target, run by run: states, or with ".json" verdicts."""
-        stems = (run.state(k) for run in runs.drawn_by(self.study, target) for k in range(run.training.checkpoints))
-        return [f"{self.root}/{stem.removesuffix('.pt')}{end}" for stem in stems]
+        """A file of every checkpoint of the generators of a target, run by run: states, or with ".json" verdicts.
+
+        Weights that are used as they are count as one state, which has no verdict.
+        """
+        found = []
+        for run in runs.drawn_by(self.study, target):
+            stems = [run.state(k).removesuffix(".pt") for k in range(run.training.checkpoints)]
+            if run.training.steps:
+                found += [f"{self.root}/{stem}{end}" for stem in stems]
+            elif end == ".pt":
+                found.append(self.end_of(run))
+        return found
 
     def before(self, stage: str) -> Callable[[Wildcards], list[str]]:
         """Input function: state and verdict of the checkpoint before the one that the wildcards name, if any."""

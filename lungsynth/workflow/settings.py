@@ -16,6 +16,7 @@ from lungsynth.study.registry import Registry
 from lungsynth.study.runs import Run, drawn_by, generator, runs_of
 from lungsynth.study.stages.cohort import Image
 from lungsynth.study.stages.compare import Compared
+from lungsynth.study.stages.score import Release
 from lungsynth.study.study import Study
 from lungsynth.workflow.moved import refuse_moved
 from lungsynth.workflow.shipped import check_eyes, check_grid, check_labels, file_to_start_from, taken_over
@@ -36,6 +37,8 @@ NAMES = {
 }
 SIZES = {"nodules": "banks.nodule_px", "normals": "image.size_px", "pictures": "pictures.size_px"}
 """The key of the side of what is drawn, by target."""
+PICTURES_RELEASE = {"title": "Synthetic pictures", "source_note": ""}
+"""What a release of pictures says where a study leaves the words for CT as they are."""
 READERS = ("lungsynth.cohort.registry", "READERS")
 SOURCE_KEYS = {"reader", "role", "roles"}
 
@@ -287,11 +290,19 @@ def _check_sizes(study: Study) -> None:
 def _of_pictures(study: Study) -> Study:
     """The study with the grid of its pictures; grey scale, sizes and scores follow it everywhere."""
     pictures, drawn = study.pictures, study.generate.pictures
+    of_ct = {name: Release.model_fields[name].default for name in PICTURES_RELEASE}
     if pictures.path is None:
         raise StudyError("pictures.path: is missing; name a folder with one sub-folder a class, or a .zip")
     if drawn.classes == "runs" and not pictures.classes:
         raise StudyError("pictures.classes: is empty; generate.pictures.classes: runs needs their names here")
-    return _replace(study, {"image": Image.of_pictures(pictures.size_px, pictures.levels, pictures.channels)})
+    release = {name: words for name, words in PICTURES_RELEASE.items() if getattr(study.release, name) == of_ct[name]}
+    return _replace(
+        study,
+        {
+            "image": Image.of_pictures(pictures.size_px, pictures.levels, pictures.channels),
+            "release": study.release.model_copy(update=release),
+        },
+    )
 
 
 def _check_labels(study: Study) -> None:

@@ -23,10 +23,12 @@ with step(snakemake) as job:  # noqa: F821
     for run in job.settings("runs"):
         parts = {"train": part_of(fit, run.subset, job.seed), "tune": part_of(tune, run.subset, job.seed)}
         seen = {name: features_of(extractor, one.images) for name, one in parts.items()}
-        for k in job.bar(range(run.training.checkpoints), what=run.name):
+        trained = run.training.steps > 0
+        for k in job.bar(range(run.training.checkpoints if trained else 1), what=run.name):
             state = next(states)
             made = draw_bank([run], [state], wanted.count, job.seed, run.name, image, banks, device, fit.table)
-            features, steps = features_of(extractor, made.images), read_verdict(state.with_suffix(".json")).step
+            steps = read_verdict(state.with_suffix(".json")).step if trained else 0
+            features = features_of(extractor, made.images)
             row = {"run": run.name, "checkpoint": k, "step": steps, "images": steps * run.training.batch}
             for metric in (Fid(), Kid()):
                 row |= {f"{metric.name}_{name}": metric.value(one, features) for name, one in seen.items()}
