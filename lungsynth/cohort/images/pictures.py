@@ -24,6 +24,8 @@ TAG_NUMBERS = (*headers.TAG_NUMBERS, Tag("ImagerPixelSpacing"))
 STAND_IN_MM = 1.0
 """Of a pixel whose size nobody knows: a volume or a bank has one, and it means nothing."""
 LARGEST_PX = 64_000_000
+DAMAGED = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, struct.error)
+"""What the library raises on bytes that are wrong somewhere."""
 GREY_MODES = ("L", "I;16", "I;16B", "I")
 Colour = Literal["refuse", "convert", "keep"]
 MANY = "is in colour or has several frames; one grey picture a file is read"
@@ -99,7 +101,7 @@ def decode(file: BinaryIO, where: str | Path, colour: Colour = "refuse") -> tupl
         raise DataError(f"{where}: has more than {LARGEST_PX} pixels") from None
     except Image.UnidentifiedImageError:  # whose words name the open file
         raise DataError(f"{where}: cannot be read as a PNG or JPEG (it is neither)") from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+    except DAMAGED as error:
         reason = str(error).replace(str(where), "the file").splitlines() or [type(error).__name__]
         raise DataError(f"{where}: cannot be read as a PNG or JPEG ({reason[0]})") from None
 

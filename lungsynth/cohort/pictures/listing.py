@@ -206,8 +206,9 @@ def deal(table: pd.DataFrame, shares: Shares, seed: int, together: Sequence[Coll
 def _too_few(table: pd.DataFrame, group: str, people: int) -> str:
     pictures = int((table["class"] == group).sum())
     return (
-        f"class {group}: {_count(pictures, 'picture')} of {_count(people, 'patient')} (who share a picture count as "
-        f"one), too few for one each in {', '.join(ROLES)}; add pictures, or name the other classes in pictures.classes"
+        f"class {group}: {_count(pictures, 'picture')} of {_count(people, 'patient')} (whose pictures look alike count "
+        f"as one), too few for one each in {', '.join(ROLES)}; add pictures, or name the other classes in "
+        "pictures.classes"
     )
 
 
