@@ -294,15 +294,25 @@ def _of_pictures(study: Study) -> Study:
     if pictures.path is None:
         raise StudyError("pictures.path: is missing; name a folder with one sub-folder a class, or a .zip")
     if drawn.classes == "runs" and not pictures.classes:
-        raise StudyError("pictures.classes: is empty; generate.pictures.classes: runs needs their names here")
+        pictures = pictures.model_copy(update={"classes": tuple(_folders(pictures.path))})
     release = {name: words for name, words in PICTURES_RELEASE.items() if getattr(study.release, name) == of_ct[name]}
     return _replace(
         study,
         {
+            "pictures": pictures,
             "image": Image.of_pictures(pictures.size_px, pictures.levels, pictures.channels),
             "release": study.release.model_copy(update=release),
         },
     )
+
+
+def _folders(path: str) -> list[str]:
+    """The classes of a folder of pictures: a generator each makes them part of the graph, and so of the settings."""
+    root = under_data(path)
+    if not root.is_dir():
+        kind = "is a zip, whose classes must be named" if root.is_file() else "is not there"
+        raise StudyError(f"pictures.path: {path!r} {kind}; set LUNGSYNTH_DATA, pictures.path or pictures.classes")
+    return sorted(one.name for one in root.iterdir() if one.is_dir() and not one.name.startswith("."))
 
 
 def _check_labels(study: Study) -> None:

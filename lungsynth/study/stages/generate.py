@@ -138,7 +138,7 @@ class GeneratedPictures(Generated):
     """Pictures of a folder with a class each."""
 
     classes: Literal["labels", "runs", "none"] = Field(
-        "labels", description="one generator learns by class, each class has one of its own, or classes are not told"
+        "runs", description="one generator learns by class, each class has one of its own, or classes are not told"
     )
 
     @model_validator(mode="after")
@@ -196,10 +196,23 @@ class Generate(Settings):
         selection=Selection(keep=60, size_quantiles=(0.1, 0.9)),
     )
     pictures: GeneratedPictures = GeneratedPictures(
-        kind="stylegan",
-        training=Training(steps=1000, batch=16, ema=0.99),
-        sampling=Sampling(count=400),
-        selection=Selection(keep=200),
+        kind="dcgan",
+        dcgan={
+            "z": 64,
+            "pixel_norm": True,
+            "generator_channels": 128,
+            "generator_least": 24,
+            "critic_channels": 24,
+            "critic_spread": True,
+            "learning_rate": 1.5e-3,
+            "critic_learning_rate": 7.5e-4,
+            "betas": (0.0, 0.99),
+            "r1": 0.3,
+            "augment": {"shift_px": 2, "grey": 0.03},
+        },
+        training=Training(steps=400, batch=16, ema=0.99),
+        sampling=Sampling(count=200),
+        selection=Selection(keep=100),
     )
 
 
