@@ -31,6 +31,7 @@ def facts(
         "steps": told["step"],
         "images": told["step"] * run.training.batch,
         "rate": rate[0]["factor"] if rate else 1.0,
+        "verdict": told["verdict"] if verdict else "",
         "note": f"starts from {run.init_from}" if run.init_from and not note else note,
         **parameters,
         "scores": list(scores),

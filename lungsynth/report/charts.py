@@ -193,6 +193,29 @@ def along_training(table: pd.DataFrame, stop: float | None) -> tuple[Figure, str
 
 
 @as_svg
+def by_count(table: pd.DataFrame) -> tuple[Figure, str]:
+    """FID and KID over the number of real pictures learnt from, mean and spread over runs, one line a start.
+
+    Args:
+        table: columns count, start, kid, kid_sd, fid, fid_sd.
+    """
+    panel, gap, width = 96, 26, WIDTH - 76
+    figure = canvas(WIDTH, 2 * (panel + gap) + 30)
+    most = float(table["count"].max())
+    for index, metric in enumerate(("kid", "fid")):
+        mean, spread = table[metric].to_numpy(float), table[f"{metric}_sd"].fillna(0).to_numpy(float)
+        axes = frame(figure, 62, 14 + index * (panel + gap), width, panel)
+        axes.set(xlim=(0, 1.06 * most), ylim=_range(np.r_[mean - spread, mean + spread], 0.12), ylabel=metric.upper())
+        axes.yaxis.set_label_coords(-50 / width, 0.5)
+        for css, (_, rows) in zip(("generated", "refined"), table.groupby("start", sort=False), strict=False):
+            look = _look(css)
+            axes.errorbar(rows["count"], rows[metric], rows[f"{metric}_sd"].fillna(0), marker="o", markersize=5, **look)
+        axes.tick_params(labelbottom=index == 1)
+    axes.set_xlabel("real pictures learnt from")
+    return figure, f"KID and FID over {len(table)} numbers of real pictures"
+
+
+@as_svg
 def histograms(distribution: Distribution) -> tuple[Figure, str]:
     """Real as a filled outline, the other sets as lines; shares of each set in common bins, over the inner 99 %."""
     sets = {"real": distribution.real} | distribution.others

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lungsynth.report import contact
-from lungsynth.report.blocks import number, table_of
+from lungsynth.report import charts, contact
+from lungsynth.report.blocks import Chart, number, table_of
 from lungsynth.report.data import Pictures
 from lungsynth.report.figures import View
 from lungsynth.report.page import rendered
@@ -26,7 +26,7 @@ METRICS = {
     "in_range": "measures in the range of real CT",
 }
 LEAD = (
-    "Every kind is shown the same number of images of the same patients, none starts from shipped weights, and "
+    "Each is shown the same number of images of the same patients, none starts from shipped weights, and "
     "learning rates were searched for all alike. What the study itself makes stands beside them as it is."
 )
 WORDS = (
@@ -41,6 +41,9 @@ SHEETS = {"nodules": (16, 2), "lungs": (6, 2), **dict.fromkeys(("pictures", "siz
 """Images a row, and rows."""
 
 
+SIZES_WORDS = (
+    "Mean over runs with their standard deviation. Smaller parts lie in larger ones. A line that is flat says enough."
+)
 TITLES = {
     "nodules": "Generators of nodules, compared",
     "lungs": "Ways to make whole slices with nodules, compared",
@@ -78,10 +81,24 @@ def page(
         legend=LEGEND,
         scores=table_of(_scores(kinds)),
         budget=table_of(_budget(kinds, contenders, seconds)),
-        notes=_notes(kinds, rates),
+        notes=_notes(kinds, rates, contenders),
         views={kind: _sheet(one, kind, SHEETS[name]) for kind, one in shown.items() if len(one)},
         claims=table_of(claims),
+        figure=_by_count(kinds) if name == "sizes" else None,
     )
+
+
+STARTS = {"": ("from nothing", "generated"), "transfer": ("by transfer", "refined")}
+
+
+def _by_count(kinds: pd.DataFrame) -> Chart | None:
+    """Scores over the number of real pictures, of kinds that are called sizeCOUNT or sizeCOUNT.transfer."""
+    parts = kinds["kind"].str.extract(r"^size(\d+)\.?(.*)$")
+    table = kinds.assign(count=parts[0].astype(int), start=parts[1])
+    if "kid" not in table or not table["kid"].notna().any():
+        return None
+    legend = [(css, words, "") for start, (words, css) in STARTS.items() if start in set(table["start"])]
+    return Chart(charts.by_count(table), "How many real pictures it takes", SIZES_WORDS, legend)
 
 
 def _scores(kinds: pd.DataFrame) -> pd.DataFrame:
@@ -113,13 +130,16 @@ def _budget(kinds: pd.DataFrame, contenders: Sequence[Mapping[str, Any]], second
     return table.assign(seconds=kinds["kind"].map(times).round()).rename(columns=names)
 
 
-def _notes(kinds: pd.DataFrame, rates: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What came out of the search of each kind, and what is wrong with its runs."""
+def _notes(
+    kinds: pd.DataFrame, rates: Mapping[str, Mapping[str, Any]], contenders: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """What came out of the search of each kind, what the monitor says of the runs, and what is wrong with them."""
     notes = []
     for kind, found in rates.items():
         scores = found["kid_to_tune"].items()
         tried = ", ".join(f"{factor}: {'spoilt' if kid is None else number(kid)}" for factor, kid in scores)
         notes.append(f"{kind}: learning rates times {found['factor']:g}; KID to tune, a quarter of the way: {tried}.")
+    notes += [f"{one['run']}: the monitor says {one['verdict']!r}." for one in contenders if one.get("verdict")]
     return notes + [f"{note}." for note in kinds["note"] if note]
 
 

@@ -16,7 +16,7 @@ SUBJECTS = {
 """By comparison, a block of the settings: the subject of the catalogue that its runs learn from and draw."""
 CHAINS = {"composites": ("nodules", "lungs"), "pictures": ("pictures", "sizes", "sweep")}
 """The comparisons of each chain."""
-SWEPT = {"batch": "batch", "gamma": "gamma", "critic_learning_rate": "rate"}
+SWEPT = {"batch": "batch", "gamma": "gamma", "critic_learning_rate": "rate", "smooth": "smooth"}
 """What a sweep varies, with its word in a run's label."""
 RATES = ("learning_rate", "critic_learning_rate")
 

@@ -119,8 +119,13 @@ CLASS = "class"
 
 def _of_class(study: Any, place: int, name: str) -> Run:
     """The run of the generator of one class of pictures; a class's name may be no part of a file's."""
-    run = _of_block("generate", "pictures", study.generate.pictures, study.seed)
-    return run.model_copy(update={"label": f"{run.kind}.class{place}", "subset": Subset(label=name)})
+    run = generator(study, "pictures")
+    return run.model_copy(
+        update={
+            "label": f"{run.kind}.class{place}",
+            "subset": Subset(label=name, count=run.subset.count if run.subset else None),
+        }
+    )
 
 
 DETAIL = "detail"
@@ -142,6 +147,8 @@ def generator(study: Any, target: str) -> Run:
     """The run whose generator the chain samples for a target: nodules, normals, or pictures."""
     block = getattr(study.generate, target)
     run = _of_block("generate", target, block, study.seed)
+    if target == "pictures" and block.count is not None:
+        run = run.model_copy(update={"subset": Subset(count=block.count)})
     if target == "pictures" and block.classes == "labels" and run.labels is None:
         run = run.model_copy(update={"labels": Labels(column=CLASS, names=study.pictures.classes or None)})
     return run.model_copy(update={"factor": block.detail.factor}) if hasattr(block, "detail") else run

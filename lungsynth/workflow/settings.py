@@ -199,14 +199,12 @@ def check_compared(study: Study, name: str) -> None:
 
 
 def _check_variants(study: Study, name: str) -> None:
-    """Refuse variants of a generator that is several, that learn from less than a batch, or that change nothing."""
+    """Refuse variants that learn from less than a batch, or that change what the kind has not."""
     block, drawn = _at(study, f"compare.{name}"), study.generate.pictures
-    if drawn.classes == "runs":
-        raise StudyError(f"compare.{name}: varies one generator, and generate.pictures.classes: runs trains several")
     if name == "sizes" and min(block.counts) < drawn.training.batch:
         raise StudyError(f"compare.sizes.counts: {min(block.counts)} is less than a batch, {drawn.training.batch}")
     own = _registry(GENERATORS).settings(drawn.kind)
-    for key in ("gamma", "critic_learning_rate"):
+    for key in ("gamma", "critic_learning_rate", "smooth"):
         if getattr(block, key, ()) and key not in own.model_fields:
             raise StudyError(f"compare.{name}.{key}: the kind {drawn.kind} has no such setting")
 

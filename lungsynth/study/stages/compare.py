@@ -72,7 +72,10 @@ class Compared(Settings):
 
 
 class Variants(Settings):
-    """Runs of the study's own generator of pictures beside each other, what they may spend, and what is scored."""
+    """Runs of the study's own generator of pictures beside each other, what they may spend, and what is scored.
+
+    Where the study has a generator for each class, variants learn from all classes together, without being told.
+    """
 
     seeds: int = Field(2, ge=1, le=100, description="runs of each: the study's seed, and those after it")
     images: int = Field(10000, ge=1, description="shown by the generator to its critic in a run")
@@ -100,6 +103,7 @@ class Sweep(Variants):
     batch: tuple[int, ...] = Field((), description="images a step")
     gamma: tuple[float, ...] = Field((), description="weight of the critic's squared slope (kinds that have it)")
     critic_learning_rate: tuple[float, ...] = Field((), description="of the critic")
+    smooth: tuple[float, ...] = Field((), description="what the critic's target for real images lacks of 1")
 
 
 class Compare(Settings):

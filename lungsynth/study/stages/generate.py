@@ -140,6 +140,7 @@ class GeneratedPictures(Generated):
     classes: Literal["labels", "runs", "none"] = Field(
         "runs", description="one generator learns by class, each class has one of its own, or classes are not told"
     )
+    count: int | None = Field(None, ge=2, description="pictures that a run learns from; null: all")
 
     @model_validator(mode="after")
     def _one_run_has_states(self):
@@ -197,19 +198,7 @@ class Generate(Settings):
     )
     pictures: GeneratedPictures = GeneratedPictures(
         kind="dcgan",
-        dcgan={
-            "z": 64,
-            "pixel_norm": True,
-            "generator_channels": 128,
-            "generator_least": 24,
-            "critic_channels": 24,
-            "critic_spread": True,
-            "learning_rate": 1.5e-3,
-            "critic_learning_rate": 7.5e-4,
-            "betas": (0.0, 0.99),
-            "r1": 0.3,
-            "augment": {"shift_px": 2, "grey": 0.03},
-        },
+        dcgan={"preset": "few"},
         training=Training(steps=400, batch=16, ema=0.99),
         sampling=Sampling(count=200),
         selection=Selection(keep=100),

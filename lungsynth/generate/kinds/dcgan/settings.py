@@ -36,9 +36,10 @@ class Layers(Base):
 class Settings(DoublingSettings):
     """DCGAN (Radford 2016; FACTS 4.3).
 
-    paper: Radford's form. chen: Chen 2025's (FACTS 5.1), with exactly its counts at 256 px and one channel. draw_ai:
-    Draw.AI's (FACTS 7.2), with its counts at 128 px; its critic was stated for twice the side that its generator draws,
-    so that it enlarges what it sees.
+    paper: Radford's form. few: for a few hundred images of 64 px without a GPU, no paper's. chen: Chen 2025's
+    (FACTS 5.1), with exactly its counts at 256 px and one channel; chen_small: a quarter of its channels and all else
+    as published, for 64 px. draw_ai: Draw.AI's (FACTS 7.2), with its counts at 128 px; its critic was stated for twice the
+    side that its generator draws, so that it enlarges what it sees.
 
     Attributes:
         published: total numbers of the networks that a preset stands for, as their publications state them.
@@ -55,6 +56,19 @@ class Settings(DoublingSettings):
             "betas": (0.5, 0.999),
             "start_from_mean": False,
         },
+        "few": {
+            "z": 64,
+            "pixel_norm": True,
+            "generator_channels": 128,
+            "generator_least": 24,
+            "critic_channels": 24,
+            "critic_spread": True,
+            "learning_rate": 1.5e-3,
+            "critic_learning_rate": 7.5e-4,
+            "betas": (0.0, 0.99),
+            "r1": 0.3,
+            "augment": {"shift_px": 2, "grey": 0.03},
+        },
         "chen": {
             "z": 128,
             "learning_rate": 1e-5,
@@ -68,6 +82,24 @@ class Settings(DoublingSettings):
                 "generator_slope": 0,
                 "last": "doubling",
                 "critic_widths": (32, 64, 128, 256, 512),
+                "critic_kernel": 5,
+                "critic_norm": True,
+                "head": "patches",
+            },
+        },
+        "chen_small": {
+            "z": 128,
+            "learning_rate": 1e-5,
+            "betas": (0.5, 0.999),
+            "smooth": 0.1,
+            "start_from_mean": False,
+            "layers": {
+                "generator_widths": (256, 128, 64, 32, 16),
+                "generator_kernel": 5,
+                "generator_norm": True,
+                "generator_slope": 0,
+                "last": "doubling",
+                "critic_widths": (8, 16, 32, 64, 128),
                 "critic_kernel": 5,
                 "critic_norm": True,
                 "head": "patches",
@@ -99,7 +131,7 @@ class Settings(DoublingSettings):
         "draw_ai": {"generator": 27_265_281, "critic": 582_785},
     }
 
-    preset: Literal["none", "paper", "chen", "draw_ai"] = Field(
+    preset: Literal["none", "paper", "few", "chen", "chen_small", "draw_ai"] = Field(
         "none", description="published sizes and rates, where none are stated"
     )
     layers: Layers | None = Field(None, description="both networks layer by layer; null: by the sizes above")
