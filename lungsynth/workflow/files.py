@@ -295,6 +295,9 @@ class Files:
         found = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv" and path.name[0] not in ".~")
         if not found:
             refuse(f"utility.reader.answers: {folder} holds no .csv file; put the readers' answers into it")
+        for path in found:
+            if set("{}") & set(str(path)):
+                refuse(f"{path}: Snakemake takes braces in a name for a wildcard; rename the file")
         return [str(path) for path in found]
 
     def of_runs(self, what: str, file: str) -> dict[str, str]:

@@ -128,14 +128,19 @@ def _digest(texts: Sequence[str]) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
 
 
+def origins(truth: str, count: int) -> str:
+    """So many patients, of real pictures, or backgrounds, of generated ones, in words."""
+    return f"{count} {'patient' if truth == REAL else 'background'}" + ("" if count == 1 else "s")
+
+
 def _notes(sides: dict[str, Side], drawn: dict[str, Drawn]) -> list[str]:
     notes = []
     for truth, side in sides.items():
-        asked = side.table.iloc[drawn[truth].questions]
-        groups = asked["group"].nunique()
-        what = "patients" if truth == REAL else "backgrounds"
-        if groups < len(asked):
-            notes.append(f"{len(asked)} {truth} pictures come from {groups} {what}, and some look alike")
+        asked = side.table.iloc[drawn[truth].questions]["group"]
+        if (count := asked.nunique()) < len(asked):
+            notes.append(f"{len(asked)} {truth} pictures show {origins(truth, count)}: some look alike")
         if not drawn[truth].apart and len(drawn[truth].orientation):
-            notes.append(f"{truth} pictures of the orientation and of the questions share {what}: there are too few")
+            notes.append(
+                f"{truth} pictures of the orientation and of the questions are of the same patients or backgrounds"
+            )
     return notes

@@ -36,7 +36,7 @@ def _han(name: str, accuracy: float, real: tuple[int, int], generated: tuple[int
 N = 100
 CLAIMS = (
     Claim(
-        "GIST, knee X-rays",
+        "GIST",
         0.53,
         None,
         "printed beside precision .58 and recall .58, which cannot be: on 50 + 50 both at .58 make accuracy .58; "

@@ -7,7 +7,7 @@ import markupsafe
 
 from lungsynth.utility.reader.rates import Rate
 
-LEFT, WIDTH, PITCH, TOP = 210, 860, 26, 30
+LEFT, WIDTH, PITCH, TOP = 240, 860, 26, 30
 RIGHT = WIDTH - 24
 
 

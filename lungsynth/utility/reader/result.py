@@ -9,11 +9,12 @@ import pandas as pd
 
 from lungsynth.utility.reader import claims, forest, rates
 from lungsynth.utility.reader.agreement import agreement
-from lungsynth.utility.reader.blind import GENERATED, QUESTION, REAL
+from lungsynth.utility.reader.blind import GENERATED, ORIENTATION, QUESTION, REAL, origins
 from lungsynth.utility.reader.page import rendered
 from lungsynth.utility.reader.rates import Rate, Table
 
 ALL = "all readers"
+NAN = float("nan")
 COUNTS = ("true_positive", "false_positive", "false_negative", "true_negative")
 
 
@@ -65,9 +66,11 @@ def _row(one: Scored, level: float) -> dict[str, Any]:
     row |= {"positive": one.table.positive} | {name: getattr(one.table, name) for name in COUNTS}
     for name, rate in one.rates.items():
         row |= {name: rate.value, f"{name}_low": rate.low, f"{name}_high": rate.high}
-    row["detectable_accuracy"] = rates.detectable(one.table.n, level)
-    for accuracy in rates.ASSUMED:
-        row[f"power_{100 * accuracy:.0f}"] = rates.power(one.table.n, accuracy, level)
+    told, powers = _told(one.table.n, level)
+    if one.name == ALL:  # answers of several to one picture are no independent ones, which the power is about
+        told, powers = NAN, [NAN] * len(powers)
+    row["detectable_accuracy"] = told
+    row |= {f"power_{100 * accuracy:.0f}": value for accuracy, value in zip(rates.ASSUMED, powers, strict=True)}
     return row | {"median_seconds": one.seconds, "mean_confidence": one.confidence}
 
 
@@ -80,58 +83,63 @@ def readers_page(title: str, scored: Sequence[Scored], answers: pd.DataFrame, ke
         positive=scored[0].table.positive,
         negative=REAL if scored[0].table.positive == GENERATED else GENERATED,
         level=f"{100 * level:g} %",
-        sentences=meaning(scored[-1], level),
+        sentences=meaning(scored, level),
         cautions=cautions(scored, key),
         forest=forest.drawn(_lines(scored, level)),
         scored=scored,
         share=share,
         agreement=[dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False)],
-        power=[_told(one, level) for one in scored if one.name != ALL],
+        power=[(one, *_told(one.table.n, level)) for one in scored if one.name != ALL],
         assumed=rates.ASSUMED,
         claims=_claims(scored[0].table.positive, level),
     )
 
 
-def _told(one: Scored, level: float) -> tuple[Scored, float, list[float]]:
-    """What a reader's number of answers can tell."""
-    n = one.table.n
-    return one, rates.detectable(n, level), [rates.power(n, accuracy, level) for accuracy in rates.ASSUMED]
+def _told(n: int, level: float) -> tuple[float, list[float]]:
+    """What a reader's number of answers can tell: the accuracy with power .8, and the power at those assumed."""
+    return rates.detectable(n, level), [rates.power(n, accuracy, level) for accuracy in rates.ASSUMED]
 
 
-def meaning(one: Scored, level: float) -> list[str]:
-    """What the last line of the table says: who was told from guessing, who was not, and what could have been."""
-    who, n, accuracy = one.name, one.table.n, one.rates["accuracy"]
-    least, told = rates.least_right(n, level), rates.detectable(n, level)
-    right = one.table.true_positive + one.table.true_negative
-    lines = [f"{who}: {right} of {n} answers are right, {span(accuracy)}."]
-    if right >= least:
-        lines.append("That is more than guessing explains: real and generated pictures could be told apart.")
-    elif right <= n - least:
-        lines.append("That is less than guessing explains: the two could be told apart, and were taken for each other.")
-    else:
-        lines.append("Guessing explains it. That does not show that the pictures cannot be told apart.")
-    lines.append(_reach(n, least, told, level))
-    real = rates.exact(one.table.of(REAL, GENERATED), one.table.of(REAL, GENERATED) + one.table.of(REAL, REAL), level)
-    made = rates.exact(
-        one.table.of(GENERATED, GENERATED), one.table.of(GENERATED, GENERATED) + one.table.of(GENERATED, REAL), level
-    )
-    if not isnan(real.value) and not isnan(made.value):
+def meaning(scored: Sequence[Scored], level: float) -> list[str]:
+    """What the last line of the table says: told from guessing or not, what could have been, and which way they err."""
+    last, n = scored[-1], max(one.table.n for one in scored if one.name != ALL)
+    called = {truth: _called_generated(last.table, truth, level) for truth in (REAL, GENERATED)}
+    lines = [_verdict(last, level), _reach(n, level)]
+    if not any(isnan(rate.value) for rate in called.values()):
         lines.append(
-            f"Of real pictures {share(real.value)} were called generated, of generated ones {share(made.value)}: where "
-            "both are high, readers suspect everything, and an accuracy near .5 is no proof of realism."
+            f"Of real pictures {share(called[REAL].value)} were called generated, of generated ones "
+            f"{share(called[GENERATED].value)}: where both are high, readers suspect everything, and an accuracy "
+            "near .5 is no proof of realism."
         )
     return lines
 
 
-def _reach(n: int, least: int, told: float, level: float) -> str:
+def _verdict(one: Scored, level: float) -> str:
+    n, right = one.table.n, one.table.true_positive + one.table.true_negative
+    least = rates.least_right(n, level)
+    said = f"{one.name}: {right} of {n} answers are right, {span(one.rates['accuracy'])}. "
+    if right >= least:
+        return said + "That is more than guessing explains: real and generated pictures could be told apart."
+    if right <= n - least:
+        return said + "That is less than guessing explains: they could be told apart, and were taken for each other."
+    return said + "Guessing explains it, which does not show that the pictures cannot be told apart."
+
+
+def _reach(n: int, level: float) -> str:
+    least, told = rates.least_right(n, level), rates.detectable(n, level)
     if least > n:
         return f"{n} answers are too few to tell anyone from guessing."
-    example = rates.power(n, rates.ASSUMED[0], level)
+    first = rates.ASSUMED[0]
     return (
-        f"With {n} answers, guessing is refused from {least} right ones on; a reader whose true accuracy is "
-        f"{share(told)} is told from guessing in 8 of 10 such tests, one of {share(rates.ASSUMED[0])} in "
-        f"{100 * example:.0f} of 100."
+        f"With {n} answers of one reader, guessing is refused from {least} right ones on: a true accuracy of "
+        f"{share(told)} is told from it in 8 of 10 such tests, one of {share(first)} in "
+        f"{100 * rates.power(n, first, level):.0f} of 100."
     )
+
+
+def _called_generated(table: Table, truth: str, level: float) -> Rate:
+    called = table.of(truth, GENERATED)
+    return rates.exact(called, called + table.of(truth, REAL), level)
 
 
 def cautions(scored: Sequence[Scored], key: pd.DataFrame) -> list[str]:
@@ -145,13 +153,12 @@ def cautions(scored: Sequence[Scored], key: pd.DataFrame) -> list[str]:
             "Answers of several readers to one picture are not independent: the intervals of all readers together are "
             "too narrow"
         )
-    for truth, what in ((REAL, "patients"), (GENERATED, "backgrounds")):
-        asked = key[(key["part"] == QUESTION) & (key["truth"] == truth)]
-        if (groups := asked["group"].nunique()) < len(asked):
-            found.append(f"The {len(asked)} {truth} pictures come from {groups} {what}: some look alike")
     for truth in (REAL, GENERATED):
-        groups = key[key["truth"] == truth].groupby("part")["group"].agg(set)
-        if len(groups) > 1 and set.intersection(*groups):
+        of_part = key[key["truth"] == truth].groupby("part")["group"].agg(list)
+        asked = of_part[QUESTION]
+        if (count := len(set(asked))) < len(asked):
+            found.append(f"The {len(asked)} {truth} pictures show {origins(truth, count)}: some look alike")
+        if set(asked) & set(of_part.get(ORIENTATION, [])):
             found.append(f"Some {truth} pictures of the orientation and of the questions are of one origin")
     return found
 
