@@ -23,7 +23,7 @@ rule reader:
     params:
         settings=settings(
             "chain",
-            "image" if study.chain == "composites" else "pictures",
+            "image.window_hu" if study.chain == "composites" else "pictures.bits",
             *ASKED_BY,
         ),
         code=code("utility/reader.py"),

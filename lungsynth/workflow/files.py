@@ -279,7 +279,7 @@ class Files:
     def blind_sides(self) -> dict[str, str | list[str]]:
         """What a blind test shows as named inputs: real pictures, of test patients, and generated ones, as released."""
         if self.study.chain == "pictures":
-            real, generated = f"{self.root}/banks/pictures_test.npz", f"{self.root}/generate/pictures/selected.npz"
+            real, generated = self.image_set("pictures_test"), self.image_set("pictures_selected")
             return {"real": real, "generated": generated, "beside": tables(real, generated)}
         real = self.image_set("lesions_test")
         released = [f"{self.root}/export/{shard}-images.parquet" for shard in self.shards]

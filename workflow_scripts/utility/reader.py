@@ -12,11 +12,11 @@ with step(snakemake) as job:  # noqa: F821
     prefix = "utility.reader."
     how = Reader(**{key.removeprefix(prefix): value for key, value in job.view.items() if key.startswith(prefix)})
     if job.settings("chain") == "pictures":
-        grey, window = grey_of_pictures(job.settings("pictures").levels[1]), None
+        grey, window = grey_of_pictures(2 ** job.settings("pictures.bits") - 1), None
         real = of_bank(job.input.real, "banks/pictures_test", "test", grey)
         generated = of_bank(job.input.generated, "generate/pictures/selected", "selected", grey)
     else:
-        range_hu = job.settings("image").window_hu
+        range_hu = job.settings("image.window_hu")
         grey, window = grey_of_ct(range_hu), window_of_ct(how.window_hu, range_hu)
         real = of_bank(job.input.real, "banks/lesions_test", "test", grey)
         generated = of_release(job.input.generated, job.input.released, grey)
