@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from lungsynth.compare.composites import LOTS
@@ -13,6 +14,7 @@ from lungsynth.study.runs import DETAIL, Run
 from lungsynth.study.study import Study
 from lungsynth.workflow import shipped
 from lungsynth.workflow.settings import check_compared, gives_probability
+from lungsynth.workflow.sources import under_data
 
 CHOSEN, CHOICE = "chosen.pt", "state.json"
 """In a generator's folder: a copy of the state that draws, and why it was taken."""
@@ -273,6 +275,30 @@ class Files:
         """Input function: the recipe of the segmenter that an eye sees through, where that one ships."""
         name = self.study.refine.eyes[wildcards.eye]
         return [os.path.relpath(models.recipe_path(name))] if name else []
+
+    def blind_sides(self) -> dict[str, str | list[str]]:
+        """What a blind test shows as named inputs: real pictures, of test patients, and generated ones, as released."""
+        if self.study.chain == "pictures":
+            real, generated = self.image_set("pictures_test"), self.image_set("pictures_selected")
+            return {"real": real, "generated": generated, "beside": tables(real, generated)}
+        real = self.image_set("lesions_test")
+        released = [f"{self.root}/export/{shard}-images.parquet" for shard in self.shards]
+        generated = self.image_set("lesions_refined")
+        return {"real": real, "generated": generated, "released": released, "beside": tables(real)}
+
+    def reader_answers(self, wildcards: Wildcards) -> list[str]:
+        """Input function: the files with readers' answers. Where there are none, it is said when they are asked for."""
+        named = self.study.utility.reader.answers
+        folder = under_data(named) if named else Path(self.root, "reader", "answers")
+        if not folder.is_dir():
+            refuse(f"utility.reader.answers: there is no folder {folder}; put the readers' .csv files into it")
+        found = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv" and path.name[0] not in ".~")
+        if not found:
+            refuse(f"utility.reader.answers: {folder} holds no .csv file; put the readers' answers into it")
+        for path in found:
+            if set("{}") & set(str(path)):
+                refuse(f"{path}: Snakemake takes braces in a name for a wildcard; rename the file")
+        return [str(path) for path in found]
 
     def of_runs(self, what: str, file: str) -> dict[str, str]:
         """A file of every run's end as named inputs: WHAT_segmenter, _nodules, _normals, _detail, _refiner."""

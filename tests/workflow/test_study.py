@@ -196,3 +196,35 @@ def test_generators_are_compared_on_the_study_and_beside_its_composites(finished
     assert set(json.loads((folder / "lungs/rates/gan.json").read_text())["kid_to_tune"]) == {"0.5", "1"}
     page = (folder / "lungs.html").read_text(encoding="utf-8")
     assert "Two-Stages GAN" in page and "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_a_blind_test_is_made_of_the_study_and_its_answers_are_scored(finished):
+    asked = {"orientation": 2, "real": 3, "generated": 3}
+    overlay = finished / "studies/asked.yaml"
+    overlay.write_text(yaml.safe_dump({"utility": {"reader": asked}}), encoding="utf-8")
+    study = [*TEST_STUDY, "studies/asked.yaml"]
+    snakemake(finished, "--cores", "2", *study, "--", "reader")
+    folder = finished / "results/test/reader"
+    key = pd.read_csv(folder / "key.csv")
+    manifest = pd.read_csv(finished / "results/test/release/manifest.csv")
+    released = set(manifest["file"].str.extract(r"(composite-\d+)")[0])
+    real = set(pd.read_csv(finished / "results/test/banks/lesions_test.csv")["id"])
+    assert set(key.loc[key["truth"] == "generated", "source"]) <= released
+    assert set(key.loc[key["truth"] == "real", "source"]) <= real
+
+    none = snakemake(finished, "--cores", "2", *study, "--", "score_reader", check=False)
+    assert (
+        none.returncode == 1 and "utility.reader.answers: there is no folder results/test/reader/answers" in none.stderr
+    )
+    (folder / "answers").mkdir()
+    questions = key[key["part"] == "question"]
+    given = questions[["test", "id"]].assign(answer=questions["truth"], confidence="", seconds="", reader="Ann")
+    given.to_csv(folder / "answers/ann.csv", index=False)
+    snakemake(finished, "--cores", "2", *study, "--", "score_reader")
+    (row,) = pd.read_csv(folder / "readers.csv").to_dict("records")
+    assert (row["accuracy"], row["answered"], row["positive"]) == (1, 6, "generated")
+
+    # Who is positive is no matter of the page: readers keep theirs.
+    overlay.write_text(yaml.safe_dump({"utility": {"reader": asked | {"positive": "real"}}}), encoding="utf-8")
+    plan = snakemake(finished, "--dry-run", "--cores", "2", *study, "--", "score_reader").stdout
+    assert "score_reader" in plan and "rule reader" not in plan and "a blind test on one page" not in plan

@@ -1,0 +1,1 @@
+"""Does it help: what people and classifiers make of the synthetic images."""
