@@ -36,9 +36,9 @@ class Layers(Base):
 class Settings(DoublingSettings):
     """DCGAN (Radford 2016; FACTS 4.3).
 
-    paper: Radford's form. few: for a few hundred images of 64 px without a GPU, no paper's. chen: Chen 2025's
-    (FACTS 5.1), with exactly its counts at 256 px and one channel; chen_small: a quarter of its channels and all else
-    as published, for 64 px. draw_ai: Draw.AI's (FACTS 7.2), with its counts at 128 px; its critic was stated for twice the
+    paper: Radford's form. few: for a few hundred images of 64 px without a GPU, no paper's. chen: Chen 2025's (FACTS
+    5.1), with exactly its counts at 256 px and one channel; chen_small: a quarter of its channels, all else as it was
+    published, for 64 px. draw_ai: Draw.AI's (FACTS 7.2), with its counts at 128 px; its critic was stated for twice the
     side that its generator draws, so that it enlarges what it sees.
 
     Attributes:
