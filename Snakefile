@@ -44,6 +44,7 @@ else:
     include: "rules/checkpoints.smk"
     include: "rules/compare.smk"
     include: "rules/compare_pictures.smk"
+    include: "rules/gist_pictures.smk"
     include: "rules/reader.smk"
     include: "rules/networks.smk"
     include: "rules/release_pictures.smk"
