@@ -95,7 +95,7 @@ def select(
         copies = copies_of(made, there, settings.min_distance_quantile)
         reasons = np.where((reasons == "") & copies, f"copy in {name}", reasons)
     similarity = cosine_to_nearest(generated_features, real_features)
-    if tune_features is not None and len(tune_features):
+    if settings.min_likeness_quantile is not None and tune_features is not None and len(tune_features):
         usual = cosine_to_nearest(tune_features, real_features)
         unlike = similarity < np.quantile(usual, settings.min_likeness_quantile)
         reasons = np.where((reasons == "") & unlike, "less alike than other patients' images", reasons)

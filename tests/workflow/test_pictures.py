@@ -18,9 +18,9 @@ TINY = {
     "generate": {
         "pictures": {
             "dcgan": {"preset": "none", "z": 8, "generator_channels": 16, "critic_channels": 8, "learning_rate": 2e-3},
-            "training": {"steps": 80, "batch": 8, "checkpoints": 2},
+            "training": {"steps": 12, "batch": 8, "checkpoints": 2},
             "sampling": {"count": 24},
-            "selection": {"keep": 12, "min_likeness_quantile": 0},
+            "selection": {"keep": 12, "min_likeness_quantile": None, "min_distance_quantile": 0},
         }
     },
     "score": {"bootstrap": 20, "floors": 2, "checkpoints": {"count": 12, "shown": 4}},
@@ -83,7 +83,7 @@ def test_the_release_is_a_folder_a_class_and_a_zip_of_the_same_pictures(study):
 
 def test_every_state_is_scored_and_shown(study):
     table = pd.read_csv(study / "score/checkpoints.csv")
-    assert table["checkpoint"].tolist() == [0, 1, 0, 1] and table["images"].tolist() == [320, 640, 320, 640]
+    assert table["checkpoint"].tolist() == [0, 1, 0, 1] and table["images"].tolist() == [48, 96, 48, 96]
     assert table[["fid_train", "fid_tune", "kid_train", "kid_tune"]].notna().all().all()
 
 

@@ -22,8 +22,8 @@ class Selection(Settings):
     prefer: Literal["even", "likeness"] = Field(
         "even", description="an even draw among what passes, or the likest first as published, which are the smoothest"
     )
-    min_likeness_quantile: float = Field(
-        0.01, ge=0, lt=1, description="of tune images' likeness to fit ones; a drawn image less alike is left out"
+    min_likeness_quantile: float | None = Field(
+        0.01, ge=0, lt=1, description="of tune images' likeness to fit ones; one less alike is left out; null: none is"
     )
     min_distance_quantile: float = Field(0.01, ge=0, lt=1, description="of real-to-real distances; nearer is a copy")
     match_sizes: bool = Field(True, description="keep the real proportion of sizes: diameters, or lung areas")
