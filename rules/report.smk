@@ -104,8 +104,8 @@ rule make_report:
     resources:
         **LIGHT,
     params:
-        # Comparisons have pages of their own.
-        settings=settings(*(set(type(study).model_fields) - {"compare"})),
+        # Comparisons and classifiers have tables and pages of their own.
+        settings=settings(*(set(type(study).model_fields) - {"compare", "utility"})),
         code=code("report/make_report.py"),
     message:
         "report.html: the study on one page"

@@ -14,6 +14,7 @@ from lungsynth.study.stages.pictures import Pictures
 from lungsynth.study.stages.refine import Refine
 from lungsynth.study.stages.score import Release, Score
 from lungsynth.study.stages.segment import Segment
+from lungsynth.study.stages.utility import Utility
 
 
 class Study(Settings):
@@ -38,6 +39,7 @@ class Study(Settings):
     refine: Refine = Refine()
     score: Score = Score()
     compare: Compare = Compare()
+    utility: Utility = Utility()
     release: Release = Release()
 
     @model_validator(mode="after")

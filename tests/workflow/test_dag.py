@@ -15,6 +15,7 @@ OWN_TARGETS = {
     *("release_generators", "release_generator", "score_generator", "draw", "draw_pretrained"),
     *("compare_nodules", "compare_lungs"),
     *("choose_rate", "score_contender", "score_composites", "tabulate_contenders"),
+    *("evaluate", "train_classifier", "score_classifiers"),
 }
 STUDIES = sorted(path.name for path in (ROOT / "studies").glob("*.yaml"))
 

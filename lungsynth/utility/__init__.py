@@ -1,0 +1,1 @@
+"""Does a synthetic set help? Classifiers that learn from it, readers who tell it from real images."""
