@@ -99,7 +99,7 @@ class Tested:
         return metrics(self.confusion)
 
 
-def tested(trainings: Sequence[Said], seed: int, draws: int) -> list[Tested]:
+def by_approach(trainings: Sequence[Said], seed: int, draws: int) -> list[Tested]:
     """Every training by every approach that it serves.
 
     Test patients are drawn again, and generated images; all trainings see the same draws of each set, so that what they

@@ -1,7 +1,5 @@
 """Settings that the classifiers here have in common."""
 
-from abc import abstractmethod
-
 from pydantic import Field, model_validator
 
 from lungsynth.study.base import WithPreset
@@ -15,9 +13,9 @@ class NetworkSettings(WithPreset):
     dropout: float = Field(0, ge=0, lt=1, description="share of what the last layers get that is set to 0 in training")
 
     @property
-    @abstractmethod
     def halvings(self) -> int:
         """How often the network halves an image's side."""
+        return 0
 
     def check_size(self, size_px: int) -> None:
         """Refuse images of which the last layers would see no grid.

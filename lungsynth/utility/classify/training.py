@@ -9,7 +9,6 @@ import pandas as pd
 import torch
 from torch import nn
 
-from lungsynth.nets.count import counts
 from lungsynth.study.evaluation import trained_on
 from lungsynth.study.runs import Run
 from lungsynth.study.stages.utility import Alter
@@ -37,7 +36,7 @@ def train_classifier(
     Returns:
         What `predictions` gives, of the test images, and where it has learnt from real ones of generated images too, as
         many and in the same proportions; and facts: names of the classes, images of each that it has learnt from, and
-        trained parameters.
+        parameters.
 
     Raises:
         TrainingError: fewer images than a batch, or a loss that is not finite.
@@ -61,7 +60,7 @@ def train_classifier(
         "seed": run.seed,
         "classes": list(sets.names),
         "learnt": dict(zip(sets.names, learnt.counts(classes).tolist(), strict=True)),
-        "parameters": sum(counts(module)[0] for module in modules.values()),
+        "parameters": sum(part.numel() for module in modules.values() for part in module.parameters()),
     }
     return pd.concat(said, ignore_index=True), facts
 
