@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from lungsynth.study.runs import Run
+from lungsynth.study.runs import CLASS, Run
 from lungsynth.study.stages.generate import Labels
 
 TRAINED_ON = ("real", "generated", "combined")
 SUBJECTS = {"composites": "nodules", "pictures": "pictures"}
 """By chain, the subject of the catalogue whose classes are learnt."""
-CLASS = "class"
-"""Column of a bank of pictures: the folder that each lies in."""
 
 
 def subject(study: Any) -> str:

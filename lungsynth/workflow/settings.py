@@ -191,15 +191,18 @@ def check_compared(study: Study, name: str) -> None:
 
 
 def check_classified(study: Study) -> None:
-    """Refuse a kind of classifier that cannot take images of their size.
+    """Refuse a kind of classifier that cannot take images of their size, and pictures that are drawn without classes.
 
     Raises:
-        StudyError: names the kind and the size.
+        StudyError: names the kind and the size, or the setting.
     """
+    if study.chain == "pictures" and study.generate.pictures.classes == "none":
+        raise StudyError("generate.pictures.classes: none draws pictures without classes, and classifiers need them")
     _check_kinds(study, CLASSIFIED, CLASSIFIERS, _side(study, subject(study)))
 
 
 def _side(study: Study, what: str) -> int:
+    """Of the images that are drawn and classified."""
     return study.banks.nodule_px if what == "nodules" else study.image.size_px
 
 

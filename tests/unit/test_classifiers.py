@@ -415,3 +415,15 @@ def test_the_report_shows_every_approach_with_its_interval_and_its_distance_to_b
     rows = [dict(zip(shown.columns, row, strict=True)) for row in shown.rows]
     assert rows[1]["base minus this, accuracy"].startswith("0.3 (") and rows[0]["base minus this, accuracy"] == ""
     assert rows[1]["symmetric difference"] == "0.462" and rows[1]["accuracy"] == "0.5" and rows[3]["n train"] == "61"
+
+
+def test_pictures_are_classified_by_their_folders_and_only_where_they_are_drawn_by_class():
+    config = copy.deepcopy(CONFIG) | {"chain": "pictures"}
+    config["pictures"] |= {"path": "films", "classes": ["ill", "well"]}
+    one = evaluation.classifiers(load(config))[0]
+    assert one.name == "utility/pictures/resnet.real-2023"
+    assert one.labels == Labels(column="class", names=("ill", "well"))
+    check_classified(load(config))
+    config["generate"]["pictures"]["classes"] = "none"
+    with pytest.raises(StudyError, match=r"generate\.pictures\.classes: none draws pictures without classes"):
+        check_classified(load(config))
