@@ -30,6 +30,7 @@ if study.chain == "composites":
     include: "rules/compare.smk"
     include: "rules/compare_ct.smk"
     include: "rules/reader.smk"
+    include: "rules/utility.smk"
     include: "rules/networks.smk"
     include: "rules/release.smk"
     include: "rules/report.smk"
@@ -46,6 +47,7 @@ else:
     include: "rules/compare_pictures.smk"
     include: "rules/gist_pictures.smk"
     include: "rules/reader.smk"
+    include: "rules/utility.smk"
     include: "rules/networks.smk"
     include: "rules/release_pictures.smk"
     include: "rules/report_pictures.smk"
@@ -62,17 +64,8 @@ if study.chain == "composites":
     EVERYTHING = [COHORT, SEGMENTED, BANKED, FEATURES, GENERATED, COMPOSED, REFINED]
     EVERYTHING += [SCORES, ANATOMY, RELEASED, NETWORKS, REPORT, LEDGER]
 else:
-    EVERYTHING = [
-        PICTURED,
-        FEATURES,
-        GENERATED,
-        SCORES,
-        CHECKPOINTS,
-        NETWORKS,
-        RELEASED,
-        REPORT,
-        LEDGER,
-    ]
+    EVERYTHING = [PICTURED, FEATURES, GENERATED, SCORES, CHECKPOINTS, NETWORKS]
+    EVERYTHING += [EVALUATED if files.tells_classes else [], RELEASED, REPORT, LEDGER]
 
 
 # Every file, not the last ones alone: Snakemake makes a missing file only for what asks for it, and a step that failed

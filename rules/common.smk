@@ -8,7 +8,7 @@ from lungsynth.compare.composites import LOTS
 from lungsynth.score.plan import COMPARED_ROLES, INCEPTION, files_of
 from lungsynth.sets import catalogue
 from lungsynth.sets.catalogue import EXTRACTORS as SEEN_BY
-from lungsynth.study import comparison, models, runs
+from lungsynth.study import comparison, evaluation, models, runs
 from lungsynth.study.errors import LungsynthError
 from lungsynth.workflow.digest import code_digest
 from lungsynth.workflow.files import CHOICE, CHOSEN, Files, tables
@@ -20,7 +20,8 @@ from lungsynth.workflow.sources import data_digest, pictures_digest, under_data
 try:
     tell_jobs(workflow.basedir)
     study = load(config)
-    files = Files(study, runs.runs_of(study), comparison.runs_of(study))
+    beside = {**comparison.runs_of(study), **evaluation.runs_of(study)}
+    files = Files(study, runs.runs_of(study), beside)
     refuse_old_results(study.study)
 except LungsynthError as error:
     print(f"lungsynth: {error}", file=sys.stderr)

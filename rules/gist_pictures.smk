@@ -15,12 +15,6 @@ rule generate:
         GENERATED,
 
 
-rule evaluate:
-    input:
-        SCORES,
-        CHECKPOINTS,
-
-
 rule zip_bank:
     input:
         bank=f"{R}/banks/pictures_{{role}}.npz",

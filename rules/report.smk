@@ -104,7 +104,7 @@ rule make_report:
     resources:
         **LIGHT,
     params:
-        # Comparisons and the blind test have pages of their own.
+        # Comparisons, classifiers and the blind test have pages and tables of their own.
         settings=settings(*(set(type(study).model_fields) - {"compare", "utility"})),
         code=code("report/make_report.py"),
     message:

@@ -9,6 +9,7 @@ PAGE_SETS = files.image_sets(
 rule make_pictures_report:
     input:
         **PAGE_SETS,
+        **({"classifiers": EVALUATED[1]} if files.tells_classes else {}),
         beside=tables(*PAGE_SETS.values()),
         losses=files.losses_of(DRAWN_BY["pictures"]),
         slopes=files.losses_of(DRAWN_BY["pictures"], "slopes"),

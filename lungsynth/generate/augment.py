@@ -4,9 +4,10 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import affine_grid, grid_sample, pad
+from torch.nn.functional import affine_grid, grid_sample
 
 from lungsynth.generate.gan_settings import Augment
+from lungsynth.nets.shift import shifted
 
 RIGHT = 0.6
 """Mean sign of a critic on real images from which it counts as overfitted (Karras 2020a, section 3)."""
@@ -45,20 +46,13 @@ def alter(images: Tensor, settings: Augment, rng: torch.Generator, strength: Str
     if settings.share:
         altered = _turned(altered, settings, rng)
     if settings.shift_px:
-        altered = _shifted(altered, settings.shift_px, rng)
+        altered = shifted(altered, settings.shift_px, rng)
     if settings.grey:
         altered = altered + settings.grey * torch.randn(len(images), 1, 1, 1, generator=rng).to(images)
     if strength is None or altered is images:
         return altered
     chosen = torch.rand(len(images), 1, 1, 1, generator=rng).to(images.device) < strength.share
     return torch.where(chosen, altered, images)
-
-
-def _shifted(images: Tensor, most: int, rng: torch.Generator) -> Tensor:
-    height, width = images.shape[2:]
-    corners = torch.randint(0, 2 * most + 1, (len(images), 2), generator=rng).tolist()
-    larger = pad(images, [most] * 4, mode="replicate")
-    return torch.stack([one[:, r : r + height, c : c + width] for one, (r, c) in zip(larger, corners, strict=True)])
 
 
 def _turned(images: Tensor, settings: Augment, rng: torch.Generator) -> Tensor:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from lungsynth.ct.window import to_unit
-from lungsynth.generate.labels import Labelled
 from lungsynth.sets.bank import ImageSet
+from lungsynth.sets.labels import Labelled
 from lungsynth.study.errors import TrainingError
 from lungsynth.study.runs import CLASS, Subset
 from lungsynth.study.seeds import rng as named_rng

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lungsynth.generate.labels import Classes, how_many, labelled
+from lungsynth.generate.labels import how_many, labelled
 from lungsynth.generate.sample import as_set, draw
 from lungsynth.generate.trained import generator_of, load_all, shape_of
 from lungsynth.sets.bank import ImageSet, concatenate
+from lungsynth.sets.labels import Classes
 from lungsynth.study.errors import DataError
 from lungsynth.study.runs import CLASS, Run
 from lungsynth.study.stages.banks import Banks

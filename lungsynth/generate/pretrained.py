@@ -16,10 +16,10 @@ import numpy as np
 from torch import nn
 
 from lungsynth.generate.generator import Generator
-from lungsynth.generate.labels import Classes
 from lungsynth.generate.sample import as_set, draw
 from lungsynth.generate.trained import generator_of, load_all, shape_of
 from lungsynth.sets.bank import ImageSet
+from lungsynth.sets.labels import Classes
 from lungsynth.study import models
 from lungsynth.study.errors import StudyError
 from lungsynth.study.runs import Run

@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from lungsynth.generate.labels import Labelled, labelled
+from lungsynth.generate.labels import labelled
 from lungsynth.generate.registry import GENERATORS
+from lungsynth.sets.labels import Labelled
 from lungsynth.sets.seen import who_was_seen
 from lungsynth.study.runs import DETAIL, Run
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from lungsynth import __version__
-from lungsynth.report import charts, compare, contact
+from lungsynth.report import charts, classifiers, compare, contact
 from lungsynth.report.blocks import Chart, number
 from lungsynth.report.cautions import cautions
 from lungsynth.report.data import Card, Pictures, ReportData
@@ -21,6 +21,8 @@ from lungsynth.sets.bank import ImageSet
 from lungsynth.sets.tables import read_csv, read_json
 
 COLUMNS, ROWS = 8, 3
+LOST = 0.1
+"""What a classifier may lose that learns from generated pictures."""
 COPIED = 0.1
 """Authenticity may lie so far below that of held-out pictures."""
 SUBTITLE = (
@@ -76,6 +78,7 @@ def report(
         )
     ]
     edges, stages, made = behind(records, files, target)
+    learnt = read_csv(files["classifiers"]) if "classifiers" in files else None
     data = ReportData(
         study=view["study"],
         seed=view["seed"],
@@ -83,7 +86,7 @@ def report(
         title=settings["release.title"],
         subtitle=SUBTITLE,
         warnings=[*cautions(files), *few_learnt_from(banks["fit"])],
-        cards=cards(scores),
+        cards=cards(scores, learnt),
         flow=flow(read_csv(files["cohort"]), banks, read_csv(files["manifest"])),
         trainings=trainings,
         copies=[compare.copies("pictures", banks, tuple(view["image"]["window_hu"]))],
@@ -100,7 +103,8 @@ def report(
         data,
         "pictures.html.j2",
         classes=classes(banks),
-        utility=None,
+        use=None if learnt is None else classifiers.chart(learnt),
+        utility=None if learnt is None else classifiers.table(learnt),
         courses=courses(read_csv(files["checkpoints"]), bank.read(files["along"]), files.get("verdicts", ())),
     )
 
@@ -126,8 +130,12 @@ def few_learnt_from(fit: ImageSet, enough: int = 200) -> list[str]:
     ]
 
 
-def cards(scores: pd.DataFrame) -> list[Card]:
-    """KID, FID, precision, recall and authenticity of the selected pictures, with what real ones score beside them."""
+def cards(scores: pd.DataFrame, learnt: pd.DataFrame | None = None) -> list[Card]:
+    """KID, FID, precision, recall and authenticity of the selected pictures, with what real ones score beside them.
+
+    Args:
+        learnt: utility/classifiers_summary.csv, for what the best classifier loses with generated pictures.
+    """
     found = []
     for metric, label in (("kid", "KID"), ("fid", "FID"), ("precision", "Precision"), ("recall", "Recall")):
         row = _row(scores, "selected", metric)
@@ -142,6 +150,22 @@ def cards(scores: pd.DataFrame) -> list[Card]:
         aim, note = f"≥ {number(bound, 2)}", f"held-out real pictures score {number(other.value, 2)}"
         n = f"{row.n_set} pictures, {row.n_reference} learnt from"
         found.append(Card("Authenticity, selected", row.value, "", row.low, row.high, n, aim, verdict, note))
+    return found + ([] if learnt is None else use_cards(learnt))
+
+
+def use_cards(learnt: pd.DataFrame) -> list[Card]:
+    """GAN-train beside base: accuracy of each kind of classifier that has seen generated pictures only."""
+    rows = learnt[learnt["metric"] == "accuracy"].set_index(["classifier", "approach"])
+    found = []
+    for kind in dict.fromkeys(name for name, _ in rows.index):
+        base, row = rows.loc[(kind, "base")], rows.loc[(kind, "gan_train")]
+        bound = base["mean"] - LOST
+        verdict = "good" if row["low"] >= bound else "open" if row["mean"] >= bound else "bad"
+        n, note = f"{row['n_test']} real pictures", f"learnt from real ones: {number(base['mean'], 2)}"
+        aim = f"≥ {number(bound, 2)}"
+        found.append(
+            Card(f"Accuracy of {kind}, GAN-train", row["mean"], "", row["low"], row["high"], n, aim, verdict, note)
+        )
     return found
 
 

@@ -7,9 +7,9 @@ from scipy.stats import ks_2samp, wasserstein_distance
 
 from lungsynth.ct import nodule
 from lungsynth.ct.shape import areas_mm2, eccentricity, two_lungs
-from lungsynth.score.intervals import draw_counts, percentile_interval
 from lungsynth.sets.bank import ImageSet
 from lungsynth.sets.proportions import wilson
+from lungsynth.sets.resampling import draw_counts, percentile_interval
 
 MEASURES = ("diameter_mm", "mean_hu", "eccentricity", "u", "v", "clearance_mm", "lung_area_mm2")
 COLUMNS = ["set", "reference", "measure", "n_set", "n_reference", "median_set", "median_reference", "ks", "ks_low"]

@@ -1,7 +1,6 @@
 """Intervals: patients are drawn again on the real side, images on the generated side.
 
-Resampling is written as counts: a draw gives each unit (patient or image) a whole number of copies. Statistics of
-all draws then come from a few matrix products on sums over units, without copying a feature.
+How units are drawn again stands in `lungsynth.sets.resampling`.
 """
 
 from dataclasses import dataclass
@@ -28,11 +27,6 @@ OF_ONE_PATIENT = Interval(float("nan"), float("nan"), "none", ("the reference ha
 """His images say how he varies and not how patients do."""
 
 
-def draw_counts(n_units: int, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Bootstrap draws as counts, float64 [draws, n_units]: how often each unit was drawn; every row sums to n_units."""
-    return rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=draws).astype(np.float64)
-
-
 def sum_by_unit(values: np.ndarray, sample: Sample) -> np.ndarray:
     """Sums over the images of each unit: [n, ...] -> [n_units, ...]."""
     if sample.n_units == len(values):
@@ -40,15 +34,6 @@ def sum_by_unit(values: np.ndarray, sample: Sample) -> np.ndarray:
     sums = np.zeros((sample.n_units, *values.shape[1:]))
     np.add.at(sums, sample.units, values)
     return sums
-
-
-def percentile_interval(value: float, drawn: np.ndarray, level: float) -> tuple[float, float]:
-    """Percentiles of the draws, moved so that their mean is `value`: a resample has fewer distinct images, which
-    biases some statistics (an entropy, say), and the interval must not inherit that."""
-    tail = (1 - level) / 2
-    drawn = drawn[np.isfinite(drawn)]
-    low, high = np.quantile(drawn, [tail, 1 - tail]) - drawn.mean()
-    return float(value + low), float(value + high)
 
 
 def notes_of(real: Sample) -> tuple[str, ...]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lungsynth.score.intervals import OF_ONE_PATIENT, draw_counts, percentile_interval, sum_by_unit
+from lungsynth.score.intervals import OF_ONE_PATIENT, sum_by_unit
 from lungsynth.score.samples import Sample
+from lungsynth.sets.resampling import draw_counts, percentile_interval
 
 
 @dataclass(frozen=True)

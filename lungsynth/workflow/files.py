@@ -8,12 +8,12 @@ from typing import Any, NoReturn
 
 from lungsynth.compare.composites import LOTS
 from lungsynth.sets.catalogue import CATALOGUE, EXTRACTORS, targets
-from lungsynth.study import comparison, models, runs
+from lungsynth.study import comparison, evaluation, models, runs
 from lungsynth.study.errors import StudyError
 from lungsynth.study.runs import DETAIL, Run
 from lungsynth.study.study import Study
 from lungsynth.workflow import shipped
-from lungsynth.workflow.settings import check_compared, gives_probability
+from lungsynth.workflow.settings import check_classified, check_compared, gives_probability
 from lungsynth.workflow.sources import under_data
 
 CHOSEN, CHOICE = "chosen.pt", "state.json"
@@ -27,7 +27,8 @@ class Files:
     """The files of one study under results/STUDY/.
 
     Args:
-        study: its settings; trained: the chain's trainings by name; compared: those of comparisons.
+        study: its settings; trained: the chain's trainings by name; compared: those of comparisons, and
+            classifiers.
     """
 
     def __init__(self, study: Study, trained: Mapping[str, Run], compared: Mapping[str, Run] | None = None):
@@ -92,6 +93,42 @@ class Files:
             return [f"{self.root}/compare/{name}{end}" for end in (".csv", "_scores.csv", "_claims.csv", ".html")]
 
         return files
+
+    def evaluated(self, wanted: Sequence[str]) -> Callable[[Wildcards], Sequence[str]]:
+        """Input function: what the target `evaluate` leaves.
+
+        A kind of classifier that cannot take the images is refused when the target is asked for.
+        """
+
+        def files(wildcards: Wildcards) -> Sequence[str]:
+            try:
+                check_classified(self.study)
+            except StudyError as error:
+                refuse(str(error))
+            return wanted
+
+        return files
+
+    @property
+    def tells_classes(self) -> bool:
+        """Whether generated pictures are of two classes or more, so that `all` asks classifiers about them."""
+        pictures = self.study.chain == "pictures" and self.study.generate.pictures.classes != "none"
+        return pictures and len(self.study.pictures.classes) > 1
+
+    def scored_pictures(self) -> list[str]:
+        """What else `evaluate` leaves of pictures: their scores, at the end and along the training."""
+        names = ("scores", "differences", "checkpoints") if self.study.chain == "pictures" else ()
+        return [f"{self.root}/score/{name}.csv" for name in names]
+
+    def to_classify(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
+        """Input function: the image sets that classifiers see; the generated one is what selection has left."""
+        roles = {"fit": "fit", "generated": "selected", "test": "test"}
+        found = {name: self.image_set(f"{wildcards.target}_{role}") for name, role in roles.items()}
+        return {**found, "beside": tables(*found.values())}
+
+    def of_classifiers(self, name: str) -> list[str]:
+        """A file of every classifier that the study trains."""
+        return [f"{self.root}/{run.name}/{name}" for run in evaluation.classifiers(self.study)]
 
     def contenders(self, end: str) -> Callable[[Wildcards], list[str]]:
         """Input function: a file of everything that a comparison shows: its runs, the chain's generator, composites."""

@@ -12,11 +12,13 @@ from pydantic import BaseModel, ValidationError
 from lungsynth.sets.catalogue import targets
 from lungsynth.study.base import WithKinds
 from lungsynth.study.errors import StudyError, nearest
+from lungsynth.study.evaluation import subject
 from lungsynth.study.registry import Registry
 from lungsynth.study.runs import Run, drawn_by, generator, runs_of
 from lungsynth.study.stages.cohort import Image
 from lungsynth.study.stages.compare import Compared
 from lungsynth.study.stages.score import Release
+from lungsynth.study.stages.utility import Classify
 from lungsynth.study.study import Study
 from lungsynth.workflow.moved import refuse_moved
 from lungsynth.workflow.shipped import check_eyes, check_grid, check_labels, file_to_start_from, taken_over
@@ -39,6 +41,7 @@ SIZES = {"nodules": "banks.nodule_px", "normals": "image.size_px", "pictures": "
 """The key of the side of what is drawn, by target."""
 PICTURES_RELEASE = {"title": "Synthetic pictures", "source_note": ""}
 """What a release of pictures says where a study leaves the words for CT as they are."""
+CLASSIFIERS, CLASSIFIED = ("lungsynth.utility.classify.registry", "CLASSIFIERS"), "utility.classify"
 READERS = ("lungsynth.cohort.registry", "READERS")
 SOURCE_KEYS = {"reader", "role", "roles"}
 
@@ -56,14 +59,9 @@ def load(config: dict[str, Any]) -> Study:
     for path, place in NAMES.items():
         for name in _at(study, path):
             _known(_registry(place), name, path)
-    study = _replace(
-        study,
-        {
-            f"compare.{name}": _with_kinds(study, name)
-            for name in type(study.compare).model_fields
-            if isinstance(getattr(study.compare, name), Compared)
-        },
-    )
+    compared = [name for name in type(study.compare).model_fields if isinstance(getattr(study.compare, name), Compared)]
+    study = _replace(study, {f"compare.{name}": _with_kinds(study, f"compare.{name}", GENERATORS) for name in compared})
+    study = _replace(study, {CLASSIFIED: _with_kinds(study, CLASSIFIED, CLASSIFIERS)})
     if study.chain == "pictures":
         study = _of_pictures(study)
     else:
@@ -171,11 +169,10 @@ def _with_kind(block: Any, path: str) -> Any:
     return type(block)(**fields, **{block.kind: own.model_dump(mode="json")})
 
 
-def _with_kinds(study: Study, target: str) -> Compared:
-    """A comparison's block with the whole settings of each kind that it names."""
-    block, path = _at(study, f"compare.{target}"), f"compare.{target}"
-    registry, whole = _registry(GENERATORS), {}
-    for name in (*block.kinds, *block.others):
+def _with_kinds(study: Study, path: str, place: tuple[str, str]) -> Compared | Classify:
+    """A block that names several kinds, with the whole settings of each."""
+    block, registry, whole = _at(study, path), _registry(place), {}
+    for name in (*block.kinds, *getattr(block, "others", ())):
         _known(registry, name, f"{path}.kinds")
         own = _validate(registry.settings(name), block.settings.get(name) or {}, f"{path}.settings.{name}")
         whole[name] = own.model_dump(mode="json")
@@ -188,14 +185,33 @@ def check_compared(study: Study, name: str) -> None:
     Raises:
         StudyError: names the kind and the size.
     """
-    block, size = _at(study, f"compare.{name}"), study.banks.nodule_px if name == "nodules" else study.image.size_px
-    if not isinstance(block, Compared):
+    if not isinstance(_at(study, f"compare.{name}"), Compared):
         return _check_variants(study, name)
-    for kind, settings in block.settings.items():
+    _check_kinds(study, f"compare.{name}", GENERATORS, _side(study, name))
+
+
+def check_classified(study: Study) -> None:
+    """Refuse a kind of classifier that cannot take images of their size, and pictures that are drawn without classes.
+
+    Raises:
+        StudyError: names the kind and the size, or the setting.
+    """
+    if study.chain == "pictures" and study.generate.pictures.classes == "none":
+        raise StudyError("generate.pictures.classes: none draws pictures without classes, and classifiers need them")
+    _check_kinds(study, CLASSIFIED, CLASSIFIERS, _side(study, subject(study)))
+
+
+def _side(study: Study, what: str) -> int:
+    """Of the images that are drawn and classified."""
+    return study.banks.nodule_px if what == "nodules" else study.image.size_px
+
+
+def _check_kinds(study: Study, path: str, place: tuple[str, str], size: int) -> None:
+    for kind, settings in _at(study, path).settings.items():
         try:
-            _registry(GENERATORS).settings(kind).model_validate(settings).check_size(size)
+            _registry(place).settings(kind).model_validate(settings).check_size(size)
         except (ValueError, StudyError) as error:
-            raise StudyError(f"compare.{name}: images of {size} px do not suit the kind {kind}: {error}") from None
+            raise StudyError(f"{path}: images of {size} px do not suit the kind {kind}: {error}") from None
 
 
 def _check_variants(study: Study, name: str) -> None:
@@ -291,7 +307,7 @@ def _of_pictures(study: Study) -> Study:
     of_ct = {name: Release.model_fields[name].default for name in PICTURES_RELEASE}
     if pictures.path is None:
         raise StudyError("pictures.path: is missing; name a folder with one sub-folder a class, or a .zip")
-    if drawn.classes == "runs" and not pictures.classes:
+    if not pictures.classes and (drawn.classes == "runs" or under_data(pictures.path).is_dir()):
         pictures = pictures.model_copy(update={"classes": tuple(_folders(pictures.path))})
     release = {name: words for name, words in PICTURES_RELEASE.items() if getattr(study.release, name) == of_ct[name]}
     return _replace(
@@ -305,7 +321,7 @@ def _of_pictures(study: Study) -> Study:
 
 
 def _folders(path: str) -> list[str]:
-    """The classes of a folder of pictures: a generator each makes them part of the graph, and so of the settings."""
+    """The classes of a folder of pictures: generators and classifiers make them part of the graph and the settings."""
     root = under_data(path)
     if not root.is_dir():
         kind = "is a zip, whose classes must be named" if root.is_file() else "is not there"

@@ -18,11 +18,13 @@ ROOMS = {
     "lungsynth.features": "EXTRACTORS",
     "lungsynth.score.metrics": "METRICS",
     "lungsynth.release.formats": "EXPORTERS",
+    "lungsynth.utility.kinds": "CLASSIFIERS",
 }
 
 
 def registry(package):
     room = package.removesuffix(".metrics").removesuffix(".formats").removesuffix(".kinds")
+    room = room.replace("utility", "utility.classify")
     return getattr(importlib.import_module(f"{room}.registry"), ROOMS[package])
 
 
@@ -49,7 +51,7 @@ def examples(tmp_path_factory):
 
 
 def test_every_registry_has_an_example(examples):
-    names = {"lsgan", "nrrd", "mean_distance", "histogram", "npy"}
+    names = {"lsgan", "nrrd", "mean_distance", "histogram", "npy", "plain"}
     assert names == {name for package in ROOMS for name in registry(package).names() if name in names}
 
 
@@ -106,6 +108,25 @@ def test_the_extractor_sees_a_shift():
     hu, mask = torch.full((2, 16, 16), -800.0), torch.ones(2, 16, 16)
     assert network(hu, mask).shape == (2, 8)
     assert not torch.allclose(network(hu, mask), network(hu + 60, mask))
+
+
+def test_the_classifier_learns_what_brightness_tells():
+    import torch
+
+    from lungsynth.train.data import Shape
+
+    classifiers = registry("lungsynth.utility.kinds")
+    torch.manual_seed(1)
+    kind = classifiers.get("plain")(classifiers.settings("plain")(learning_rate=0.02))
+    modules, labels = kind.build(Shape(1, 32), 2), torch.arange(8) % 2
+    images = torch.rand(8, 1, 32, 32) - labels[:, None, None, None]
+    optimiser = kind.optimisers(modules)["classifier"]
+    for step in range(20):
+        (update,) = kind.step(modules, iter([{"images": images, "labels": labels}]), None, step)
+        optimiser.zero_grad()
+        update.loss.backward()
+        optimiser.step()
+    assert torch.equal(kind.logits(modules, images).argmax(1), labels)
 
 
 def test_the_exporter_gives_back_what_it_got(tmp_path):

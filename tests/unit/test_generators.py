@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from lungsynth.ct.files import sha256
-from lungsynth.generate import labels
 from lungsynth.generate.augment import Strength, alter
 from lungsynth.generate.collapse import alarm, spread
 from lungsynth.generate.data import bank_source, to_tensor
@@ -23,6 +22,7 @@ from lungsynth.generate.kinds.biggan.network import shared_directions
 from lungsynth.generate.kinds.diffusion.network import without_noise
 from lungsynth.generate.kinds.stylegan.blocks import ModulatedConv, Resample, demodulation
 from lungsynth.generate.kinds.stylegan.network import heuristic_gamma
+from lungsynth.generate.labels import labelled
 from lungsynth.generate.pretrained import load as load_pretrained
 from lungsynth.generate.registry import GENERATORS
 from lungsynth.generate.release import recipe
@@ -33,6 +33,7 @@ from lungsynth.nets import count
 from lungsynth.nets.capsule import margin_loss
 from lungsynth.score.registry import METRICS
 from lungsynth.sets.bank import ImageSet
+from lungsynth.sets.labels import Classes, read
 from lungsynth.sets.tables import write_json
 from lungsynth.study.errors import DataError, StudyError, TrainingError
 from lungsynth.study.runs import Run
@@ -251,7 +252,7 @@ TABLE = pd.DataFrame(
     ],
 )
 def test_a_column_gives_classes_and_rows_without_a_value_have_none(wanted, names, of_row):
-    known = labels.read(TABLE, Labels(**wanted), "labels")
+    known = read(TABLE, Labels(**wanted), "labels")
     assert known.names == names and known.of_row.tolist() == of_row
     source = bank_source(bank(6), 2, turn="none", known=known) if len(set(of_row) - {-1}) > 1 else None
     if source is None:
@@ -279,12 +280,12 @@ def test_a_column_gives_classes_and_rows_without_a_value_have_none(wanted, names
 def test_a_column_that_gives_no_classes_is_one_line(wanted, line):
     table = pd.DataFrame({"many": range(17), "texture": "solid", "diameter_mm": 0.5})
     with pytest.raises(DataError) as caught:
-        labels.read(table, Labels(**wanted), "labels")
+        read(table, Labels(**wanted), "labels")
     assert line in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_classes_are_drawn_in_the_real_proportions_image_by_image():
-    classes = labels.Classes(("a", "b", "c"), (0.5, 0, 0.5))
+    classes = Classes(("a", "b", "c"), (0.5, 0, 0.5))
     drawn = classes.draw(600, 1, "x")
     assert np.array_equal(drawn[:7], classes.draw(7, 1, "x"))
     assert set(drawn) == {0, 2} and (drawn == 0).mean() == pytest.approx(0.5, abs=0.05)
@@ -296,7 +297,7 @@ def test_a_generator_that_learnt_by_class_is_released_and_draws_a_class_by_its_n
               training=Training(steps=4, checkpoints=1, points_every=1, batch=4, ema=0.9),
               labels=Labels(column="texture"))  # fmt: skip
     table = pd.DataFrame({"texture": ["solid", "solid", "ground_glass", ""] * 3, "scan": "a-1"})
-    known = labels.labelled(run, table)
+    known = labelled(run, table)
     data = bank_source(bank(12, 16), 4, turn="square", known=known)
     run_checkpoint(trainable(run), data, RunPlan(run.name, 5, run.training, device="cpu"), None, *paths(tmp_path, 0))
     folder = tmp_path / "tiny"

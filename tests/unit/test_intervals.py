@@ -7,6 +7,7 @@ from lungsynth.score import intervals, pairs
 from lungsynth.score.metrics import fid
 from lungsynth.score.registry import METRICS
 from lungsynth.score.samples import Sample
+from lungsynth.sets.resampling import draw_counts
 from lungsynth.study.errors import DataError
 
 RNG = np.random.default_rng
@@ -56,7 +57,7 @@ def test_pairs_of_copies_are_left_out_of_the_kernel_mean(by_patient):
     points = RNG(0).normal(size=(9, 3))
     units = np.array([0, 0, 1, 1, 1, 2, 3, 3, 0]) if by_patient else np.arange(9)
     sample = Sample(points, units, not by_patient)
-    counts = intervals.draw_counts(sample.n_units, 6, RNG(1))
+    counts = draw_counts(sample.n_units, 6, RNG(1))
     kernel = pairs.kernel(points, points)
     expected = [brute_within(points, units, row) for row in counts]
     np.testing.assert_allclose(pairs.within_means(kernel, sample, counts), expected, rtol=1e-12)
@@ -65,7 +66,7 @@ def test_pairs_of_copies_are_left_out_of_the_kernel_mean(by_patient):
 def test_between_means_equal_the_mean_of_the_drawn_images():
     rows, columns = clustered(3, 4, 2, 0), clustered(5, 2, 2, 1)
     kernel = pairs.kernel(rows.points, columns.points)
-    drawn = intervals.draw_counts(3, 5, RNG(2)), intervals.draw_counts(5, 5, RNG(3))
+    drawn = draw_counts(3, 5, RNG(2)), draw_counts(5, 5, RNG(3))
     for k, mean in enumerate(pairs.between_means(kernel, rows, columns, *drawn)):
         some = np.repeat(np.arange(12), drawn[0][k].astype(int)[rows.units])
         others = np.repeat(np.arange(10), drawn[1][k].astype(int)[columns.units])
@@ -74,7 +75,7 @@ def test_between_means_equal_the_mean_of_the_drawn_images():
 
 def test_draws_centre_on_the_kernel_distance_itself():
     real, fake = clustered(30, 4, 4, 0), Sample.of(1.3 * RNG(1).normal(size=(120, 4)))
-    counts = intervals.draw_counts(30, 4000, RNG(2)), intervals.draw_counts(120, 4000, RNG(3))
+    counts = draw_counts(30, 4000, RNG(2)), draw_counts(120, 4000, RNG(3))
     drawn = pairs.kernel_distances(real, fake, *counts)
     value = METRICS.get("kid")().value(real.points, fake.points)
     assert abs(drawn.mean() - value) < 0.15 * drawn.std()

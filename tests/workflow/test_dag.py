@@ -16,6 +16,7 @@ OWN_TARGETS = {
     *("compare_nodules", "compare_lungs"),
     *("choose_rate", "score_contender", "score_composites", "tabulate_contenders"),
     *("reader", "score_reader"),
+    *("evaluate", "train_classifier", "score_classifiers"),
 }
 PICTURES = re.compile(r"pictures|checkpoints")
 """In the name of a file of rules: of the chain of pictures alone."""
@@ -76,6 +77,20 @@ def test_the_number_of_jobs_follows_from_the_settings_alone(fresh, tiny):
         block["training"]["checkpoints"]
         for block in (layers["nodules"], layers["normals"], layers["normals"]["detail"])
     )
+
+
+def test_classifiers_are_trained_on_each_set_with_each_seed_and_one_job_scores_them(fresh):
+    asked = ["--config", "utility={classify: {kinds: [resnet, vgg], seeds: 2}}", *TEST_STUDY]
+    planned = jobs(snakemake(fresh, "--dry-run", "--cores", "2", *asked, "--", "evaluate").stdout)
+    assert planned["train_classifier"] == 2 * 3 * 2 and planned["score_classifiers"] == planned["evaluate"] == 1
+    assert {"select_samples", "cut_banks"} <= set(planned) and not {"score_sets", "render_shard"} & set(planned)
+
+
+def test_a_classifier_that_cannot_take_the_images_is_one_line_where_it_is_asked_for(fresh):
+    deep = "utility={classify: {settings: {resnet: {layers: [1,1,1,1,1,1], widths: [8,8,8,8,8,8]}}}}"
+    run = snakemake(fresh, "--dry-run", "--cores", "2", "--config", deep, "--", "evaluate", check=False)
+    (line,) = [line for line in run.stderr.splitlines() if line.startswith("lungsynth:")]
+    assert run.returncode == 1 and "utility.classify: images of 32 px do not suit the kind resnet" in line
 
 
 def test_a_target_needs_no_more_than_what_leads_to_it(fresh):

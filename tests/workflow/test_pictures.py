@@ -23,6 +23,7 @@ TINY = {
             "selection": {"keep": 12, "min_likeness_quantile": None, "min_distance_quantile": 0},
         }
     },
+    "utility": {"classify": {"seeds": 1, "training": {"steps": 4, "batch": 4}}},
     "score": {"bootstrap": 20, "floors": 2, "checkpoints": {"count": 12, "shown": 4}},
     "release": {"title": "Discs and rings"},
 }
@@ -97,3 +98,10 @@ def test_the_report_speaks_of_pictures_and_not_of_lungs(study):
     page = (study / "report/report.html").read_text()
     assert "Discs and rings" in page and "Along the training" in page
     assert not any(word in page for word in (" HU", " mm", "lung window", "nodule"))
+
+
+def test_classifiers_learn_from_equally_many_real_and_generated_pictures(study):
+    table = pd.read_csv(study / "utility/classifiers_summary.csv")
+    assert set(table["approach"]) == {"base", "gan_train", "gan_test", "combined"}
+    counts = table.groupby("approach")["n_train"].first()
+    assert counts["base"] == counts["gan_train"] == counts["gan_test"] == counts["combined"] / 2

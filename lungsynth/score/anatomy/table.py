@@ -8,8 +8,9 @@ import pandas as pd
 
 from lungsynth.score.anatomy.measures import MEASURES, RIPPLE, measure
 from lungsynth.score.anatomy.ranges import RANGES, Range
-from lungsynth.score.intervals import draw_counts, percentile_interval, sum_by_unit
+from lungsynth.score.intervals import sum_by_unit
 from lungsynth.score.samples import Sample
+from lungsynth.sets.resampling import draw_counts, percentile_interval
 
 COLUMNS = ["set", "group", "measure", "low", "high", "unit", "share", "share_low", "share_high", "median", "n"]
 REAL = ("normals_test", "lesions_test")

@@ -8,10 +8,11 @@ import torch
 from scipy.special import entr, softmax
 from torchmetrics.image.inception import InceptionScore as TorchInceptionScore
 
-from lungsynth.score.intervals import Interval, draw_counts, percentile_interval
+from lungsynth.score.intervals import Interval
 from lungsynth.score.metric import Metric, check_points, finite, too_few
 from lungsynth.score.registry import METRICS
 from lungsynth.score.samples import Sample
+from lungsynth.sets.resampling import draw_counts, percentile_interval
 
 
 def split_scores(probabilities: np.ndarray, splits: int, weights: np.ndarray) -> np.ndarray:

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lungsynth.score.intervals import Interval, draw_counts, notes_of, percentile_interval
+from lungsynth.score.intervals import Interval, notes_of
 from lungsynth.score.metric import Metric, check_points, finite, too_few
 from lungsynth.score.pairs import kernel_distances
 from lungsynth.score.registry import METRICS
 from lungsynth.score.samples import Sample
+from lungsynth.sets.resampling import draw_counts, percentile_interval
 
 
 @METRICS.register("kid")

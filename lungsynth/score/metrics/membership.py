@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from lungsynth.features.neighbours import nearest
-from lungsynth.score.intervals import Interval, draw_counts, notes_of, percentile_interval
+from lungsynth.score.intervals import Interval, notes_of
 from lungsynth.score.metric import Metric, check_points, too_few
 from lungsynth.score.pairs import between_means
 from lungsynth.score.registry import METRICS
 from lungsynth.score.samples import Sample
+from lungsynth.sets.resampling import draw_counts, percentile_interval
 
 
 def wins(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Classifiers trained on real, generated and both: GAN-train and GAN-test (Shmelkov 2018)."""

@@ -1,0 +1,1 @@
+"""The kinds of classifier: one folder each, `settings.py` and `network.py`."""

@@ -1,0 +1,1 @@
+"""An Inception-like network."""

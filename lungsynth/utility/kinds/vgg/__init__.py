@@ -1,0 +1,1 @@
+"""A VGG with batch norm."""
