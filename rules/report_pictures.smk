@@ -1,9 +1,36 @@
 # The report of a study of pictures.
-REPORT = [f"{R}/report/report.html"]
+REPORT = [f"{R}/report/report.html", f"{R}/report/claims.csv"]
 LAST = [*RELEASED, *REPORT]
 PAGE_SETS = files.image_sets(
     *(entry.name for entry in catalogue.of("pictures") if entry.role != "tune")
 )
+
+
+rule list_claims:
+    input:
+        losses=files.losses_of(DRAWN_BY["pictures"]),
+        verdicts=[
+            file for run in DRAWN_BY["pictures"] for file in files.last_verdict(run)
+        ],
+        networks=NETWORKS[0],
+        classifiers=EVALUATED[3:] if files.tells_classes else [],
+    output:
+        claims=REPORT[1],
+    log:
+        f"{LOGS}/list_claims.log",
+    benchmark:
+        f"{LOGS}/list_claims.tsv"
+    conda:
+        LIBRARY
+    resources:
+        **LIGHT,
+    params:
+        settings=settings(runs=DRAWN_BY["pictures"]),
+        code=code("report/list_claims.py"),
+    message:
+        "what papers claim, beside what this study finds"
+    script:
+        f"{SCRIPTS}/report/list_claims.py"
 
 
 rule make_pictures_report:
@@ -24,6 +51,7 @@ rule make_pictures_report:
         scores=f"{R}/score/scores.csv",
         score_facts=expand(f"{R}/score/{{extractor}}.json", extractor=SCORED_BY),
         networks=NETWORKS[0],
+        claims=REPORT[1],
         manifest=f"{R}/release/manifest.csv",
     output:
         page=report(

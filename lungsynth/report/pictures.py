@@ -9,7 +9,7 @@ import pandas as pd
 
 from lungsynth import __version__
 from lungsynth.report import charts, classifiers, compare, contact
-from lungsynth.report.blocks import Chart, number
+from lungsynth.report.blocks import Chart, number, table_of
 from lungsynth.report.cautions import cautions
 from lungsynth.report.data import Card, Pictures, ReportData
 from lungsynth.report.figures import View
@@ -103,6 +103,7 @@ def report(
         data,
         "pictures.html.j2",
         classes=classes(banks),
+        claims=table_of(read_csv(files["claims"]).fillna("")),
         use=None if learnt is None else classifiers.chart(learnt),
         utility=None if learnt is None else classifiers.table(learnt),
         courses=courses(read_csv(files["checkpoints"]), bank.read(files["along"]), files.get("verdicts", ())),

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from lungsynth.compare import table
+from lungsynth.compare import ledger, table
 from lungsynth.study import comparison
 from lungsynth.study.errors import StudyError
+from lungsynth.study.runs import Run
+from lungsynth.study.training import Training
 from lungsynth.workflow.settings import check_compared, load
 
 CONFIG = yaml.safe_load((Path(__file__).resolve().parents[2] / "config.yaml").read_text(encoding="utf-8"))
@@ -100,3 +102,23 @@ def test_claims_stand_beside_the_places_of_both():
     assert len(claims) == 4
     assert tuple(claims.loc[("fid", "w_capsule"), ["reported", "place_reported", "place_ours"]]) == (30.2, 1, 2)
     assert tuple(claims.loc[("inception_score", "wgan"), ["reported", "place_reported", "place_ours"]]) == (7.2, 2, 1)
+
+
+def test_the_ledger_of_papers_fills_in_what_a_study_of_a_preset_finds():
+    run = Run(
+        stage="generate",
+        target="pictures",
+        label="dcgan",
+        seed=1,
+        kind="dcgan",
+        settings={"preset": "chen"},
+        training=Training(steps=5500, points_every=11),
+    )
+    networks = pd.DataFrame({"run": run.name, "network": ["generator", "critic"], "total": [26_129_728, 4_369_440]})
+    table = ledger.rows([run], networks, [{"stop_step": 2200, "diverged_step": None}], [pd.DataFrame()])
+    chen = table[table["paper"] == "Chen 2025"]
+    ours = dict(zip(chen["claim"], chen["ours"], strict=True))
+    assert ours["numbers of the generator"] == "26,129,728" and ours["where to stop"] == "stop at epoch 200"
+    assert ours["the loss climbs again"] == "no divergence"
+    assert not table.loc[table["paper"] != "Chen 2025", "ours"].any()
+    assert table["note"].str.startswith("contradiction").sum() >= 5
