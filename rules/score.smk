@@ -30,7 +30,11 @@ rule score_sets:
             "device",
             "score.images",
             *SCORED_BY_SETTINGS,
-            *(["score.inception"] if wildcards.extractor == INCEPTION else []),
+            *(
+                ["image", "score.inception"]
+                if wildcards.extractor == INCEPTION
+                else []
+            ),
         ),
         code=code("score/score_sets.py", EXTRACTOR, *METRIC_MODULES),
     message:

@@ -44,19 +44,21 @@ class Task:
     Attributes:
         classes: their names; of_row: class of each image of the bank, int [n].
         turned: whether the classes are quarter turns, which images get when they are shown.
+        mirrored: whether a mirror image is as good as the image, so that half of them are shown so.
     """
 
     classes: tuple[str, ...]
     of_row: np.ndarray
     turned: bool = False
+    mirrored: bool = True
 
 
 def of_pictures(table: pd.DataFrame) -> Task:
     """The folders that pictures lie in; where there is one folder, how far a picture is turned."""
     names = tuple(sorted(map(str, table["class"].unique())))
     if len(names) < 2:
-        return Task(TURNS, np.zeros(len(table), int), turned=True)
-    return Task(names, table["class"].astype(str).map(names.index).to_numpy(int))
+        return Task(TURNS, np.zeros(len(table), int), turned=True, mirrored=False)
+    return Task(names, table["class"].astype(str).map(names.index).to_numpy(int), mirrored=False)
 
 
 CLASSES = {"slices": SLICES, "nodules": NODULES}

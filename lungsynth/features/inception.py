@@ -159,9 +159,14 @@ def block_e(channels: int, pool) -> Block:
 
 
 class Inception(nn.Module):
-    """InceptionV3 with the interface of an extractor: HU in, features [n, 2048] and logits [n, 1008] out."""
+    """InceptionV3 with the interface of an extractor: HU in, features [n, 2048] and logits [n, 1008] out.
 
-    def __init__(self):
+    Args:
+        levels: the grey scale of pictures; None: images are CT.
+        channels: of a picture, 1 or 3.
+    """
+
+    def __init__(self, levels: tuple[float, float] | None = None, channels: int = 1):
         super().__init__()
         self.card = Card(
             name="inception",
@@ -169,8 +174,9 @@ class Inception(nn.Module):
             settings={},
             classes=tuple(f"ImageNet output {k}" for k in range(OUTPUTS)),
             dimensions=2048,
-            window_hu=WINDOW_HU,
+            window_hu=WINDOW_HU if levels is None else levels,
             with_mask=False,
+            channels=0 if levels is None else channels,
             size_px=SIZE_PX,
             mm_per_px=float("nan"),
             resize=f"{RESIZE}; then bilinear to {SIZE_PX} px without a prefilter",
@@ -189,9 +195,13 @@ class Inception(nn.Module):
         self.fc = nn.Linear(2048, OUTPUTS)
 
     def forward(self, hu: torch.Tensor, mask: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor, None]:
-        """HU float32 [n, h, w] to features and logits (without the bias, as the score's authors do)."""
-        low, high = WINDOW_HU
-        x = ((hu - low) * (2 / (high - low)) - 1).clamp(-1, 1)[:, None].expand(-1, 3, -1, -1)
+        """HU or grey levels float32 [n, h, w], or [n, h, w, 3], to features and logits.
+
+        Logits are without the bias, as those of the score's authors are.
+        """
+        low, high = self.card.window_hu
+        x = ((hu - low) * (2 / (high - low)) - 1).clamp(-1, 1)
+        x = x.movedim(3, 1) if x.ndim == 4 else x[:, None].expand(-1, 3, -1, -1)
         x = functional.interpolate(x, (SIZE_PX, SIZE_PX), mode="bilinear", align_corners=False)
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))
         x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(functional.max_pool2d(x, 3, stride=2)))
@@ -203,11 +213,20 @@ class Inception(nn.Module):
         return features, functional.linear(features, self.fc.weight), None
 
 
-def read(path: str | Path, sha256: str, device: torch.device | str = "cpu") -> tuple[Inception, str]:
+def read(
+    path: str | Path,
+    sha256: str,
+    device: torch.device | str = "cpu",
+    levels: tuple[float, float] | None = None,
+    channels: int = 1,
+) -> tuple[Inception, str]:
     """The network with the weights of a file, .safetensors or a PyTorch state dict, in eval mode, and the file's
     sha256.
 
     Nothing in the file is executed.
+
+    Args:
+        levels, channels: of pictures, see `Inception`.
 
     Raises:
         DataError: no such file, another sha256 than the stated one, or weights of another network.
@@ -219,7 +238,7 @@ def read(path: str | Path, sha256: str, device: torch.device | str = "cpu") -> t
     digest = hashlib.sha256(data).hexdigest()
     if digest != sha256.lower():
         raise DataError(f"{path}: sha256 is {digest}, score.inception.sha256 says {sha256}")
-    weights, network = _weights(data, path), Inception()
+    weights, network = _weights(data, path), Inception(levels, channels)
     wanted = [name for name in network.state_dict() if not name.endswith("num_batches_tracked")]
     missing = [name for name in wanted if name not in weights]
     if missing:

@@ -99,7 +99,7 @@ def batches(
 
     def draw(rng: np.random.Generator) -> dict[str, torch.Tensor]:
         rows = np.array([rng.choice(members[k]) for k in rng.integers(0, len(members), size)])
-        mirrored = rng.random(size) < 0.5
+        mirrored = (rng.random(size) < 0.5) & task.mirrored
         shown = [_mirrored(one[rows], mirrored) for one in (images, masks)]
         classes = labels[rows]
         if task.turned:

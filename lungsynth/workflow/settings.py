@@ -219,6 +219,8 @@ def _check_variants(study: Study, name: str) -> None:
     block, drawn = _at(study, f"compare.{name}"), study.generate.pictures
     if name == "sizes" and min(block.counts) < drawn.training.batch:
         raise StudyError(f"compare.sizes.counts: {min(block.counts)} is less than a batch, {drawn.training.batch}")
+    if name == "sizes" and block.init_from is not None:
+        file_to_start_from(block.init_from)
     own = _registry(GENERATORS).settings(drawn.kind)
     for key in ("gamma", "critic_learning_rate", "smooth"):
         if getattr(block, key, ()) and key not in own.model_fields:

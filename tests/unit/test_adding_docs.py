@@ -104,7 +104,7 @@ def test_the_extractor_sees_a_shift():
 
     extractors = registry("lungsynth.features")
     torch.manual_seed(1)
-    network = extractors.get("histogram")(extractors.settings("histogram")(), 8, (-1000, 400), True)
+    network = extractors.get("histogram")(extractors.settings("histogram")(), 8, (-1000, 400), True, 0)
     hu, mask = torch.full((2, 16, 16), -800.0), torch.ones(2, 16, 16)
     assert network(hu, mask).shape == (2, 8)
     assert not torch.allclose(network(hu, mask), network(hu + 60, mask))

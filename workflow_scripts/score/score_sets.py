@@ -15,7 +15,9 @@ from lungsynth.workflow.step import step
 with step(snakemake) as job:  # noqa: F821
     name, device = job.wildcards.extractor, pick_device(job.settings("device"))
     if name == INCEPTION:
-        extractor, digest = inception.read(job.input.extractor, job.settings("score.inception").sha256, device)
+        image = job.settings("image")
+        grey = (image.window_hu, image.channels) if job.settings("chain") == "pictures" else ()
+        extractor, digest = inception.read(job.input.extractor, job.settings("score.inception").sha256, device, *grey)
     else:
         extractor, digest = apply.read(job.input.extractor, device)
     effort = record.Effort(*(job.settings(f"score.{key}") for key in ("bootstrap", "floors", "confidence")))
