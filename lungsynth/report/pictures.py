@@ -85,7 +85,7 @@ def report(
         version=__version__,
         title=settings["release.title"],
         subtitle=SUBTITLE,
-        warnings=[*cautions(files), *few_learnt_from(banks["fit"])],
+        warnings=[*cautions(files), *few_learnt_from(len(banks["fit"]), runs)],
         cards=cards(scores, learnt),
         flow=flow(read_csv(files["cohort"]), banks, read_csv(files["manifest"])),
         trainings=trainings,
@@ -121,13 +121,18 @@ def flow(listed: pd.DataFrame, banks: Mapping[str, ImageSet], manifest: pd.DataF
     ]
 
 
-def few_learnt_from(fit: ImageSet, enough: int = 200) -> list[str]:
-    """A warning where a generator can know all its pictures by heart."""
-    if len(fit) >= enough:
+def few_learnt_from(pictures: int, runs: Sequence[Any], enough: int = 100) -> list[str]:
+    """A warning where a generator can know all its pictures by heart.
+
+    Args:
+        pictures: in the bank; runs: that learn from it, or from the part that each names.
+    """
+    least = min((run.subset.count for run in runs if run.subset and run.subset.count), default=pictures)
+    if least >= enough:
         return []
     return [
-        f"The generator learnt from {len(fit)} pictures: one that looks good may be a copy; see the closest pairs and "
-        "authenticity."
+        f"A generator learnt from {least} pictures: with so few, one that looks good is a copy until the closest pairs "
+        "and authenticity say otherwise."
     ]
 
 
