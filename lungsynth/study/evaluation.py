@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lungsynth.study.runs import CLASS, Run
+from lungsynth.study.runs import Run, folders
 from lungsynth.study.stages.generate import Labels
 
 TRAINED_ON = ("real", "generated", "combined")
@@ -18,7 +18,7 @@ def subject(study: Any) -> str:
 def labels(study: Any) -> Labels:
     """Where the classes of real images stand."""
     if study.chain == "pictures":
-        return Labels(column=CLASS, names=study.pictures.classes or None)
+        return folders(study)
     return study.utility.classify.labels
 
 

@@ -117,6 +117,12 @@ CLASS = "class"
 """Column of a bank of pictures: the folder that each lies in."""
 
 
+def folders(study: Any) -> Labels:
+    """The folders of pictures as classes, in the study's order where it names two or more."""
+    names = study.pictures.classes
+    return Labels(column=CLASS, names=names if len(names) > 1 else None)
+
+
 def _of_class(study: Any, place: int, name: str) -> Run:
     """The run of the generator of one class of pictures; a class's name may be no part of a file's."""
     run = generator(study, "pictures")
@@ -150,7 +156,7 @@ def generator(study: Any, target: str) -> Run:
     if target == "pictures" and block.count is not None:
         run = run.model_copy(update={"subset": Subset(count=block.count)})
     if target == "pictures" and block.classes == "labels" and run.labels is None:
-        run = run.model_copy(update={"labels": Labels(column=CLASS, names=study.pictures.classes or None)})
+        run = run.model_copy(update={"labels": folders(study)})
     return run.model_copy(update={"factor": block.detail.factor}) if hasattr(block, "detail") else run
 
 
