@@ -162,12 +162,15 @@ def test_the_boxes_that_stay_are_those_of_monai_s_suppression():
 
 def test_each_nodule_has_an_anchor_however_small_it_is():
     anchors, nodule = plane.anchors(10, 10, 2, (6.0,)), torch.tensor([[9.0, 9, 11, 11]])
-    state, whose = plane.matched(anchors, nodule, 0.3, 0.5, best_too=True)
+    state, whose = plane.matched(anchors, nodule, 0.2, 0.6, best_too=True)
     assert (state == 1).any() and whose[state == 1].eq(0).all()
-    none, _ = plane.matched(anchors, nodule, 0.3, 0.5)
+    none, _ = plane.matched(anchors, nodule, 0.2, 0.6)
     assert not (none == 1).any()
-    chosen = plane.sampled(state, 8, torch.Generator().manual_seed(0))
+    logits = torch.arange(100.0)
+    chosen = plane.sampled(state, logits, 8, torch.Generator().manual_seed(0))
     assert len(chosen) == 8 and 1 <= (state[chosen] == 1).sum() <= 4
+    hardest = (state == 0).nonzero()[-2:, 0]
+    assert set(hardest.tolist()) <= set(chosen.tolist())
 
 
 def test_boxes_are_of_the_parts_of_a_mask():

@@ -7,9 +7,10 @@ from lungsynth.segment.training import windows
 from lungsynth.sets.scans import prepared
 from lungsynth.train.loop import pick_device
 from lungsynth.workflow.step import step
+from lungsynth.workflow.training import detector_of
 
 with step(snakemake) as job:  # noqa: F821
-    detector, wanted = job.settings("segment.detector"), job.settings("segment.windows")
+    detector, wanted = detector_of(job), job.settings("segment.windows")
     trained, parts = load(detector, job.input.state, pick_device(job.settings("device"))), []
     network = detector.network
     sizes, cubes = (Grid(network.spacing_mm, network.native_mm), wanted.context_px, network.slices), wanted.cubes

@@ -105,11 +105,18 @@ def matched(boxes: Tensor, nodules: Tensor, far: float, near: float, best_too: b
     return state, whose
 
 
-def sampled(state: Tensor, count: int, rng: torch.Generator) -> Tensor:
-    """Numbers of at most `count` boxes: up to half of them nodules', the rest none's, drawn; state: of `matched`."""
-    chosen = []
-    for value in (1, 0):
-        pool = (state == value).nonzero()[:, 0]
-        room = count // 2 if value else count - sum(map(len, chosen))
-        chosen.append(pool[torch.randperm(len(pool), generator=rng).to(pool.device)[:room]])
-    return torch.cat(chosen)
+def sampled(state: Tensor, logits: Tensor, count: int, rng: torch.Generator) -> Tensor:
+    """Numbers of at most `count` boxes: up to half of them nodules', the others none's; state: of `matched`, [n].
+
+    Of the others half are those that the network takes for nodules the most (`logits` [n]): drawn blindly nearly all
+    would be air, which is learnt in a few steps (Shrivastava 2016).
+    """
+    nodules, others = ((state == value).nonzero()[:, 0] for value in (1, 0))
+    nodules = _drawn(nodules, count // 2, rng)
+    hardest = others[logits[others].argsort(descending=True, stable=True)]
+    half = (count - len(nodules)) // 2
+    return torch.cat([nodules, hardest[:half], _drawn(hardest[half:], count - len(nodules) - half, rng)])
+
+
+def _drawn(pool: Tensor, count: int, rng: torch.Generator) -> Tensor:
+    return pool[torch.randperm(len(pool), generator=rng).to(pool.device)[:count]]

@@ -105,7 +105,7 @@ def _with_margin(lungs: np.ndarray) -> tuple[slice, slice] | None:
 
 
 def merged(boxes: Boxes, spacing_mm: tuple[float, float, float], overlap: float) -> list[Merged]:
-    """Candidates, the best first: a box and those that overlap it in slices as far away as it is wide.
+    """Candidates, the best first: a box and those that overlap it, or lie in it, in slices as far away as it is wide.
 
     Nodules are round, vessels are not: what runs on through more slices is a candidate of its own. The place is the
     mean of the boxes' middles, weighted by probability.
@@ -119,7 +119,8 @@ def merged(boxes: Boxes, spacing_mm: tuple[float, float, float], overlap: float)
             continue
         apart_mm = np.abs(boxes.slices - boxes.slices[best]) * spacing_mm[0]
         alike = box_iou(corners, corners[best : best + 1])[:, 0].numpy() > overlap
-        own = free & alike & (apart_mm <= max(widths_mm[best], spacing_mm[0]))
+        in_it = (middles[:, 1:] >= boxes.corners[best, :2]) & (middles[:, 1:] < boxes.corners[best, 2:])
+        own = free & (alike | in_it.all(axis=1)) & (apart_mm <= max(widths_mm[best], spacing_mm[0]))
         own[best] = True
         free &= ~own
         place = np.average(middles[own], axis=0, weights=probability[own])

@@ -78,9 +78,9 @@ class Architecture(WithPreset, Seen):
 class Proposals(Base):
     """How boxes are drawn from anchors, when learning and when used."""
 
-    asked: int = Field(100, ge=1, description="anchors of a slice, the best, that become boxes")
+    asked: int = Field(200, ge=1, description="anchors of a slice, the best, that become boxes")
     overlap: float = Field(0.7, gt=0, le=1, description="of two boxes with a larger IoU the better stays")
-    kept: int = Field(24, ge=1, description="boxes of a slice that are judged")
+    kept: int = Field(32, ge=1, description="boxes of a slice that are judged")
     sampled: int = Field(16, ge=2, description="boxes of a window that the judgement learns from; anchors: four times")
     least: float = Field(0.05, gt=0, lt=1, description="probability from which a judged box counts")
     merge_overlap: float = Field(0.2, gt=0, lt=1, description="IoU with the best box above which one is its nodule's")
