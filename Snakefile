@@ -29,6 +29,7 @@ if study.chain == "composites":
     include: "rules/models.smk"
     include: "rules/compare.smk"
     include: "rules/compare_ct.smk"
+    include: "rules/compare_detectors.smk"
     include: "rules/reader.smk"
     include: "rules/utility.smk"
     include: "rules/networks.smk"

@@ -96,6 +96,11 @@ def released(file):
     return [os.path.relpath(file(name))] if name else []
 
 
+def detector_code(script, run):
+    """Digest of a script and of the detector that a run trains."""
+    return code(script, f"lungsynth.segment.kinds.{run.kind}.network")
+
+
 def generator_code(script, *drawn_by):
     """Digest of a script and of the generators that runs name."""
     kinds = [run.kind for run in drawn_by if run.kind != runs.DETAIL]

@@ -3,6 +3,11 @@ NETWORKS = [f"{R}/networks.csv"]
 COUNTED = [
     *runs.chosen(study),
     *(runs.extractor(study, name) for name in OWN_EXTRACTORS),
+    *(
+        run
+        for run in files.compared.values()
+        if run.stage == "segment" and run.seed == study.seed
+    ),
 ]
 
 

@@ -76,8 +76,8 @@ rule mine_negatives:
 
 rule train_segmenter:
     input:
-        windows=lambda wildcards: WINDOWS[: int(wildcards.checkpoint) + 1],
-        beside=lambda wildcards: tables(*WINDOWS[: int(wildcards.checkpoint) + 1]),
+        windows=files.contexts,
+        beside=lambda wildcards: tables(*files.contexts(wildcards)),
         before=files.before("segment"),
         start=files.start("segment"),
     output:
@@ -96,7 +96,9 @@ rule train_segmenter:
         **TRAINING,
     params:
         settings=run_settings("segment", "device", "monitor"),
-        code=code("segment/train_segmenter.py", DETECTOR),
+        code=lambda wildcards: detector_code(
+            "segment/train_segmenter.py", files.run("segment", wildcards)
+        ),
     message:
         "segmenter: {wildcards.run}, checkpoint {wildcards.checkpoint}"
     script:

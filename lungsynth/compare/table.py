@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from lungsynth.compare.published import NAMES, REASONS, TABLES
+from lungsynth.compare.published import CLAIMED, NAMES, REASONS, TABLES
 
 LONG = ["kind", "run", "metric", "value", "low", "high", "floor", "floor_sd", "n_set", "n_reference", "note"]
 CLAIMS = ["paper", "kind", "name", "metric", "reported", "ours", "ours_sd", "runs", "place_reported", "place_ours"]
@@ -60,9 +60,10 @@ def _of_kind(runs: Sequence[Mapping[str, Any]], numbers: pd.DataFrame) -> dict[s
 def claims(name: str, kinds: pd.DataFrame) -> pd.DataFrame:
     """The paper's numbers beside ours, with the places of both among the kinds that both have: 1 is the best."""
     ours, rows = kinds.set_index("kind"), []
-    for metric, low_is_good in (("inception_score", False), ("fid", True)):
+    for metric, low_is_good in CLAIMED.get(name, {}).items():
         if metric in ours:
-            both = [kind for kind in TABLES.get(name, {}) if kind in ours.index and pd.notna(ours.at[kind, metric])]
+            told = [kind for kind, row in TABLES[name].items() if getattr(row, metric) is not None]
+            both = [kind for kind in told if kind in ours.index and pd.notna(ours.at[kind, metric])]
             reported = pd.Series({kind: getattr(TABLES[name][kind], metric) for kind in both}, dtype=float)
             rows += _claims(name, metric, reported, ours.loc[both], low_is_good)
     return pd.DataFrame(rows, columns=CLAIMS)

@@ -10,9 +10,11 @@ from torch import nn
 
 from lungsynth.ct.volume import Volume
 from lungsynth.segment.detector import Detected, Detector
-from lungsynth.segment.inference.planes import Scan
+from lungsynth.segment.inference import found
+from lungsynth.segment.inference.planes import Scan, scans_of
 from lungsynth.segment.registry import DETECTORS
 from lungsynth.segment.voxels import VoxelDetector
+from lungsynth.sets.scans import Prepared
 from lungsynth.sets.tables import read_json
 from lungsynth.study.errors import StudyError
 from lungsynth.study.stages.segment import ChosenDetector, Inference
@@ -70,6 +72,15 @@ def load(detector: ChosenDetector, weights: Path, device: Any = "cpu", inference
 def detect(trained: Trained, scan: Scan) -> Detected:
     """What a detector of any kind finds in a scan, see `Detected`."""
     return trained.kind.detect(trained.modules, scan, trained.inference)
+
+
+def write_found(folder: Path, trained: Trained, one: Prepared) -> None:
+    """Write what a detector finds in a whole scan, see `lungsynth.segment.inference.found`."""
+    if trained.gives_probability:
+        found.write_probability(folder, one, segment_volume(trained, one.volume, one.lungs))
+    else:
+        (scan,) = scans_of(one)
+        found.write_candidates(folder, one, detect(trained, scan).candidates)
 
 
 def segment_volume(trained: Trained, volume: Volume, lungs: np.ndarray, every: int = 1) -> np.ndarray:

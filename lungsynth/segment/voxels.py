@@ -1,9 +1,11 @@
 """Bases for detectors that judge every voxel: a probability becomes candidates, slices make up a scan."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from lungsynth.ct.volume import Volume
 from lungsynth.segment.detector import Detected
@@ -11,15 +13,25 @@ from lungsynth.segment.inference import candidates, slices
 from lungsynth.segment.inference.grid import Grid
 from lungsynth.segment.inference.planes import Scan
 from lungsynth.segment.inference.views import EightViews
-from lungsynth.segment.settings import SliceSettings
+from lungsynth.segment.settings import FiveLevels, SliceSettings
 from lungsynth.segment.training.batches import batches
+from lungsynth.segment.training.descent import Descent
+from lungsynth.segment.training.losses import dice_and_cross_entropy
 from lungsynth.segment.training.windows import Windows
 from lungsynth.study.stages.segment import Inference, Network, OperatingPointSettings
 from lungsynth.train.data import Shape, Source
-from lungsynth.train.trainable import LossFamily
+from lungsynth.train.trainable import LossFamily, Update
 
 UNCHOSEN = 0.5
 """Threshold of the probability where no tune scan has chosen one."""
+PRIOR_LOGIT = -3.0
+"""A head starts at a nodule share of 5 % instead of 50: it saves the first tens of steps."""
+
+
+def in_window(hu: Tensor, window_hu: tuple[float, float]) -> Tensor:
+    """HU [n, slices, h, w] as -1 at the window's lower end and below to 1, in the layout that is fastest on a CPU."""
+    low, high = window_hu
+    return ((hu - low) * (2 / (high - low)) - 1).clamp(-1, 1).contiguous(memory_format=torch.channels_last)
 
 
 class VoxelDetector:
@@ -70,11 +82,12 @@ class VoxelDetector:
         return Detected(found, labels, probability)
 
 
-class SliceDetector(VoxelDetector):
+class SliceDetector(Descent, VoxelDetector):
     """Of a network that judges the middle one of some neighbouring slices.
 
-    A kind adds `build`, `optimisers` and `step` (see `Trainable`). Its one module is called "segmenter": HU float32
-    [n, slices, h, w] -> logits [n, 1, h, w]; batches are {"hu": float32 [n, slices, w, w], "mask": 0/1 [n, 1, w, w]}.
+    A kind adds `build` (see `Trainable`). Its one module is called "segmenter": HU float32 [n, slices, h, w] -> logits
+    [n, 1, h, w]; batches are {"hu": float32 [n, slices, w, w], "mask": 0/1 [n, 1, w, w]}. One that answers more than
+    once while it learns overrides `loss`, and one that learns otherwise `optimisers`, `rate` or `step`.
     """
 
     loss_family: ClassVar[LossFamily] = "supervised"
@@ -91,6 +104,17 @@ class SliceDetector(VoxelDetector):
         """See `Detector`: augmented windows, a share of them without a nodule."""
         own = self.settings
         return Source(batches(contexts, own.window_px, batch, own.augmentation, own.negatives), self.shape)
+
+    def loss(self, logits: Tensor, masks: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of what the network answers in training, and its terms for the log."""
+        return dice_and_cross_entropy(logits, masks, self.settings.dice)
+
+    def step(
+        self, modules: dict[str, nn.Module], batches: Iterator[dict[str, Tensor]], rng: torch.Generator, step: int
+    ) -> Iterator[Update]:
+        """One update on one batch {"hu" [n, slices, h, w], "mask" [n, 1, h, w]}."""
+        batch = next(batches)
+        yield Update("segmenter", *self.loss(modules["segmenter"](batch["hu"]), batch["mask"]))
 
     def volume_probability(
         self, modules: dict[str, nn.Module], volume: Volume, lungs: np.ndarray, inference: Inference, every: int = 1
@@ -114,3 +138,9 @@ class SliceDetector(VoxelDetector):
         module = modules["segmenter"]
         seen = EightViews(module) if inference.views == 8 else module
         return slices.SliceNetwork(seen, self.grid, self.shape.channels, self.multiple)
+
+
+class FiveLevelDetector(SliceDetector):
+    """Of a network with five levels, see `FiveLevels`."""
+
+    multiple = FiveLevels.halvings

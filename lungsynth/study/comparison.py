@@ -63,9 +63,34 @@ def tried(study: Any, name: str, kind: str) -> dict[float, Run]:
     }
 
 
+DETECTORS = "detectors"
+"""The comparison of detectors, a block of the settings."""
+BASELINE = "baseline"
+"""What stands in place of a run's name where nothing is trained: threshold and opening."""
+
+
+def detectors(study: Any) -> list[Run]:
+    """The runs of detectors that are compared, kind by kind and seed by seed; all see what the study's own would."""
+    block = study.compare.detectors
+    return [
+        Run(
+            stage="segment",
+            target="nodules",
+            label=f"{kind}.{COMPARED}",
+            seed=study.seed + k,
+            kind=kind,
+            settings={"settings": block.settings[kind], "network": study.segment.network.model_dump(mode="json")},
+            training=block.training,
+            compared=True,
+        )
+        for kind in block.kinds
+        for k in range(block.seeds)
+    ]
+
+
 def runs_of(study: Any) -> dict[str, Run]:
     """All runs of all comparisons by name."""
-    found = []
+    found = detectors(study) if study.chain == "composites" else []
     for name in CHAINS[study.chain]:
         block = _block(study, name)
         found += contenders(study, name)

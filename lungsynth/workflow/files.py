@@ -19,6 +19,9 @@ from lungsynth.workflow.sources import under_data
 CHOSEN, CHOICE = "chosen.pt", "state.json"
 """In a generator's folder: a copy of the state that draws, and why it was taken."""
 LUNGS = "lungs"
+TABLES = (".csv", "_scores.csv", "_claims.csv", ".html")
+DETECTOR_TABLES = (".csv", "_runs.csv", "_groups.csv", "_differences.csv", "_claims.csv", ".html")
+"""What a comparison leaves."""
 Wildcards = Any
 """Snakemake's: attributes are strings."""
 
@@ -90,7 +93,8 @@ class Files:
                 check_compared(self.study, name)
             except StudyError as error:
                 refuse(str(error))
-            return [f"{self.root}/compare/{name}{end}" for end in (".csv", "_scores.csv", "_claims.csv", ".html")]
+            ends = DETECTOR_TABLES if name == comparison.DETECTORS else TABLES
+            return [f"{self.root}/compare/{name}{end}" for end in ends]
 
         return files
 
@@ -129,6 +133,22 @@ class Files:
     def of_classifiers(self, name: str) -> list[str]:
         """A file of every classifier that the study trains."""
         return [f"{self.root}/{run.name}/{name}" for run in evaluation.classifiers(self.study)]
+
+    def contexts(self, wildcards: Wildcards) -> list[str]:
+        """Input function: what a checkpoint of a detector learns from; its own hard negatives from the second on."""
+        run = self.run("segment", wildcards)
+        hard = f"{self.root}/{run.name if run.compared else 'segment'}/hard_windows.npz"
+        return [f"{self.root}/segment/windows.npz", hard][: int(wildcards.checkpoint) + 1]
+
+    def compared_detectors(self, end: str, baseline: bool = True) -> list[str]:
+        """A file of every run of the comparison of detectors, and of the baseline where it has one."""
+        names = [f"{run.label}-{run.seed}" for run in comparison.detectors(self.study)]
+        names += [comparison.BASELINE] if baseline else []
+        return [f"{self.root}/compare/{comparison.DETECTORS}/{name}{end}" for name in names]
+
+    def compared_detector(self, wildcards: Wildcards) -> Run:
+        """The run that a comparison of detectors names."""
+        return self.compared[f"segment/nodules/{wildcards.run}"]
 
     def contenders(self, end: str) -> Callable[[Wildcards], list[str]]:
         """Input function: a file of everything that a comparison shows: its runs, the chain's generator, composites."""

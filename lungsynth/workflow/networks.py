@@ -42,7 +42,7 @@ def count(
         kind, shape, classes = _kind_of(run, banks, image, features, learnt)
         with torch.device("meta"):
             modules = kind.build(shape, classes)
-        preset = run.settings.get("preset", "none")
+        preset = _preset_of(run)
         paper = _published(run).get(preset, {})
         for name, module in modules.items():
             trained, other = counts(module)
@@ -75,6 +75,12 @@ def _kind_of(
         shape_of(run, size, image.channels),
         how_many(labelled(run, learnt[run.target]) if run.labels else None),
     )
+
+
+def _preset_of(run: Run) -> str:
+    """The published sizes that a run's networks have; those of a detector stand with its architecture."""
+    settings = run.settings["settings"].get("architecture", {}) if run.stage == "segment" else run.settings
+    return settings.get("preset", "none")
 
 
 def _published(run: Run) -> dict[str, Any]:

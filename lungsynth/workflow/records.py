@@ -57,3 +57,9 @@ def seconds_of(logs: Path, rule: str, target: str, run: str) -> float:
     """Wall time of all checkpoints of a run, from the benchmark files beside its logs; NaN where there are none."""
     files = sorted(logs.glob(f"{rule}-{target}-{run}-*.tsv"))
     return sum(float(pd.read_csv(path, sep="\t")["s"].iloc[0]) for path in files) if files else float("nan")
+
+
+def job_seconds(logs: Path, name: str) -> float:
+    """Wall time of one job, from the benchmark file of its name; NaN where there is none."""
+    path = logs / f"{name}.tsv"
+    return float(pd.read_csv(path, sep="\t")["s"].iloc[0]) if path.is_file() else float("nan")

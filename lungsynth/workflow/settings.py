@@ -10,13 +10,14 @@ from typing import Any, get_args, get_type_hints
 from pydantic import BaseModel, ValidationError
 
 from lungsynth.sets.catalogue import targets
+from lungsynth.study import comparison
 from lungsynth.study.base import WithKinds
 from lungsynth.study.errors import StudyError, nearest
 from lungsynth.study.evaluation import subject
 from lungsynth.study.registry import Registry
 from lungsynth.study.runs import Run, drawn_by, generator, runs_of
 from lungsynth.study.stages.cohort import Image
-from lungsynth.study.stages.compare import Compared
+from lungsynth.study.stages.compare import Compared, ComparedDetectors
 from lungsynth.study.stages.score import Release
 from lungsynth.study.stages.utility import Classify
 from lungsynth.study.study import Study
@@ -25,9 +26,10 @@ from lungsynth.workflow.shipped import check_eyes, check_grid, check_labels, fil
 from lungsynth.workflow.sources import under_data
 
 GENERATORS = ("lungsynth.generate.registry", "GENERATORS")
+DETECTORS = ("lungsynth.segment.registry", "DETECTORS")
 # Dotted key of a block with kinds -> the room whose registry names them.
 KINDS = {
-    "segment": ("lungsynth.segment.registry", "DETECTORS"),
+    "segment": DETECTORS,
     "generate.nodules": GENERATORS,
     "generate.normals": GENERATORS,
     "generate.pictures": GENERATORS,
@@ -61,6 +63,8 @@ def load(config: dict[str, Any]) -> Study:
             _known(_registry(place), name, path)
     compared = [name for name in type(study.compare).model_fields if isinstance(getattr(study.compare, name), Compared)]
     study = _replace(study, {f"compare.{name}": _with_kinds(study, f"compare.{name}", GENERATORS) for name in compared})
+    detectors = f"compare.{comparison.DETECTORS}"
+    study = _replace(study, {detectors: _with_kinds(study, detectors, DETECTORS)})
     study = _replace(study, {CLASSIFIED: _with_kinds(study, CLASSIFIED, CLASSIFIERS)})
     if study.chain == "pictures":
         study = _of_pictures(study)
@@ -169,7 +173,7 @@ def _with_kind(block: Any, path: str) -> Any:
     return type(block)(**fields, **{block.kind: own.model_dump(mode="json")})
 
 
-def _with_kinds(study: Study, path: str, place: tuple[str, str]) -> Compared | Classify:
+def _with_kinds(study: Study, path: str, place: tuple[str, str]) -> Compared | ComparedDetectors | Classify:
     """A block that names several kinds, with the whole settings of each."""
     block, registry, whole = _at(study, path), _registry(place), {}
     for name in (*block.kinds, *getattr(block, "others", ())):
@@ -180,13 +184,19 @@ def _with_kinds(study: Study, path: str, place: tuple[str, str]) -> Compared | C
 
 
 def check_compared(study: Study, name: str) -> None:
-    """Refuse a comparison with a kind that cannot make images of the target's size, or variants that cannot be.
+    """Refuse a comparison with a kind that cannot make images of the target's size, or learn from the study's contexts,
+    or variants that cannot be.
 
     Raises:
         StudyError: names the kind and the size.
     """
+    if name == comparison.DETECTORS:
+        for kind, settings in study.compare.detectors.settings.items():
+            _check_contexts(study, kind, settings, f"compare.{name}: the kind {kind}")
+        return
     if not isinstance(_at(study, f"compare.{name}"), Compared):
-        return _check_variants(study, name)
+        _check_variants(study, name)
+        return
     _check_kinds(study, f"compare.{name}", GENERATORS, _side(study, name))
 
 
@@ -225,6 +235,15 @@ def _check_variants(study: Study, name: str) -> None:
     for key in ("gamma", "critic_learning_rate", "smooth"):
         if getattr(block, key, ()) and key not in own.model_fields:
             raise StudyError(f"compare.{name}.{key}: the kind {drawn.kind} has no such setting")
+
+
+def _check_contexts(study: Study, kind: str, settings: dict[str, Any], what: str) -> None:
+    """Contexts that a detector cannot learn from are said before they are cut."""
+    own = _registry(DETECTORS).settings(kind).model_validate(settings)
+    try:
+        own.check_contexts(study.segment.network, study.segment.windows)
+    except ValueError as error:
+        raise StudyError(f"{what}: {error}") from None
 
 
 def _sources(study: Study) -> list[dict[str, Any]]:
@@ -271,8 +290,10 @@ def _check_starts(study: Study) -> None:
 
 
 def _check_detector(study: Study) -> None:
-    """Banks that are cut along the detector's masks need a kind that can make masks."""
+    """Contexts suit a detector that is trained; banks cut along its masks need a kind that can make masks."""
     kind = study.segment.kind
+    if study.segment.training.steps:
+        _check_contexts(study, kind, study.segment.block(), f"segment.{kind}")
     if study.banks.cut_from == "segmentation" and not gives_probability(study):
         raise StudyError(
             f"banks.cut_from: segmentation cuts along masks, and segment.kind {kind} gives no probability to make them "

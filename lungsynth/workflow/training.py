@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lungsynth.study.runs import Run
+from lungsynth.study.stages.segment import ChosenDetector
 from lungsynth.train.checkpoints import RunPlan
 from lungsynth.workflow.step import Job
 
@@ -46,3 +47,11 @@ def run_training(job: Job, run: Run, kind: Any, data: Any, spread: Callable[[Any
         spread=spread,
     )
     job.record(device=verdict.device, bitwise=verdict.bitwise)
+
+
+def detector_of(job: Job) -> ChosenDetector:
+    """The detector of a step: of the run in its view, where there is one, else the study's own."""
+    if "run" not in job.view:
+        return job.settings("segment.detector")
+    run = job.settings("run")
+    return ChosenDetector(kind=run.kind, **run.settings)

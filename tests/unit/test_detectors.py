@@ -21,7 +21,7 @@ from lungsynth.segment.training import windows
 from lungsynth.segment.voxels import VoxelDetector
 from lungsynth.study.errors import DataError, StudyError
 from lungsynth.study.seeds import rng
-from lungsynth.study.stages.segment import ChosenDetector, Inference, Network
+from lungsynth.study.stages.segment import ChosenDetector, Cubes, Inference, Network, Windows
 from lungsynth.study.training import Training
 from lungsynth.train import weights
 from lungsynth.train.checkpoints import RunPlan
@@ -62,11 +62,30 @@ def chest(seed: int, balls: int = 3) -> Scan:
 
 
 def contexts(scan: Scan) -> windows.Windows:
-    return windows.cut(scan, Grid(NETWORK.spacing_mm), 64, NETWORK.slices, 20, rng(0, scan.name))
+    return windows.cut(scan, Grid(NETWORK.spacing_mm), 64, NETWORK.slices, 20, rng(0, scan.name), Cubes())
+
+
+TINY = {
+    "dense_unet": {"architecture": {"widths": [8, 16], "growth": 4, "layers": 2}},
+    "unet": {"architecture": {"widths": [4, 4, 8, 8, 8]}},
+    "unet_plus_plus": {"architecture": {"widths": [4, 4, 8, 8, 8]}},
+    "cnn_vgg": {"architecture": {"blocks": [[4, 1], [8, 1]], "patch_px": 16, "hidden": 8}, "sweep": {"least_hu": -400}},
+    "faster_rcnn": {
+        "architecture": {
+            "blocks": [[4, 1], [8, 1]],
+            "enlarge": 1,
+            "hidden": 8,
+            "cube": {"planes": 5, "side_px": 12, "widths": [4, 8], "hidden": 8},
+        },
+        "window_px": 32,
+        "proposals": {"least": 0.01},
+    },
+}
+"""Networks that take no time; what is asked of a kind does not depend on its size."""
 
 
 def chosen(name: str, **settings) -> ChosenDetector:
-    return ChosenDetector(kind=name, settings=settings, network=NETWORK)
+    return ChosenDetector(kind=name, settings=TINY.get(name, {}) | settings, network=NETWORK)
 
 
 def trained_state(name: str, folder: Path, steps: int) -> Path:
@@ -105,6 +124,24 @@ def test_batches_come_from_contexts_by_their_stream_alone(name):
     assert all(torch.equal(one[key], two[key]) for key in one)
     assert any(not torch.equal(one[key], other[key]) for key in one)
     assert all(len(value) == 8 for value in one.values())
+
+
+def test_contexts_that_a_kind_cannot_learn_from_are_refused_by_what_they_lack(name):
+    settings = DETECTORS.settings(name).model_validate(chosen(name).settings)
+    settings.check_contexts(NETWORK, Windows())
+    if type(settings).check_contexts is not DetectorSettings.check_contexts:
+        with pytest.raises(ValueError, match=r"\d+ is larger than segment\.windows\.context_px 32"):
+            grown = {"window_px": 48} if hasattr(settings, "window_px") else {"architecture": {"patch_px": 40}}
+            DETECTORS.settings(name).model_validate(grown).check_contexts(NETWORK, Windows(context_px=32))
+
+
+@pytest.mark.parametrize("slices, thickness_mm", [(8, 10.0), (1, 2.5)])
+def test_few_and_thick_slices_are_searched_as_they_are(trained, slices, thickness_mm):
+    scan = chest(3)
+    volume = Volume(scan.volume.hu[4 : 4 + slices], (thickness_mm, 1.4, 1.4))
+    parts = (array[4 : 4 + slices] for array in (scan.nodules, scan.lungs))
+    found = apply.detect(trained, Scan(scan.name, scan.patient, volume, *parts)).candidates
+    assert found["z_mm"].between(0, thickness_mm * slices).all()
 
 
 def test_every_average_and_optimiser_is_of_a_module(name):
@@ -163,7 +200,7 @@ def test_a_probability_is_of_every_voxel_and_of_single_slices_where_the_settings
 def test_a_detector_without_a_probability_learns_is_mined_detects_and_is_scored(tmp_path):
     trained = apply.load(chosen("patch_classifier"), trained_state("patch_classifier", tmp_path, 60))
     fit = chest(1)
-    mined = windows.mine_candidates(fit, apply.detect(trained, fit).candidates, Grid(1.4), 64, 3, most=2)
+    mined = windows.mine_candidates(fit, apply.detect(trained, fit).candidates, Grid(1.4), 64, 3, 2, Cubes())
     assert set(mined.table["what"]) == {"mined"} and len(mined) <= 2
     assert apply.make_kind(chosen("patch_classifier")).source([contexts(fit), mined], 8).draw(rng(0))
     scans = [chest(4), chest(5)]

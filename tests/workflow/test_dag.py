@@ -14,6 +14,7 @@ OWN_TARGETS = {
     *("release_segmenter", "score_patches", "segment_folder", "gather_candidates"),
     *("release_generators", "release_generator", "score_generator", "draw", "draw_pretrained"),
     *("compare_nodules", "compare_lungs"),
+    *("compare_detectors", "detect_contender", "score_opening", "score_detector", "tabulate_detectors"),
     *("choose_rate", "score_contender", "score_composites", "tabulate_contenders"),
     *("reader", "score_reader"),
     *("evaluate", "train_classifier", "score_classifiers"),

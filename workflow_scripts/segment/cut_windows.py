@@ -22,11 +22,11 @@ with step(snakemake) as job:  # noqa: F821
     for one in job.bar(fit_scans()):
         how = (grid, wanted.context_px, network.slices, wanted.per(one.kind))
         for scan in scans_of(one):
-            parts.append(windows.cut(scan, *how, rng(job.seed, "windows", scan.name)))
+            parts.append(windows.cut(scan, *how, rng(job.seed, "windows", scan.name), wanted.cubes))
             if pieces and one.kind == "volume":
                 stream = rng(job.seed, "windows", "pasted", scan.name)
                 more = replace(paste.pasted(scan, pieces, wanted.pasted, stream), name=f"{scan.name}-pasted")
-                parts.append(windows.round_nodules(more, *how, stream))
+                parts.append(windows.round_nodules(more, *how, stream, wanted.cubes))
     all_windows = windows.join(parts)
     windows.write(job.output.windows, all_windows)
     job.say(f"{len(all_windows)} contexts: {all_windows.table['what'].value_counts().to_dict()}")

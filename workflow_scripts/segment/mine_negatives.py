@@ -7,12 +7,13 @@ from lungsynth.segment.training import windows
 from lungsynth.sets.scans import prepared
 from lungsynth.train.loop import pick_device
 from lungsynth.workflow.step import step
+from lungsynth.workflow.training import detector_of
 
 with step(snakemake) as job:  # noqa: F821
-    detector, wanted = job.settings("segment.detector"), job.settings("segment.windows")
+    detector, wanted = detector_of(job), job.settings("segment.windows")
     trained, parts = load(detector, job.input.state, pick_device(job.settings("device"))), []
     network = detector.network
-    sizes = Grid(network.spacing_mm, network.native_mm), wanted.context_px, network.slices
+    sizes, cubes = (Grid(network.spacing_mm, network.native_mm), wanted.context_px, network.slices), wanted.cubes
     for one in job.bar(prepared(job.input.cohort, job.input.folders, ["fit"])):
         if one.kind == "slice":  # nobody has marked its lesions, and they would be the surest of all
             continue
@@ -22,8 +23,9 @@ with step(snakemake) as job:  # noqa: F821
         for scan in scans_of(one):
             if trained.gives_probability:
                 probability = segment_volume(trained, scan.volume, scan.lungs, every)
-                parts.append(windows.mine(scan, probability, *sizes, most))
+                parts.append(windows.mine(scan, probability, *sizes, most, cubes))
             else:
-                parts.append(windows.mine_candidates(scan, detect(trained, scan).candidates, *sizes, most))
+                found = detect(trained, scan).candidates
+                parts.append(windows.mine_candidates(scan, found, *sizes, most, cubes))
     windows.write(job.output.windows, windows.join(parts))
     job.say(f"{sum(map(len, parts))} false positives")

@@ -2,12 +2,11 @@
 
 from lungsynth.segment.apply import make_kind
 from lungsynth.segment.training import windows
-from lungsynth.study.stages.segment import ChosenDetector
 from lungsynth.workflow.step import step
-from lungsynth.workflow.training import run_training
+from lungsynth.workflow.training import detector_of, run_training
 
 with step(snakemake) as job:  # noqa: F821
     run = job.settings("run")
-    kind = make_kind(ChosenDetector(kind=run.kind, **run.settings))
+    kind = make_kind(detector_of(job))
     contexts = [windows.read(path) for path in job.input.windows]
     run_training(job, run, kind, kind.source(contexts, run.training.batch))

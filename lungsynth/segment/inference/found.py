@@ -39,11 +39,14 @@ def files(folders: Iterable[Path]) -> dict[str, Path]:
 class Found:
     """One scan's file, read once: candidates at any threshold.
 
+    Args:
+        scan: whose file it is; without it there are no candidates to be cut, but the probability is there.
+
     Attributes:
         probability: a volume uint8 0..255; None of a kind that gives none.
     """
 
-    def __init__(self, path: Path, scan: Prepared):
+    def __init__(self, path: Path, scan: Prepared | None = None):
         self.scan, self.table, self.probability = scan, None, None
         if path.name.endswith(PROBABILITY):
             self.probability = volumes.read(path)

@@ -18,15 +18,20 @@ BEND_NODES = 4
 
 
 def window(
-    hu: np.ndarray, mask: np.ndarray, size: int, how: Augmentation, rng: np.random.Generator
+    hu: np.ndarray,
+    mask: np.ndarray,
+    size: int,
+    how: Augmentation,
+    rng: np.random.Generator,
+    reach_px: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One augmented window: float32 HU [slices, size, size] and float32 mask 0/1 [1, size, size].
 
     hu: int16 [slices, c, c]; mask: uint8 0/1 [c, c]; what they are about is in the middle (row and column c // 2), and
-    comes to lie anywhere in the window.
+    comes to lie anywhere in the window, or at most `reach_px` from the window's middle along each side.
     """
     room = hu.shape[-1] - size
-    reach = min(room // 2, size // 2 - EDGE_PX)
+    reach = min(room // 2, size // 2 - EDGE_PX, room if reach_px is None else reach_px)
     offset = rng.integers(-reach, reach + 1, size=2)
     hu, mask = hu.astype(np.float32), mask[None].astype(np.float32)
     if how.warps:

@@ -14,6 +14,46 @@ MINED_SHARE = 0.5
 """Share of the negatives in a batch that are mined false positives, where there are any."""
 
 
+class Contexts:
+    """All contexts of a training as one, and how a batch is drawn from them.
+
+    Attributes:
+        windows: the contexts; holds: bool [n], which were cut round a nodule.
+
+    Args:
+        window_px: side of what is cut from them; negatives: share of a batch that was cut without a nodule.
+
+    Raises:
+        DataError: no context with a nodule, or none without, or contexts smaller than the windows.
+    """
+
+    def __init__(self, windows: list[Windows], window_px: int, negatives: float = 0.5):
+        self.windows, self.negatives = join(windows), negatives
+        if self.windows.images.shape[-1] < window_px:
+            raise DataError(
+                f"contexts of {self.windows.images.shape[-1]} px are smaller than windows of {window_px} px"
+            )
+        what = self.windows.table["what"].to_numpy(str)
+        self.holds = what == "nodule"
+        pools = {word: np.flatnonzero(what == word) for word in ("nodule", "mined")}
+        pools["plain"] = np.flatnonzero(~self.holds & (what != "mined"))
+        if not len(pools["nodule"]) or not len(pools["plain"]):
+            counts = ", ".join(f"{len(pool)} {word}" for word, pool in pools.items())
+            raise DataError(f"the training contexts are too few: {counts}; are there nodules in the fit scans?")
+        self._pools, self._chances = pools, {word: np.full(len(p), 1 / max(1, len(p))) for word, p in pools.items()}
+        # A nodule is drawn first and then one of its slices: else the large ones, of many slices, rule the training.
+        rows = self.windows.table.iloc[pools["nodule"]]
+        slices_of = rows.groupby(["scan", "nodule"])["slice"].transform("size").to_numpy()
+        self._chances["nodule"] = 1 / slices_of / (1 / slices_of).sum()
+
+    def draw(self, batch: int, rng: np.random.Generator) -> np.ndarray:
+        """Rows of a batch, those with a nodule first; of those without, up to half are mined."""
+        without = batch - int(batch * (1 - self.negatives))
+        mined = round(without * MINED_SHARE) if len(self._pools["mined"]) else 0
+        shares = {"nodule": batch - without, "mined": mined, "plain": without - mined}
+        return np.concatenate([rng.choice(self._pools[w], n, p=self._chances[w]) for w, n in shares.items() if n])
+
+
 def batches(
     windows: list[Windows], window_px: int, batch: int, augmentation: Augmentation, negatives: float = 0.5
 ) -> Callable[[np.random.Generator], dict]:
@@ -23,28 +63,14 @@ def batches(
     their contexts and are changed as `augmentation` says.
 
     Raises:
-        DataError: no context with a nodule, or none without, or contexts smaller than the windows.
+        DataError: see `Contexts`.
     """
-    all_of = join(windows)
-    if all_of.images.shape[-1] < window_px:
-        raise DataError(f"contexts of {all_of.images.shape[-1]} px are smaller than windows of {window_px} px")
-    what = all_of.table["what"].to_numpy(str)
-    pools = {word: np.flatnonzero(what == word) for word in ("nodule", "mined")}
-    pools["plain"] = np.flatnonzero((what != "nodule") & (what != "mined"))
-    if not len(pools["nodule"]) or not len(pools["plain"]):
-        counts = ", ".join(f"{len(pool)} {word}" for word, pool in pools.items())
-        raise DataError(f"the training contexts are too few: {counts}; are there nodules in the fit scans?")
-    chances = {word: np.full(len(pool), 1 / max(1, len(pool))) for word, pool in pools.items()}
-    # A nodule is drawn first and then one of its slices: else the large ones, of many slices, rule the training.
-    slices_of = all_of.table.iloc[pools["nodule"]].groupby(["scan", "nodule"])["slice"].transform("size").to_numpy()
-    chances["nodule"] = 1 / slices_of / (1 / slices_of).sum()
+    contexts = Contexts(windows, window_px, negatives)
+    images, masks = contexts.windows.images, contexts.windows.masks
 
     def draw(rng: np.random.Generator) -> dict:
-        without = batch - int(batch * (1 - negatives))
-        mined = round(without * MINED_SHARE) if len(pools["mined"]) else 0
-        shares = {"nodule": batch - without, "mined": mined, "plain": without - mined}
-        rows = np.concatenate([rng.choice(pools[word], n, p=chances[word]) for word, n in shares.items() if n])
-        pairs = [window(all_of.images[row], all_of.masks[row], window_px, augmentation, rng) for row in rows]
+        rows = contexts.draw(batch, rng)
+        pairs = [window(images[row], masks[row], window_px, augmentation, rng) for row in rows]
         hu, mask = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
         return {"hu": torch.from_numpy(hu), "mask": torch.from_numpy(mask)}
 

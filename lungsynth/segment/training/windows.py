@@ -17,6 +17,7 @@ from lungsynth.segment.inference.planes import Scan
 from lungsynth.sets.bank import read_arrays, write_arrays
 from lungsynth.sets.tables import read_csv, write_csv
 from lungsynth.study.errors import DataError
+from lungsynth.study.stages.segment import Cubes
 
 VESSEL_HU = -550.0
 """What is denser inside the lungs is vessel, wall or nodule."""
@@ -24,6 +25,7 @@ GAP_MM = 8.0
 """The centre of a negative keeps this distance to a nodule's pixels."""
 SHARES = {"vessel": 0.4, "wall": 0.3, "lung": 0.3}
 """Where negatives lie: on dense things as wide as small nodules, along the lungs' outline, anywhere in the lungs."""
+NO_CUBES = Cubes(planes=0)
 WALL_MM = 3.0
 """How far the outline's shell reaches to either side."""
 
@@ -37,11 +39,13 @@ class Windows:
         masks: uint8 0/1 [n, c, c] of all nodules in the middle slice.
         table: scan, patient, slice, row, column (px of the scan), what: nodule | vessel | wall | lung | mined,
             and `nodule`, the label of the nodule in the middle, 0 without one.
+        cubes: int16 HU [n, planes, s, s], what lies round the middles in depth, see `Cubes`.
     """
 
     images: np.ndarray
     masks: np.ndarray
     table: pd.DataFrame
+    cubes: np.ndarray
 
     def __len__(self) -> int:
         return len(self.images)
@@ -53,13 +57,14 @@ def join(parts: list[Windows]) -> Windows:
         np.concatenate([part.images for part in parts]),
         np.concatenate([part.masks for part in parts]),
         pd.concat([part.table for part in parts], ignore_index=True),
+        np.concatenate([part.cubes for part in parts]),
     )
 
 
 def write(path: str | Path, windows: Windows) -> None:
     """Write NAME.npz and NAME.csv; the same contexts give the same bytes."""
     write_csv(Path(path).with_suffix(".csv"), windows.table)
-    write_arrays(Path(path), images=windows.images, masks=windows.masks)
+    write_arrays(Path(path), images=windows.images, masks=windows.masks, cubes=windows.cubes)
 
 
 def read(path: str | Path) -> Windows:
@@ -71,7 +76,7 @@ def read(path: str | Path) -> Windows:
     arrays, table = read_arrays(path), read_csv(Path(path).with_suffix(".csv"))
     if len(table) != len(arrays["images"]):
         raise DataError(f"{path}: {len(arrays['images'])} contexts but {len(table)} rows in the table beside it")
-    return Windows(arrays["images"], arrays["masks"], table)
+    return Windows(arrays["images"], arrays["masks"], table, arrays["cubes"])
 
 
 def nodule_centres(nodules: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -122,8 +127,8 @@ def background_centres(scan: Scan, count: int, rng: np.random.Generator) -> tupl
 class Cutter:
     """Cuts contexts from one scan; slices are resampled once and only where they are needed."""
 
-    def __init__(self, scan: Scan, grid: Grid, context_px: int, slices: int):
-        self.scan, self.context_px, self.slices = scan, context_px, slices
+    def __init__(self, scan: Scan, grid: Grid, context_px: int, slices: int, cubes: Cubes = NO_CUBES):
+        self.scan, self.context_px, self.slices, self.cubes = scan, context_px, slices, cubes
         self.pixel_mm = pixel_mm(scan.volume)
         self.spacing_mm = grid.mm(self.pixel_mm)
         self._grid: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -141,6 +146,8 @@ class Cutter:
     def cut(self, centres: np.ndarray, what: list[str]) -> Windows:
         """The contexts round `centres` ([n, 3] slice, row, column of the scan), which get the words `what`."""
         c, around = self.context_px, range(-(self.slices // 2), self.slices // 2 + 1)
+        planes, side = self._planes(), min(self.cubes.side_px, c)
+        cubes, edge = np.empty((len(centres), len(planes), side, side), np.int16), (c - side) // 2
         images = np.empty((len(centres), self.slices, c, c), np.int16)
         masks = np.empty((len(centres), c, c), np.uint8)
         shape = self.scan.volume.hu.shape[1:]
@@ -156,15 +163,31 @@ class Cutter:
             )
             images[n] = np.stack([self._slice(k + step)[0][box] for step in around])
             masks[n] = self._slice(k)[1][box]
+            inner = tuple(slice(part.start + edge, part.start + edge + side) for part in box)
+            for plane, step in enumerate(planes):
+                cubes[n, plane] = self._slice(k + step)[0][inner]
         table = pd.DataFrame(np.round(centres).astype(int), columns=["slice", "row", "column"])
         table.insert(0, "scan", self.scan.name)
         table.insert(1, "patient", self.scan.patient)
-        return Windows(images, masks, table.assign(what=what, nodule=0))
+        return Windows(images, masks, table.assign(what=what, nodule=0), cubes)
+
+    def _planes(self) -> list[int]:
+        """How many slices each plane of a cube lies from the middle one."""
+        step, half = self.cubes.step_mm / self.scan.volume.spacing_mm[0], self.cubes.planes // 2
+        return [round((plane - half) * step) for plane in range(self.cubes.planes)]
 
 
-def round_nodules(scan: Scan, grid: Grid, context_px: int, slices: int, most: int, rng: np.random.Generator) -> Windows:
+def round_nodules(
+    scan: Scan,
+    grid: Grid,
+    context_px: int,
+    slices: int,
+    most: int,
+    rng: np.random.Generator,
+    cubes: Cubes = NO_CUBES,
+) -> Windows:
     """Windows round every slice of every nodule of a scan, at most `most` of them, drawn; arguments as `cut` has."""
-    return _round_nodules(Cutter(scan, grid, context_px, slices), most, rng)
+    return _round_nodules(Cutter(scan, grid, context_px, slices, cubes), most, rng)
 
 
 def _round_nodules(cutter: Cutter, most: int, rng: np.random.Generator) -> Windows:
@@ -176,16 +199,25 @@ def _round_nodules(cutter: Cutter, most: int, rng: np.random.Generator) -> Windo
     return replace(found, table=found.table.assign(nodule=labels))
 
 
-def cut(scan: Scan, grid: Grid, context_px: int, slices: int, most: int, rng: np.random.Generator) -> Windows:
+def cut(
+    scan: Scan,
+    grid: Grid,
+    context_px: int,
+    slices: int,
+    most: int,
+    rng: np.random.Generator,
+    cubes: Cubes = NO_CUBES,
+) -> Windows:
     """The contexts of one scan: every slice of every nodule (at most `most`, drawn), and `most` without.
 
     Args:
         scan: a fit scan with its nodules and lungs.
         grid: the network's; context_px: side of a context on it; slices: 1, 3 or 5.
         rng: a stream of its own for each scan, so that the order of scans does not matter.
+        cubes: what is cut in depth round each centre.
     """
     # One cutter for both: it resamples a slice once.
-    cutter = Cutter(scan, grid, context_px, slices)
+    cutter = Cutter(scan, grid, context_px, slices, cubes)
     nodules = _round_nodules(cutter, most, rng)
     background, words = background_centres(scan, most, rng)
     return join([nodules, cutter.cut(background, words)])
@@ -198,6 +230,7 @@ def mine(
     context_px: int,
     slices: int,
     most: int,
+    cubes: Cubes = NO_CUBES,
     threshold: float = 0.3,
 ) -> Windows:
     """Contexts round the surest false positives of a first network on a fit scan ("mined"), at most `most`.
@@ -205,7 +238,7 @@ def mine(
     probability: uint8 0..255 [z, y, x] on the scan's grid (some of the slices are enough). A
     false positive is a 2-D component above `threshold` in the grown lungs, no nearer than some pixels to a nodule.
     """
-    cutter = Cutter(scan, grid, context_px, slices)
+    cutter = Cutter(scan, grid, context_px, slices, cubes)
     seen = np.flatnonzero((probability >= threshold * 255).any((1, 2)))
     if not len(seen):
         return cutter.cut(np.empty((0, 3)), [])
@@ -226,12 +259,20 @@ def mine(
     return cutter.cut(centres, ["mined"] * len(centres))
 
 
-def mine_candidates(scan: Scan, found: pd.DataFrame, grid: Grid, context_px: int, slices: int, most: int) -> Windows:
+def mine_candidates(
+    scan: Scan,
+    found: pd.DataFrame,
+    grid: Grid,
+    context_px: int,
+    slices: int,
+    most: int,
+    cubes: Cubes = NO_CUBES,
+) -> Windows:
     """Contexts round the surest candidates of a first network that are no lesion ("mined"), at most `most`.
 
     found: x_mm, y_mm, z_mm and probability of each, of a detector that gives no probability of every voxel.
     """
-    cutter = Cutter(scan, grid, context_px, slices)
+    cutter = Cutter(scan, grid, context_px, slices, cubes)
     places = np.rint(scan.volume.to_index(found[["x_mm", "y_mm", "z_mm"]].to_numpy(float).reshape(-1, 3))).astype(int)
     places = np.clip(places, 0, np.array(scan.lungs.shape) - 1)
     lesion = _grown(scan.lesions(), WALL_MM, pixel_mm(scan.volume), 3)[tuple(places.T)]

@@ -1,4 +1,4 @@
-"""Comparisons: generators beside each other, each at the same budget."""
+"""Comparisons: generators, or detectors, beside each other, each at the same budget."""
 
 from typing import Any, Literal
 
@@ -106,8 +106,40 @@ class Sweep(Variants):
     smooth: tuple[float, ...] = Field((), description="what the critic's target for real images lacks of 1")
 
 
+class ComparedDetectors(Settings):
+    """Which kinds of detector are compared, and what each run may spend."""
+
+    kinds: tuple[str, ...] = Field(
+        ("cnn_vgg", "faster_rcnn", "unet", "unet_plus_plus", "dense_unet"), min_length=1, description="of detector"
+    )
+    seeds: int = Field(3, ge=1, le=100, description="runs of each: the study's seed, and those after it")
+    patches: int = Field(16000, ge=1, description="training patches that a run is shown")
+    batch: int = Field(16, ge=2, description="patches a step")
+    checkpoints: int = Field(2, ge=2, description="cached pieces of a run; its own hard negatives join after the first")
+    ema: float = Field(0.98, ge=0, lt=1, description="decay of the weights' running average; 0: none")
+    settings: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="of single kinds by name, where they are not the kinds' own"
+    )
+
+    @property
+    def training(self) -> Training:
+        """Of a run."""
+        steps = self.patches // self.batch
+        return Training(steps=steps, checkpoints=self.checkpoints, batch=self.batch, ema=self.ema)
+
+    @model_validator(mode="after")
+    def _can_be_spent(self):
+        if double := sorted({name for name in self.kinds if self.kinds.count(name) > 1}):
+            raise ValueError(f"{', '.join(double)} stands in kinds twice; once is enough")
+        if strange := sorted(set(self.settings) - set(self.kinds)):
+            raise ValueError(f"settings: {', '.join(strange)} is not compared; kinds names {', '.join(self.kinds)}")
+        if self.patches < (least := self.batch * self.checkpoints):
+            raise ValueError(f"patches: {self.patches} is less than {least}, a batch of {self.batch} a checkpoint")
+        return self
+
+
 class Compare(Settings):
-    """The targets `compare_nodules` and `compare_lungs`; for pictures `compare_pictures`, `sizes` and `sweep`."""
+    """The targets `compare_nodules`, `compare_lungs`, `compare_detectors`; `compare_pictures`, `sizes`, `sweep`."""
 
     nodules: Compared = Compared(
         kinds=("biggan", "gan", "dcgan", "wgan", "capsule", "w_capsule"),
@@ -117,3 +149,4 @@ class Compare(Settings):
     pictures: Compared = Compared(kinds=("dcgan", "biggan", "stylegan"), seeds=1, batch=16)
     sizes: Sizes = Sizes()
     sweep: Sweep = Sweep()
+    detectors: ComparedDetectors = ComparedDetectors()

@@ -18,6 +18,20 @@ class Network(Settings):
     )
 
 
+class Cubes(Settings):
+    """What is cut in depth round the middle of each context, for kinds that judge in three dimensions."""
+
+    planes: int = Field(9, ge=0, description="of a cube, an odd number; each is the nearest slice. 0: none are cut")
+    step_mm: float = Field(2.5, gt=0, description="from plane to plane")
+    side_px: int = Field(28, ge=8, description="side of a plane, in pixels of the network; a context's at most")
+
+    @model_validator(mode="after")
+    def _has_a_middle(self):
+        if self.planes and self.planes % 2 == 0:
+            raise ValueError(f"planes must be odd, so that one is the middle, got {self.planes}")
+        return self
+
+
 class Windows(Settings):
     """The contexts that a detector learns from, cut once from the fit scans. It draws its windows from them."""
 
@@ -26,6 +40,7 @@ class Windows(Settings):
     per_slice: int = Field(40, ge=1, description="the same of a single slice")
     per_patch: int = Field(4, ge=1, description="the same of a nodule patch")
     pasted: int = Field(18, ge=0, description="nodules of fit scans laid once more into each fit scan, in other places")
+    cubes: Cubes = Cubes()
 
     def per(self, kind: str) -> int:
         """Contexts with a nodule from one scan of a kind: volume, slice or patch."""

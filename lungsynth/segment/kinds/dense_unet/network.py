@@ -1,7 +1,5 @@
 """The dense U-Net and how it is trained."""
 
-import math
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -12,14 +10,9 @@ from torch.nn import functional
 from lungsynth.nets.dense import ConvPair, DenseBlock
 from lungsynth.segment.kinds.dense_unet.settings import Architecture, Settings
 from lungsynth.segment.registry import DETECTORS
-from lungsynth.segment.training.losses import dice_and_cross_entropy
-from lungsynth.segment.voxels import SliceDetector
+from lungsynth.segment.voxels import PRIOR_LOGIT, SliceDetector, in_window
 from lungsynth.study.stages.segment import Network
 from lungsynth.train.data import Shape
-from lungsynth.train.trainable import Update
-
-PRIOR_LOGIT = -3.0
-"""The head starts at a nodule share of 5 % instead of 50: it saves the first tens of steps."""
 
 
 class DenseUNet(nn.Module):
@@ -49,8 +42,7 @@ class DenseUNet(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, hu: Tensor) -> Tensor:
-        low, high = self.window_hu
-        x = ((hu - low) * (2 / (high - low)) - 1).clamp(-1, 1).contiguous(memory_format=torch.channels_last)
+        x = in_window(hu, self.window_hu)
         skips = []
         for level, pair in enumerate(self.down):
             x = pair(functional.max_pool2d(x, 2) if level else x)
@@ -62,7 +54,7 @@ class DenseUNet(nn.Module):
 
 @DETECTORS.register("dense_unet")
 class DenseUNetKind(SliceDetector):
-    """How it is built and trained."""
+    """How it is built; it learns as every `SliceDetector` does."""
 
     settings: Settings
 
@@ -73,22 +65,3 @@ class DenseUNetKind(SliceDetector):
     def build(self, shape: Shape, classes: int = 1, real: Any = None) -> dict[str, nn.Module]:
         """The network with fresh weights."""
         return {"segmenter": DenseUNet(self.settings.architecture, shape.channels)}
-
-    def optimisers(self, modules: dict[str, nn.Module]) -> dict[str, torch.optim.Optimizer]:
-        """AdamW on everything."""
-        rates = {"lr": self.settings.learning_rate, "weight_decay": self.settings.weight_decay}
-        return {"segmenter": torch.optim.AdamW(modules["segmenter"].parameters(), **rates)}
-
-    def rate(self, step: int, steps: int) -> float:
-        """A linear rise over `warmup` steps, then half a cosine down to 0 at the end."""
-        rise = min(1.0, (step + 1) / (self.settings.warmup + 1))
-        return rise * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-    def step(
-        self, modules: dict[str, nn.Module], batches: Iterator[dict[str, Tensor]], rng: torch.Generator, step: int
-    ) -> Iterator[Update]:
-        """One update on one batch {"hu" [n, slices, h, w], "mask" [n, 1, h, w]}."""
-        batch = next(batches)
-        logits = modules["segmenter"](batch["hu"])
-        loss, terms = dice_and_cross_entropy(logits, batch["mask"], self.settings.dice)
-        yield Update("segmenter", loss, terms)

@@ -1,0 +1,1 @@
+"""The U-Net of Ronneberger 2015, as MONAI builds it."""
