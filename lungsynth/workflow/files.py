@@ -101,10 +101,13 @@ class Files:
     def evaluated(self, wanted: Sequence[str]) -> Callable[[Wildcards], Sequence[str]]:
         """Input function: what the target `evaluate` leaves.
 
-        A kind of classifier that cannot take the images is refused when the target is asked for.
+        A kind of classifier that cannot take the images is refused when the target is asked for. Pictures of one class,
+        or drawn without being told theirs, leave classifiers nothing to learn: they are scored alone.
         """
 
         def files(wildcards: Wildcards) -> Sequence[str]:
+            if self.study.chain == "pictures" and not self.tells_classes:
+                return []
             try:
                 check_classified(self.study)
             except StudyError as error:
