@@ -23,7 +23,7 @@ with step(snakemake) as job:  # noqa: F821
     cohort, marks = cohort[cohort["kind"] == "volume"], read_csv(job.input.marks)
     names, facts = cohort["scan"].tolist(), [read_json(path) for path in job.input.facts]
     weights = draw_weights(cohort["patient"], job.settings("score.bootstrap"), rng(job.seed, "compare", "detectors"))
-    draws, order = Draws(weights, confidence), list(systems.LOW_IS_GOOD)
+    draws, order = Draws(weights, confidence), list(systems.MEASURES)
     tables = zip(job.input.candidates, job.input.nodules, job.input.places, strict=True)
     answers = {one["run"]: read_answers(one, *paths) for one, paths in zip(facts, tables, strict=True)}
     measured = {run: systems.measures(answer, marks, names, draws) for run, answer in answers.items()}

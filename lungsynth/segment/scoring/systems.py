@@ -15,16 +15,16 @@ from lungsynth.segment.scoring.detection_table import Draws, nodule_dice
 
 NODULES = ["scan", "mark", "diameter_mm", "texture", "dice", "iou"]
 """Columns of a table of outlined nodules, one row each; one that was missed has 0."""
-LOW_IS_GOOD = {
-    "sensitivity": False,
-    "false_positives_per_scan": True,
-    "candidates_per_scan": True,
-    "cpm": False,
-    "accuracy": False,
-    "dice": False,
-    "iou": False,
+MEASURES = {
+    "sensitivity": True,
+    "false_positives_per_scan": False,
+    "candidates_per_scan": False,
+    "cpm": True,
+    "accuracy": True,
+    "dice": True,
+    "iou": True,
 }
-"""The measures, and whether less is better."""
+"""The measures, and whether one makes a system the better one; fewer candidates alone do not: showing none is easy."""
 GROUPS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "all": lambda rows: rows["diameter_mm"] > 0,
     "below 6 mm": lambda rows: rows["diameter_mm"] < 6,
@@ -99,7 +99,7 @@ def measures(
     draws: Draws,
     excluded: pd.DataFrame | None = None,
 ) -> dict[str, Measured]:
-    """The measures of a system by name, those of LOW_IS_GOOD that it has.
+    """The measures of a system by name, those of MEASURES that it has.
 
     Args:
         annotations: nodules to be found; excluded: findings that count neither way.
@@ -128,7 +128,7 @@ def measures(
 
 def mean_of(runs: Sequence[Mapping[str, Measured]]) -> dict[str, Measured]:
     """The measures of a kind: means over its runs, draw by draw."""
-    names = [name for name in LOW_IS_GOOD if all(name in run for run in runs)]
+    names = [name for name in MEASURES if all(name in run for run in runs)]
     return {
         name: Measured(
             float(np.mean([run[name].value for run in runs])), np.mean([run[name].samples for run in runs], axis=0)
@@ -140,19 +140,19 @@ def mean_of(runs: Sequence[Mapping[str, Measured]]) -> dict[str, Measured]:
 def differences(kinds: Mapping[str, Mapping[str, Measured]], confidence: float) -> pd.DataFrame:
     """Of every pair of kinds and every measure that both have: first less second, and who is ahead.
 
-    Columns measure, first, second, difference, low, high, ahead: the better one where 0 lies outside.
+    Columns measure, first, second, difference, low, high, ahead: the better one where 0 lies outside, "" elsewhere and
+    where a measure alone makes none the better one.
     """
     rows = []
     names = list(kinds)
-    for measure, low_is_good in LOW_IS_GOOD.items():
+    for measure, tells in MEASURES.items():
         for place, first in enumerate(names):
             for second in names[place + 1 :]:
                 if measure in kinds[first] and measure in kinds[second]:
                     one, other = kinds[first][measure], kinds[second][measure]
                     apart = Measured(one.value - other.value, one.samples - other.samples)
                     low, high = apart.interval(confidence)
-                    better = second if (apart.value > 0) == low_is_good else first
-                    ahead = better if low > 0 or high < 0 else ""
+                    ahead = (first if low > 0 else second if high < 0 else "") if tells else ""
                     rows.append((measure, first, second, apart.value, low, high, ahead))
     return pd.DataFrame(rows, columns=["measure", "first", "second", "difference", "low", "high", "ahead"])
 
