@@ -20,6 +20,7 @@ from lungsynth.sets.scans import Prepared
 from lungsynth.study import comparison
 from lungsynth.study.errors import DataError, StudyError
 from lungsynth.workflow.files import DETECTOR_TABLES, Files
+from lungsynth.workflow.networks import count
 from lungsynth.workflow.settings import check_compared, load
 
 CONFIG = yaml.safe_load((Path(__file__).resolve().parents[2] / "config.yaml").read_text(encoding="utf-8"))
@@ -290,3 +291,11 @@ def test_the_page_says_who_is_ahead_and_what_no_one_is():
     text = page(kinds, groups, apart, table.claims("detectors", kinds), facts, seconds, seconds, 6)
     assert "unet before baseline" in text and "6 test scans" in text
     assert "Chi 2023, Table I" in text and "http" not in text.replace("http-equiv", "")
+
+
+def test_every_compared_kind_is_counted_with_its_preset():
+    made = study(seeds=1, settings={"unet": {"architecture": {"preset": "ronneberger"}}})
+    counted = count(comparison.detectors(made), made.banks, made.image, made.features, {}).set_index("kind")
+    assert set(counted.index) == set(made.compare.detectors.kinds)
+    assert counted.loc["unet", ["preset", "trainable"]].tolist() == ["ronneberger", 31_107_329]
+    assert counted.loc["faster_rcnn", "network"].tolist() == ["proposer", "cubes"]

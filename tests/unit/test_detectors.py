@@ -88,14 +88,26 @@ def chosen(name: str, **settings) -> ChosenDetector:
     return ChosenDetector(kind=name, settings=TINY.get(name, {}) | settings, network=NETWORK)
 
 
+STATES: dict[tuple[str, int], bytes] = {}
+"""By kind and steps: each is trained once, whatever number of tests look at it."""
+
+
 def trained_state(name: str, folder: Path, steps: int) -> Path:
     """A state of a short training on two chests."""
+    state = folder / "state-0.pt"
+    if (name, steps) not in STATES:
+        train(name, folder, steps)
+        STATES[name, steps] = state.read_bytes()
+    state.write_bytes(STATES[name, steps])
+    return state
+
+
+def train(name: str, folder: Path, steps: int) -> None:
     kind = apply.make_kind(chosen(name))
     training = Training(steps=steps, checkpoints=1, points_every=1, batch=8)
     plan = RunPlan(f"segment/nodules/{name}-0", 0, training, device="cpu")
     data = kind.source([contexts(chest(1)), contexts(chest(2))], training.batch)
     run_checkpoint(kind, data, plan, None, *(folder / one for one in ("state-0.pt", "state-0.json", "losses-0.csv")))
-    return folder / "state-0.pt"
 
 
 @pytest.fixture(params=NAMES)
