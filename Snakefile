@@ -27,6 +27,7 @@ if study.chain == "composites":
     include: "rules/score.smk"
     include: "rules/anatomy.smk"
     include: "rules/models.smk"
+    include: "rules/candidates_3d.smk"
     include: "rules/compare.smk"
     include: "rules/compare_ct.smk"
     include: "rules/compare_detectors.smk"

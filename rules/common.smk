@@ -101,6 +101,12 @@ def detector_code(script, run):
     return code(script, f"lungsynth.segment.kinds.{run.kind}.network")
 
 
+def judging(file):
+    """A file of the shipped network that judges candidates in three dimensions; nothing where none does."""
+    name = study.segment.volumetric.init_from
+    return [os.path.relpath(file(name))] if name else []
+
+
 def generator_code(script, *drawn_by):
     """Digest of a script and of the generators that runs name."""
     kinds = [run.kind for run in drawn_by if run.kind != runs.DETAIL]

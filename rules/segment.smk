@@ -10,11 +10,16 @@ SEGMENTER_STATE = (
 WINDOWS = [f"{R}/segment/{name}.npz" for name in ("windows", "hard_windows")]
 TRAINED = [*files.states_of(SEGMENTER), *WINDOWS, *tables(*WINDOWS)]
 DETECTED_FOLDERS = expand(f"{R}/segment/detected/{{batch}}", batch=BATCHES)
+# Candidates are judged in three dimensions, or left as the detector has them.
+JUDGE = study.segment.volumetric.init_from
+JUDGED = f"{R}/segment/judged/{{batch}}"
+JUDGED_FOLDERS = expand(JUDGED, batch=BATCHES) if JUDGE else []
 MASK_FOLDERS = expand(f"{R}/segment/masks/{{batch}}", batch=BATCHES)
 CANDIDATES = expand(f"{R}/segment/candidates/{{batch}}.csv", batch=BATCHES)
 SEGMENTED = [
     *(TRAINED if SEGMENTER.training.steps else []),
     *DETECTED_FOLDERS,
+    *JUDGED_FOLDERS,
     *MASK_FOLDERS,
     *CANDIDATES,
     *(
@@ -129,13 +134,43 @@ rule detect_nodules:
         f"{SCRIPTS}/segment/detect_nodules.py"
 
 
+rule judge_candidates:
+    input:
+        cohort=f"{R}/cohort/cohort.csv",
+        folder=f"{R}/cohort/scans/{{batch}}",
+        detected=f"{R}/segment/detected/{{batch}}",
+        recipe=released(models.recipe_path),
+        weights=judging(models.weights_path),
+    output:
+        folder=directory(JUDGED),
+    log:
+        f"{LOGS}/judge_candidates-{{batch}}.log",
+    benchmark:
+        f"{LOGS}/judge_candidates-{{batch}}.tsv"
+    conda:
+        TORCH
+    resources:
+        **NETWORK,
+    params:
+        settings=settings(
+            "device", "segment.operating_point", "segment.volumetric.network"
+        ),
+        code=code("segment/judge_candidates.py"),
+    message:
+        "nodule candidates in three dimensions, batch {wildcards.batch}"
+    script:
+        f"{SCRIPTS}/segment/judge_candidates.py"
+
+
 rule choose_threshold:
     input:
         cohort=f"{R}/cohort/cohort.csv",
         marks=f"{R}/cohort/marks.csv",
         folders=SCAN_FOLDERS,
         detected=DETECTED_FOLDERS,
+        judged=JUDGED_FOLDERS,
         recipe=released(models.recipe_path),
+        judge=judging(models.recipe_path),
     output:
         threshold=f"{R}/segment/threshold.json",
     log:
@@ -161,6 +196,7 @@ rule find_candidates:
         cohort=f"{R}/cohort/cohort.csv",
         folder=f"{R}/cohort/scans/{{batch}}",
         detected=f"{R}/segment/detected/{{batch}}",
+        judged=JUDGED if JUDGE else [],
         threshold=f"{R}/segment/threshold.json",
     output:
         masks=directory(f"{R}/segment/masks/{{batch}}"),

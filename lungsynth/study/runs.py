@@ -113,6 +113,27 @@ def segmenter(study: Any) -> Run:
     return run.model_copy(update={"settings": study.segment.detector.model_dump(mode="json", exclude={"kind"})})
 
 
+VOLUMETRIC = "volumetric"
+"""Kind and label of the run of the network that judges candidates in three dimensions."""
+CUBES = "cubes"
+"""What that run learns from."""
+
+
+def volumetric(study: Any) -> Run:
+    """The run that trains a network for candidates in three dimensions, for whoever asks for it: the chain does not."""
+    block = study.segment.volumetric
+    own = block.model_dump(mode="json", include={"network", "learning_rate", "weight_decay"})
+    return Run(
+        stage="segment",
+        target=CUBES,
+        label=VOLUMETRIC,
+        seed=study.seed,
+        kind=VOLUMETRIC,
+        settings=own,
+        training=block.training,
+    )
+
+
 CLASS = "class"
 """Column of a bank of pictures: the folder that each lies in."""
 

@@ -30,3 +30,8 @@ def rng(seed: int, *names: str | int):
     import numpy as np
 
     return np.random.default_rng(named_seed(seed, *names))
+
+
+def patient_hash(patient: str) -> int:
+    """SHA-256 of a patient's id as a number: deals patients out the same way in every study."""
+    return int(hashlib.sha256(patient.encode()).hexdigest(), 16)

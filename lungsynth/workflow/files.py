@@ -36,6 +36,7 @@ class Files:
 
     def __init__(self, study: Study, trained: Mapping[str, Run], compared: Mapping[str, Run] | None = None):
         self.study, self.runs, self.compared = study, trained, compared or {}
+        self.judge = runs.volumetric(study)
         self.root = f"results/{study.study}"
         self.shards = range(study.compose.render.shards)
 
@@ -66,6 +67,8 @@ class Files:
         name = f"{stage}/{wildcards.target}/{wildcards.run}"
         if name in self.compared:
             return self.compared[name]
+        if name == self.judge.name:
+            return self.judge
         if name not in self.runs:
             raise StudyError(f"{name}: this study trains {', '.join(self.runs)}")
         return self.runs[name]
@@ -298,6 +301,7 @@ class Files:
     def recipes(self) -> list[str]:
         """The recipes of all shipped networks that this study starts from, or is judged by."""
         used = {run.init_from for run in runs.chosen(self.study)} | set(self.study.refine.eyes.values())
+        used.add(self.study.segment.volumetric.init_from)
         names = sorted(used & set(models.names()))
         return [os.path.relpath(models.recipe_path(name)) for name in names]
 

@@ -20,7 +20,7 @@ def taken_over(config: dict[str, Any]) -> dict[str, Any]:
     Raises:
         StudyError: `segment.init_from` is no folder of models/; a folder holds a network for something else.
     """
-    config = _segmenter_taken_over(config)
+    config = _judge_taken_over(_segmenter_taken_over(config))
     for target in DRAWN:
         config = _generator_taken_over(config, target)
     return config
@@ -32,6 +32,17 @@ def _segmenter_taken_over(config: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(name, str):
         return config
     return {**config, "segment": _merged(segment, _part(models.recipe_of(name, key), "segment", name, key))}
+
+
+def _judge_taken_over(config: dict[str, Any]) -> dict[str, Any]:
+    """The same for the network that judges candidates in three dimensions."""
+    segment, key = config.get("segment"), "segment.volumetric.init_from"
+    block = segment.get("volumetric") if isinstance(segment, dict) else None
+    name = block.get("init_from") if isinstance(block, dict) else None
+    if not isinstance(name, str):
+        return config
+    found = _part(models.recipe_of(name, key), "volumetric", name, key)
+    return {**config, "segment": {**segment, "volumetric": _merged(block, found)}}
 
 
 def _generator_taken_over(config: dict[str, Any], target: str) -> dict[str, Any]:

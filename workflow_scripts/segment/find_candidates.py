@@ -13,12 +13,15 @@ from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     point, rules = read_json(job.input.threshold)["segmenter"], job.settings("segment.operating_point")
+    judged = found.files([job.input.judged] if job.input.judged else [])
     files, tables = found.files([job.input.detected]), [pd.DataFrame(columns=[*candidates.COLUMNS, HITS, "shown"])]
     with whole_folder(job.output.masks) as folder:
         for scan in job.bar(prepared(job.input.cohort, [], only=job.input.folder)):
             if scan.scan not in files:
                 continue
-            table, labels = found.Found(files[scan.scan], scan).candidates(point["threshold"], rules)
+            table, labels = found.Found(files[scan.scan], scan, judged.get(scan.scan)).candidates(
+                point["threshold"], rules
+            )
             table = table.assign(shown=table["probability"] >= point["probability"])
             tables.append(table)
             if labels is not None:

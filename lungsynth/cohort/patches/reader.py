@@ -1,6 +1,5 @@
 """A table of nodule patches: nodules.npz (HU, consensus masks) and nodules.csv, one row a patch."""
 
-import hashlib
 import tokenize
 import zlib
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from lungsynth.cohort.shapes import texture_of_rating
 from lungsynth.ct.volume import Volume
 from lungsynth.sets.tables import Cell, read_users_csv
 from lungsynth.study.errors import DataError
+from lungsynth.study.seeds import patient_hash
 
 COLUMNS: dict[str, Cell] = {
     "index": "whole number",
@@ -248,8 +248,3 @@ def _refuse_rows(
             line = rows.idxmax()
             value = table.loc[line, column]
             raise DataError(f"{path}: row {line}, {column}: {value!s} {why}")
-
-
-def patient_hash(patient: str) -> int:
-    """SHA-256 of a patient's id as a number: deals patients out the same way in every study."""
-    return int(hashlib.sha256(patient.encode()).hexdigest(), 16)

@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from lungsynth.ct.shape import ball_diameter_mm, ball_mm3, compactness
 from lungsynth.ct.volume import Volume
+from lungsynth.segment.inference.bodies import outlined
 from lungsynth.study.stages.segment import OperatingPointSettings
 
 COLUMNS = ["scan", "label", "x_mm", "y_mm", "z_mm", "probability", "diameter_mm", "volume_mm3", "slices"]
@@ -183,7 +184,8 @@ def find(
         lungs: labels [z, y, x], 0 outside.
         threshold: probability from which a voxel counts, 0..1.
         point: the study's `segment.operating_point`: smallest component, margin round the lungs, what ranks them. With
-            the score "shape" a component is taken apart where its parts score better (`taken_apart`).
+            the score "shape" a component is taken apart where its parts score better (`taken_apart`). With
+            `outline_bodies` each gets its outline in space (`bodies`) once it is ranked.
 
     Returns:
         A table with `COLUMNS`, one row a candidate, `label` its number in the second value, int32 [z, y, x].
@@ -194,4 +196,6 @@ def find(
     else:
         labels = components(probability >= threshold * 255, volume, lungs, *sizes)
         rank = scored(labels, probability, volume, point.candidate_score)
+    if point.outline_bodies:
+        labels = outlined(labels, probability, volume.spacing_mm)
     return measure(scan, labels, rank, volume), labels

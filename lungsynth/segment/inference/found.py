@@ -1,7 +1,7 @@
 """What a detector found in a scan, as a file between the step that runs it and those that choose and count.
 
 Of a kind with a probability it is the probability, from which candidates are cut at any threshold without the network;
-of a kind without it is the table of its candidates.
+of a kind without it is the table of its candidates. What was said of these in three dimensions is one more table.
 """
 
 from collections.abc import Iterable
@@ -36,18 +36,25 @@ def files(folders: Iterable[Path]) -> dict[str, Path]:
     return {path.name.removesuffix(PROBABILITY).removesuffix(TABLE): path for path in paths}
 
 
+JUDGED = ["threshold", "label", "probability"]
+"""Columns of a scan's table of what its candidates at some thresholds are in three dimensions."""
+
+
 class Found:
     """One scan's file, read once: candidates at any threshold.
 
     Args:
         scan: whose file it is; without it there are no candidates to be cut, but the probability is there.
+        judged: the scan's table with `JUDGED`, whose probabilities stand in the place of the detector's; None: these
+            stay.
 
     Attributes:
         probability: a volume uint8 0..255; None of a kind that gives none.
     """
 
-    def __init__(self, path: Path, scan: Prepared | None = None):
+    def __init__(self, path: Path, scan: Prepared | None = None, judged: Path | None = None):
         self.scan, self.table, self.probability = scan, None, None
+        self._judged = None if judged is None else read_csv(judged).astype({"label": int})
         if path.name.endswith(PROBABILITY):
             self.probability = volumes.read(path)
         else:
@@ -55,8 +62,14 @@ class Found:
 
     def candidates(self, threshold: float, point: OperatingPointSettings) -> tuple[pd.DataFrame, np.ndarray | None]:
         """Table with the boxes hit, and labels, see `candidates.find`; without a probability all rows, no labels."""
-        if self.probability is None:
-            return self.table.assign(**{HITS: ""}), None
         scan = self.scan
+        if self.probability is None:
+            return self._as_judged(self.table.assign(**{HITS: ""}), threshold), None
         table, labels = candidates.find(scan.scan, self.probability.hu, scan.volume, scan.lungs, threshold, point)
-        return scan.with_boxes(table, labels), labels
+        return self._as_judged(scan.with_boxes(table, labels), threshold), labels
+
+    def _as_judged(self, table: pd.DataFrame, threshold: float) -> pd.DataFrame:
+        if self._judged is None or not len(table):
+            return table
+        rows = self._judged[np.isclose(self._judged["threshold"], threshold)].set_index("label")["probability"]
+        return table.assign(probability=rows.loc[table["label"].astype(int)].to_numpy(float))

@@ -67,6 +67,51 @@ class OperatingPointSettings(Settings):
     candidate_score: Literal["max", "mean", "shape"] = Field(
         "shape", description="what ranks candidates: largest or mean probability, or odds x compactness x sqrt(volume)"
     )
+    outline_bodies: bool = Field(
+        False, description="whether a ranked candidate is outlined anew in space, and cut off at the vessel it sits on"
+    )
+
+
+class CubeNetwork(Settings):
+    """What judges candidates in three dimensions, and what it is shown. It belongs to the trained weights."""
+
+    side: int = Field(32, ge=16, multiple_of=16, description="voxels along each side of a cube")
+    spacing_mm: float = Field(1.0, gt=0, description="side of a voxel; 32 of 1 mm show what is within 16 mm")
+    widths: tuple[int, int, int] = Field((16, 32, 64), description="channels at a half, a quarter and an eighth of it")
+
+
+class NoduleVolumes(Settings):
+    """Nodules in three dimensions that a candidate network learns from."""
+
+    path: str = Field(
+        "lidc_volumes", description="folder under LUNGSYNTH_DATA with vois.npz, cubes.npz and their tables"
+    )
+    exclude_patients: tuple[str, ...] = Field((), description="patients who train and tune nothing")
+    test_modulus: int = Field(5, ge=2, description="patients whose id's SHA-256 this divides train and tune nothing")
+    tune_remainder: int = Field(1, ge=1, description="patients whose remainder is this set the operating point")
+
+    @model_validator(mode="after")
+    def _remainder_is_one(self):
+        if self.tune_remainder >= self.test_modulus:
+            raise ValueError(f"tune_remainder must be smaller than test_modulus, {self.test_modulus}")
+        return self
+
+
+class Volumetric(Settings):
+    """The third dimension: candidates of any kind of detector judged once more, from a cube of the scan round each."""
+
+    init_from: str | None = Field(None, description="a folder of models/ with such a network; null: nothing is judged")
+    network: CubeNetwork = CubeNetwork()
+    nodules: NoduleVolumes = NoduleVolumes()
+    thin_mm: tuple[float, ...] = Field(
+        (5.0, 8.0), description="slice distances to which scans are thinned once more for their candidates, about"
+    )
+    per_scan: int = Field(150, ge=1, description="candidates that are no nodule taken from a scan, most probable first")
+    draws: int = Field(2, ge=1, description="cubes of each such candidate, each beside a nodule's")
+    learning_rate: float = Field(2e-3, gt=0, description="AdamW, falling to 0 along half a cosine")
+    weight_decay: float = Field(1e-2, ge=0, description="AdamW")
+    training: Training = Training(steps=1500, checkpoints=2, batch=32, threads=1, ema=0.99)
+    keep: float = Field(0.95, gt=0, le=1, description="share of the tune patients' nodules that stay candidates shown")
 
 
 class Patches(Settings):
@@ -100,6 +145,7 @@ class Segment(WithKinds):
     inference: Inference = Inference()
     operating_point: OperatingPointSettings = OperatingPointSettings()
     patches: Patches = Patches()
+    volumetric: Volumetric = Volumetric()
 
     @property
     def detector(self) -> ChosenDetector:

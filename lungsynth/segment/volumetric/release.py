@@ -1,0 +1,107 @@
+"""What goes with the released weights of a network for candidates: its operating point, scores and recipe."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lungsynth.segment.volumetric.judge import joined
+from lungsynth.sets.seen import who_was_seen
+from lungsynth.study.errors import DataError
+from lungsynth.study.runs import Run
+from lungsynth.study.stages.segment import Volumetric
+
+BANDS_MM = (0.0, 2.0, 3.5, 6.0, np.inf)
+"""Slice distances between which scores are told apart."""
+
+
+def operating_point(table: pd.DataFrame, opinion: np.ndarray, keep: float) -> dict[str, float]:
+    """The joined probability that the share `keep` of the tune patients' nodules reach, of those that a detector found.
+
+    table: rows of `pairs.Pairs` of tune patients; opinion: [rows] what the network says of each.
+
+    Raises:
+        DataError: the detector found none of their nodules.
+    """
+    found = ((table["nodule"] == 1) & table["detector"].notna()).to_numpy()
+    if not found.any():
+        raise DataError("the detector found no nodule of the tune patients: no candidate score can be chosen")
+    reached = joined(table.loc[found, "detector"].to_numpy(float), opinion[found])
+    least = float(np.quantile(reached, 1 - keep, method="lower"))
+    return {
+        "probability": least,
+        "sensitivity": float((reached >= least).mean()),
+        "nodules": int(table.loc[found, "source"].nunique()),
+    }
+
+
+def auc(nodule: np.ndarray, score: np.ndarray) -> float:
+    """The chance that a nodule has the higher score than another candidate (Mann and Whitney); NaN without both."""
+    ranks = pd.Series(score).rank().to_numpy()
+    ones = int(nodule.sum())
+    rest = len(nodule) - ones
+    return float((ranks[nodule].sum() - ones * (ones + 1) / 2) / (ones * rest)) if ones and rest else float("nan")
+
+
+def scores(table: pd.DataFrame, opinion: np.ndarray, least: float) -> pd.DataFrame:
+    """How well nodules and others are told apart on tune patients, by group and slice distance.
+
+    Columns: group, slices_from_mm, slices_to_mm, nodules, others (cubes), auc of the network alone, auc_detector and
+    auc_joined of those cubes that have a detector's probability; nodules_kept and others_dropped: shares at `least`.
+    """
+    rows = []
+    band = np.digitize(table["slice_mm"], BANDS_MM)
+    for group in sorted(set(table["group"])):
+        for k in range(1, len(BANDS_MM)):
+            here = ((table["group"] == group) & (band == k)).to_numpy()
+            if here.any():
+                about = {"group": group, "slices_from_mm": BANDS_MM[k - 1], "slices_to_mm": BANDS_MM[k]}
+                rows.append(about | _scores(table[here], opinion[here], least))
+    return pd.DataFrame(rows)
+
+
+def _scores(table: pd.DataFrame, opinion: np.ndarray, least: float) -> dict[str, float]:
+    nodule, known = (table["nodule"] == 1).to_numpy(), table["detector"].notna().to_numpy()
+    detector = table["detector"].to_numpy(float)
+    both = joined(np.where(known, detector, 0.5), opinion)
+    return {
+        "nodules": int(nodule.sum()),
+        "others": int((~nodule).sum()),
+        "auc": auc(nodule, opinion),
+        "auc_detector": auc(nodule[known], detector[known]),
+        "auc_joined": auc(nodule[known], both[known]),
+        "nodules_kept": float((both[nodule & known] >= least).mean()) if (nodule & known).any() else float("nan"),
+        "others_dropped": float((both[~nodule & known] < least).mean()) if (~nodule & known).any() else float("nan"),
+    }
+
+
+def recipe(
+    own: Volumetric,
+    run: Run,
+    study: str,
+    point: dict[str, float],
+    table: pd.DataFrame,
+    people: dict[str, list[str]],
+    scans: pd.DataFrame,
+) -> dict[str, Any]:
+    """Everything that one must know to use the weights, and what made them; plain values for JSON.
+
+    Args:
+        table: rows of all cubes; people: patients of the nodules' crops by role; scans: rows of cohort.csv by role.
+    """
+    block, seen = own.model_dump(mode="json"), who_was_seen(scans, run.seed)
+    counts = table.groupby(["role", "group", "nodule"]).size()
+    return {
+        "volumetric": {"network": block["network"]},
+        "operating_point": point,
+        "cubes": {"/".join(map(str, key)): int(count) for key, count in counts.items()},
+        "training": {
+            "study": study,
+            "run": run.name,
+            **{k: v for k, v in block.items() if k not in ("init_from", "network")},
+        },
+        "patients": {
+            role: sorted({*seen["patients"].get(role, []), *people.get(role, [])}) for role in ("fit", "tune")
+        },
+        "scans": seen["scans"],
+    }
