@@ -26,9 +26,12 @@ with step(snakemake) as job:  # noqa: F821
                     others += pieces.of_scan(scan, seen, every, level, own.per_scan, point, group)
                 nodules += pieces.nodules_of_scan(scan, group) if group == PHANTOM else []
         for crop in job.bar(crops.read(under_data(own.nodules.path), own.nodules, role)):
-            seen = segment_volume(trained, crop.volume, pieces.all_of(crop.volume.hu))
-            nodule, *more = pieces.of_crop(crop, seen, level, point, "people")
-            nodules.append(nodule)
+            best = float("nan")
+            if role == "tune":  # what sets the operating point is what both say of a nodule
+                seen = segment_volume(trained, crop.volume, pieces.all_of(crop.volume.hu))
+                best = pieces.best_on(crop, seen, level, point)
+            nodules.append(pieces.nodule_of_crop(crop, "people", best))
+            more = list(pieces.of_crop(crop, point.min_diameter_mm, "people"))
             others += pieces.resliced_at_random(more, own.thin_mm, rng(job.seed, "cubes", crop.name))
         stream = rng(job.seed, "cubes", role)
         made.append(pairs.make(others, nodules, own.draws, role, own.network, stream))

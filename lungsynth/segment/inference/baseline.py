@@ -15,7 +15,8 @@ RADII_MM = (1.4, 2.0, 2.8, 3.5)
 LARGEST_MM = 35.0
 
 
-def _ball(radius_mm: float, spacing_mm: tuple[float, ...]) -> np.ndarray:
+def ball(radius_mm: float, spacing_mm: tuple[float, ...]) -> np.ndarray:
+    """A ball as what a mask is opened with, bool [z, y, x]."""
     reach = [int(np.floor(radius_mm / step)) for step in spacing_mm]
     axes = np.meshgrid(*[np.arange(-r, r + 1) for r in reach], indexing="ij")
     return sum((axis * step) ** 2 for axis, step in zip(axes, spacing_mm, strict=True)) <= radius_mm**2 + 1e-6
@@ -39,7 +40,7 @@ def find(
     box = boxes[0]
     dense = (volume.hu[box] > DENSE_HU) & (lungs[box] > 0)
     opened = np.zeros(lungs.shape, bool)
-    opened[box] = ndimage.binary_opening(dense, _ball(radius_mm, volume.spacing_mm))
+    opened[box] = ndimage.binary_opening(dense, ball(radius_mm, volume.spacing_mm))
     labels = candidates.components(opened, volume, lungs, min_diameter_mm, 0.0)
     table = candidates.measure(scan, labels, compactness(labels, volume.spacing_mm), volume)
     if not len(table):

@@ -1,14 +1,15 @@
 """Outlines of candidates in three dimensions: grown back to what is theirs, and cut off where they run along a vessel.
 
-A candidate that was taken apart from others is the part above a higher level of the probability, which is less than the
-nodule; one that was not may hold the vessel that the nodule sits on. Dice in space of 119 nodules of LIDC-IDRI, crops of
-patients who chose these numbers and nothing else: .775 as they are, .834 outlined so (docs/results.md).
+A candidate that was taken apart from others is the part above a higher level of the probability, and less than the
+nodule; one that was not may hold the vessel that the nodule sits on. The numbers below were chosen on nodules of 81
+patients of LIDC-IDRI in three dimensions (`models/nodule_segmenter` at its threshold): mean Dice in space .775 before
+and .832 after on 119 crops, .608 and .700 on 16 cubes of 1 mm, whose surroundings are whole.
 """
 
 import numpy as np
 from scipy import ndimage
 
-OUTLINE = 0.4
+OUTLINE = 0.3
 """Probability down to which a candidate grows."""
 REACH_MM = 2.5
 """How far it grows: the higher levels of a nodule lie nearer to its outline than to what comes beyond it."""

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from lungsynth.ct.shape import ball_diameter_mm
 from lungsynth.ct.volume import Volume
-from lungsynth.segment.inference import candidates
+from lungsynth.segment.inference import baseline, candidates
 from lungsynth.segment.inference.planes import Scan
 from lungsynth.segment.volumetric.crops import Crop
 from lungsynth.study.stages.segment import OperatingPointSettings
@@ -17,6 +17,8 @@ ROOM_MM = 24.0
 """How far a piece of a whole scan reaches from its middle: a cube's half diagonal in a plane, and some to move."""
 AIR_BELOW_HU = -500
 """What is darker in a crop, which shows no whole lung, is taken for lung."""
+LUNG_MARGIN_MM = 3.0
+"""So far from air a crop's dense bodies may lie, as candidates may from lungs."""
 LOW = 0.3
 """Threshold of the probability for candidates to learn from, where a study states none."""
 GAP_MM = 3.0
@@ -151,32 +153,46 @@ def nodules_of_scan(scan: Scan, group: str) -> Iterator[Piece]:
         yield Piece(f"{scan.name}/nodule-{label}", scan.patient, group, volume, body[box], True, True, np.nan)
 
 
-def of_crop(
-    crop: Crop, probability: np.ndarray, level: float, point: OperatingPointSettings, group: str
-) -> Iterator[Piece]:
-    """The nodule of a crop, with the best probability of a candidate on it, then other candidates in the crop."""
-    lungs = ((crop.volume.hu < AIR_BELOW_HU) | crop.mask).astype(np.uint8)
-    table, labels = candidates.find(crop.name, probability, crop.volume, lungs, level, point)
+def best_on(crop: Crop, probability: np.ndarray, level: float, point: OperatingPointSettings) -> float:
+    """The best probability of a detector's candidate on the nodule of a crop; NaN without one.
+
+    probability: the detector's of every voxel, uint8 0..255 [z, y, x].
+    """
+    table, labels = candidates.find(crop.name, probability, crop.volume, all_of(crop.volume.hu), level, point)
     on = table.loc[table["label"].isin(np.unique(labels[crop.mask])), "probability"]
-    best = float(on.max()) if len(on) else np.nan
-    yield Piece(crop.name, crop.patient, group, crop.volume, crop.mask, True, crop.whole, best)
-    away = ~np.isin(table["label"], np.unique(labels[near(crop.mask, GAP_MM, crop.volume.spacing_mm)]))
-    for row in table[away].itertuples():
-        body, score = labels == row.label, float(row.probability)
-        yield Piece(f"{crop.name}/{row.label}", crop.patient, group, crop.volume, body, False, False, score)
+    return float(on.max()) if len(on) else float("nan")
+
+
+def nodule_of_crop(crop: Crop, group: str, detector: float) -> Piece:
+    """The nodule of a crop."""
+    return Piece(crop.name, crop.patient, group, crop.volume, crop.mask, True, crop.whole, detector)
+
+
+def of_crop(crop: Crop, min_diameter_mm: float, group: str) -> Iterator[Piece]:
+    """What else is dense and compact in a crop: pieces of vessels and of the wall, found without any network.
+
+    Candidates of whole scans lie in other scanners' pictures than the nodules do. These lie in the same.
+    """
+    air = (crop.volume.hu < AIR_BELOW_HU).astype(np.uint8)
+    dense, spacing = (crop.volume.hu > baseline.DENSE_HU) & ~crop.mask, crop.volume.spacing_mm
+    opened = ndimage.binary_opening(dense, baseline.ball(baseline.RADII_MM[0], spacing))
+    labels = candidates.components(opened, crop.volume, air, min_diameter_mm, LUNG_MARGIN_MM)
+    touched = np.unique(labels[near(crop.mask, GAP_MM, spacing)])
+    for label in np.setdiff1d(np.arange(1, labels.max() + 1), touched):
+        body = labels == label
+        yield Piece(f"{crop.name}/{label}", crop.patient, group, crop.volume, body, False, False, float("nan"))
 
 
 def resliced_at_random(found: list[Piece], thin_mm: tuple[float, ...], rng: np.random.Generator) -> Iterator[Piece]:
-    """Pieces of crops in other slices too: as they are, and at one distance between 1 mm and the largest of `thin_mm`.
+    """Pieces of crops, half of them as they are and half in slices up to the largest of `thin_mm` apart.
 
     Crops have thin slices; the candidates of whole scans are of all sorts, and of each sort some must lie in the
     pictures that the nodules come from.
     """
     for piece in found:
-        yield piece
         wanted = float(np.exp(rng.uniform(np.log(piece.slice_mm), np.log(max((*thin_mm, piece.slice_mm))))))
-        if wanted > piece.slice_mm and (shown := resliced(piece, wanted, rng.random())) is not None:
-            yield shown
+        shown = resliced(piece, wanted, rng.random()) if rng.integers(2) else None
+        yield piece if shown is None else shown
 
 
 def level_of(point: OperatingPointSettings) -> float:
