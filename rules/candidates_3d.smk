@@ -60,10 +60,10 @@ rule train_volumetric:
         f"{LOGS}/train_volumetric-{{target}}-{{run}}-{{checkpoint}}.log",
     benchmark:
         f"{LOGS}/train_volumetric-{{target}}-{{run}}-{{checkpoint}}.tsv"
-    conda:
-        TORCH
     wildcard_constraints:
         target=runs.CUBES,
+    conda:
+        TORCH
     threads: cores("segment")
     resources:
         **TRAINING,

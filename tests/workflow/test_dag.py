@@ -15,6 +15,7 @@ OWN_TARGETS = {
     *("release_generators", "release_generator", "score_generator", "draw", "draw_pretrained"),
     *("compare_nodules", "compare_lungs"),
     *("compare_detectors", "detect_contender", "score_opening", "score_detector", "tabulate_detectors"),
+    *("judge_candidates", "release_candidates_3d", "cut_cubes", "train_volumetric", "release_volumetric"),
     *("choose_rate", "score_contender", "score_composites", "tabulate_contenders"),
     *("reader", "score_reader"),
     *("evaluate", "train_classifier", "score_classifiers"),
@@ -161,3 +162,18 @@ def test_every_step_with_a_network_asks_for_a_gpu_where_the_study_wants_one(fres
     assert [gpus_asked(device) for device in ("cpu", "auto", "cuda")] == [0, 1, 1]
     monkeypatch.setattr("glob.glob", lambda pattern: [])
     assert [gpus_asked(device) for device in ("cpu", "auto", "cuda")] == [0, 0, 1]
+
+
+def test_candidates_are_judged_in_three_dimensions_by_one_key(fresh, default):
+    """A job a batch more, between the detector and its threshold; without the key the DAG does not know of it."""
+    key = "segment={volumetric: {init_from: nodule_candidates_3d}}"
+    planned = jobs(snakemake(fresh, "--dry-run", "--cores", "2", "--config", key).stdout)
+    assert "judge_candidates" not in default
+    assert planned == jobs(default) | {"judge_candidates": jobs(default)["detect_nodules"]}
+
+
+def test_the_network_for_three_dimensions_is_made_by_one_command(fresh):
+    study = ("--configfile", "config.yaml", "studies/candidates_3d.yaml")
+    planned = jobs(snakemake(fresh, "release_candidates_3d", "--dry-run", "--cores", "2", *study).stdout)
+    assert planned["train_volumetric"] == 3
+    assert {"detect_nodules", "cut_cubes", "release_volumetric"} < set(planned) and "judge_candidates" not in planned
