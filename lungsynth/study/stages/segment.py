@@ -110,7 +110,7 @@ class Volumetric(Settings):
     draws: int = Field(1, ge=1, description="cubes of each such candidate, each beside a nodule's")
     learning_rate: float = Field(2e-3, gt=0, description="AdamW, falling to 0 along half a cosine")
     weight_decay: float = Field(1e-2, ge=0, description="AdamW")
-    training: Training = Training(steps=450, checkpoints=3, batch=32, threads=1, ema=0.98)
+    training: Training = Training(steps=1000, checkpoints=4, batch=32, threads=1, ema=0.98)
     keep: float = Field(0.95, gt=0, le=1, description="share of the tune patients' nodules that stay candidates shown")
 
 
