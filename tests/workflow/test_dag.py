@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -166,8 +167,15 @@ def test_every_step_with_a_network_asks_for_a_gpu_where_the_study_wants_one(fres
 
 def test_candidates_are_judged_in_three_dimensions_by_one_key(fresh, default):
     """A job a batch more, between the detector and its threshold; without the key the DAG does not know of it."""
-    key = "segment={volumetric: {init_from: nodule_candidates_3d}}"
-    planned = jobs(snakemake(fresh, "--dry-run", "--cores", "2", "--config", key).stdout)
+    folder = fresh / "models/tiny_judge"
+    folder.mkdir()
+    (folder / "recipe.json").write_text(json.dumps({"volumetric": {"network": {"side": 16}}, "patients": {}}))
+    (folder / "weights.safetensors").write_bytes(b"")
+    try:
+        key = "segment={volumetric: {init_from: tiny_judge}}"
+        planned = jobs(snakemake(fresh, "--dry-run", "--cores", "2", "--config", key).stdout)
+    finally:
+        shutil.rmtree(folder)
     assert "judge_candidates" not in default
     assert planned == jobs(default) | {"judge_candidates": jobs(default)["detect_nodules"]}
 
