@@ -199,7 +199,7 @@ class Generate(Settings):
     pictures: GeneratedPictures = GeneratedPictures(
         kind="dcgan",
         dcgan={"preset": "few"},
-        training=Training(steps=400, batch=16, ema=0.99),
+        training=Training(steps=300, batch=16, ema=0.99),
         sampling=Sampling(count=200),
         selection=Selection(keep=100),
     )
