@@ -116,7 +116,7 @@ def test_rules_carry_their_settings_as_plain_strings(fresh):
         for block in re.findall(r"^    params:\n((?:        .*\n)+)", path.read_text(), re.M):
             names = re.findall(r"^        (\w+)=", block, re.M)
             # The user's own files come in at the first step, and in the targets that strangers run on theirs.
-            own = ("list_scans.py", "list_pictures.py", "score_patches.py", "gather_candidates.py")
+            own = ("list_scans.py", "list_pictures.py", "cut_cubes.py", "score_patches.py", "gather_candidates.py")
             more = ["data"] if any(script in block for script in own) else []
             assert names == ["settings", "code", *more], f"{path.name}: {block}"
 
