@@ -28,6 +28,14 @@ class Row:
     captions: Sequence[str] = field(default_factory=tuple)
 
 
+def stored_png(picture: np.ndarray) -> bytes:
+    """A PNG of uint8 or uint16 [h, w], or uint8 [h, w, 3], whose pixels are not compressed: its length tells the size
+    alone. No text, time or colour profile is in it."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, format="PNG", compress_level=0)
+    return buffer.getvalue()
+
+
 def outline(mask: np.ndarray) -> list[np.ndarray]:
     """The closed lines round a mask [h, w]: float [n, 2] (x, y) in px, where a pixel k reaches from k to k + 1."""
     return [line[:, ::-1] - 0.5 for line in measure.find_contours(np.pad(mask > 0, 1).astype(float), 0.5)]

@@ -17,6 +17,11 @@ def to_hu(unit: np.ndarray, window_hu: tuple[float, float]) -> np.ndarray:
     return np.rint(np.clip(hu, low, high)).astype(np.int16)
 
 
+def channels_first(unit: np.ndarray) -> np.ndarray:
+    """Images [n, h, w], or in colour [n, h, w, 3], as [n, channels, h, w]."""
+    return np.moveaxis(unit, 3, 1) if unit.ndim == 4 else unit[:, None]
+
+
 def to_levels(unit: np.ndarray, levels: tuple[float, float]) -> np.ndarray:
     """The inverse of `to_unit` for pictures: uint8 grey levels, uint16 where the brightest is above 255."""
     low, high = levels

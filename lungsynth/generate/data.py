@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lungsynth.ct.window import to_unit
+from lungsynth.ct.window import channels_first, to_unit
+from lungsynth.nets.shift import half_mirrored
 from lungsynth.sets.bank import ImageSet
 from lungsynth.sets.labels import Labelled
 from lungsynth.study.errors import TrainingError
@@ -23,11 +24,10 @@ def to_tensor(images: ImageSet, window_hu: tuple[float, float], with_mask: bool)
 
     Pictures in colour, [n, h, w, 3], give three channels.
     """
-    unit = to_unit(images.images, window_hu)
-    channels = list(np.moveaxis(unit, 3, 0)) if unit.ndim == 4 else [unit]
+    channels = [channels_first(to_unit(images.images, window_hu))]
     if with_mask:
-        channels.append(np.where(images.masks > 0, np.float32(1), np.float32(-1)))
-    return torch.from_numpy(np.stack(channels, axis=1))
+        channels.append(channels_first(np.where(images.masks > 0, np.float32(1), np.float32(-1))))
+    return torch.from_numpy(np.concatenate(channels, axis=1))
 
 
 def part_of(images: ImageSet, subset: Subset | None, seed: int) -> ImageSet:
@@ -77,8 +77,7 @@ def bank_source(images: Tensor, size: int, turn: Turn, known: Labelled | None = 
             turns = rng.integers(0, 8, size=size)
             batch = torch.stack([_turned(image, int(k)) for image, k in zip(batch, turns, strict=True)])
         elif turn == "mirror":
-            mirrored = torch.from_numpy(rng.random(size) < 0.5)[:, None, None, None]
-            batch = torch.where(mirrored, batch.flip(3), batch)
+            batch = half_mirrored(batch, rng)
         return {"images": batch, "labels": labels[rows]}
 
     return Source(draw, Shape(images.shape[1], images.shape[-1]), classes, real=images)

@@ -4,8 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import markupsafe
 import numpy as np
 import pandas as pd
 
@@ -14,6 +12,7 @@ from lungsynth.report.blocks import Chart, Table, card_words, number, part_class
 from lungsynth.report.data import Copies, Counted, Distribution, Pictures, Positions, ReportData, Training
 from lungsynth.report.figures import View
 from lungsynth.report.scores import copy_scores, score_groups, scores_table
+from lungsynth.sets.pages import asset, html
 
 TEMPLATES = Path(__file__).parent / "templates"
 NARROW = "\N{NO-BREAK SPACE}"
@@ -177,12 +176,5 @@ def page(data: ReportData, template: str = "report.html.j2", **more: Any) -> str
 
 def rendered(name: str, **values: Any) -> str:
     """A template of this room as text, with the style and script that all its pages share."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style, script = (markupsafe.Markup((TEMPLATES / name).read_text("utf-8")) for name in ("style.css", "script.js"))
-    return environment.get_template(name).render(style=style, script=script, **values)
+    style, script = (asset(TEMPLATES, file) for file in ("style.css", "script.js"))
+    return html(TEMPLATES, name, style=style, script=script, **values)

@@ -8,7 +8,7 @@ from lungsynth.score.anatomy.sets import of_images
 from lungsynth.score.anatomy.table import MEAN_SHARE, REAL, rows
 from lungsynth.score.record import Effort, Score, finite_or_none
 from lungsynth.score.samples import patients_of
-from lungsynth.score.scorer import HELD_OUT, Embedded, embedded, metrics_of, score_set, source_of
+from lungsynth.score.scorer import HELD_OUT, Embedded, embedded, metrics_of, score_held_out, score_set, source_of
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study.seeds import rng
 
@@ -47,10 +47,7 @@ def score_made(made: ImageSet, unseen: ImageSet, learnt: ImageSet, how: How) -> 
         return embedded(name, how.extractor[0], one.images, one.masks, patients_of(one.table))
 
     fake, test, train = seen(MADE, made), seen(UNSEEN, unseen), seen(LEARNT, learnt)
-    about_copies = [one for one in metrics if one.reference == "train"]
-    return score_set(metrics, fake, test, train, *rest, others=train) + score_set(
-        about_copies, test, test, train, *rest
-    )
+    return score_set(metrics, fake, test, train, *rest, others=train) + score_held_out(metrics, test, train, *rest)
 
 
 def scores_of_made(

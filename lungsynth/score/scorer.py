@@ -103,6 +103,14 @@ def score_set(
     return scores
 
 
+def score_held_out(
+    metrics: list[Metric], test: Embedded, train: Embedded, source: Source, seed: int, effort: Effort
+) -> list[Score]:
+    """Those metrics that are about copies, of images that no network has seen: the yardstick of these numbers."""
+    about_copies = [one for one in metrics if one.reference == "train"]
+    return score_set(about_copies, replace(test, name=HELD_OUT), test, train, source, seed, effort)
+
+
 def score_subject(
     subject: Subject,
     seen: Callable[[str, str], Embedded],
@@ -132,10 +140,8 @@ def score_subject(
             scores += score_set(metrics, sets[key], test, learnt_from, source, seed, effort, others=train)
         except DataError as error:
             refused.append(f"not scored, {error}")
-    about_copies = [one for one in metrics if one.reference == "train"]
     try:
-        held_out = replace(test, name=HELD_OUT)
-        scores += score_set(about_copies, held_out, test, train, source, seed, effort, others=train)
+        scores += score_held_out(metrics, test, train, source, seed, effort)
     except DataError as error:
         refused.append(f"not scored, {error}")
     return scores, sets, refused

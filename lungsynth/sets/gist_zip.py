@@ -6,7 +6,6 @@ the whole list. We add "classes", the names of the labels from 0 on, which those
 unpacked to disk.
 """
 
-import io
 import json
 import zipfile
 import zlib
@@ -15,9 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from lungsynth.ct.files import whole
+from lungsynth.ct.picture import stored_png
 from lungsynth.study.errors import DataError
 
 LABELS = "dataset.json"
@@ -186,18 +185,12 @@ def write_gist_zip(
     about = {"labels": pairs} | ({"classes": list(class_names)} if class_names else {})
     with whole(path) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
         for name, image in zip(names, images, strict=True):
-            archive.writestr(zipfile.ZipInfo(name), _png(image))  # which gives a fixed date, not today's
+            archive.writestr(zipfile.ZipInfo(name), stored_png(image))  # which gives a fixed date, not today's
         archive.writestr(zipfile.ZipInfo(LABELS), json.dumps(about))
 
 
 def _is_picture(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
-
-
-def _png(image: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG", compress_level=0)
-    return buffer.getvalue()
 
 
 def _more(names: Sequence[str]) -> str:

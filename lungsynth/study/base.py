@@ -1,9 +1,9 @@
 """What every settings model is: frozen, and without room for an unknown key."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 
 class Settings(BaseModel):
@@ -47,3 +47,12 @@ def paths(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
         yield f"{prefix}{name}", value
         if isinstance(value, Mapping):
             yield from paths(value, f"{prefix}{name}.")
+
+
+def _power_of_two(size: int) -> int:
+    if size & (size - 1):
+        raise ValueError(f"must be a power of two, got {size}")
+    return size
+
+
+PowerOfTwo = Annotated[int, AfterValidator(_power_of_two)]

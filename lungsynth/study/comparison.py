@@ -46,7 +46,9 @@ def own(study: Any, name: str) -> list[Run]:
     subject = SUBJECTS[name]
     if not isinstance(_block(study, name), Compared) or not hasattr(study.generate, subject):
         return []
-    return drawn[:1] if len(drawn := drawn_by(study, subject)) == 1 or subject != "pictures" else []
+    drawn = drawn_by(study, subject)
+    one_draws_all = subject != "pictures" or len(drawn) == 1
+    return drawn[:1] if one_draws_all else []
 
 
 def tried(study: Any, name: str, kind: str) -> dict[float, Run]:

@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from lungsynth.study.base import PowerOfTwo
 from lungsynth.study.base import Settings as Base
 from lungsynth.study.expressions import Expression
 
@@ -13,7 +14,7 @@ class Settings(Base):
 
     path: str = Field("images", description="folder under the data root")
     classes: tuple[str, ...] = Field((), description="sub-folders to read; empty: all")
-    size_px: int = Field(256, ge=64, le=1024, description="rows and columns of every image, a power of two")
+    size_px: PowerOfTwo = Field(256, ge=64, le=1024, description="rows and columns of every image, a power of two")
     fit: Literal["crop", "pad"] = Field("crop", description="the shorter side fills the square, or the longer one does")
     mm_per_px: float | None = Field(
         None, gt=0, description="pixel of a PNG or JPEG, which do not say it, and of such DICOM; null: unknown"
@@ -27,13 +28,6 @@ class Settings(Base):
         "file is a patient, DICOM files by their PatientID",
     )
     keep_patient_ids: bool = Field(False, description="true where names hold pseudonyms already; else a hash")
-
-    @field_validator("size_px")
-    @classmethod
-    def _is_a_power_of_two(cls, size: int) -> int:
-        if size & (size - 1):
-            raise ValueError(f"must be a power of two, got {size}")
-        return size
 
     @model_validator(mode="after")
     def _range_opens(self):

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from lungsynth.study.base import Settings
+from lungsynth.study.base import PowerOfTwo, Settings
 from lungsynth.study.expressions import Expression
 
 
@@ -21,7 +21,7 @@ class Pictures(Settings):
 
     path: str | None = Field(None, description="folder or .zip under LUNGSYNTH_DATA; null: none")
     classes: tuple[str, ...] = Field((), description="sub-folders to read, in order; empty: all")
-    size_px: int = Field(64, ge=32, le=1024, description="rows and columns of every image, a power of two")
+    size_px: PowerOfTwo = Field(64, ge=32, le=1024, description="rows and columns of every image, a power of two")
     fit: Literal["crop", "pad"] = Field("crop", description="cut to the middle square, or filled with black to one")
     bits: Literal[8, 16] = Field(8, description="of a grey level; pictures of another depth are left out")
     colour: Literal["refuse", "convert", "keep"] = Field(
@@ -45,13 +45,6 @@ class Pictures(Settings):
     def levels(self) -> tuple[int, int]:
         """The darkest and the brightest grey level."""
         return 0, 2**self.bits - 1
-
-    @field_validator("size_px")
-    @classmethod
-    def _is_a_power_of_two(cls, size: int) -> int:
-        if size & (size - 1):
-            raise ValueError(f"must be a power of two, got {size}")
-        return size
 
     @model_validator(mode="after")
     def _can_be_kept(self):

@@ -8,8 +8,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from lungsynth.ct.window import to_unit
-from lungsynth.nets.shift import shifted
+from lungsynth.ct.window import channels_first, to_unit
+from lungsynth.nets.shift import half_mirrored, shifted
 from lungsynth.sets.bank import ImageSet
 from lungsynth.sets.labels import Labelled, read
 from lungsynth.study.errors import DataError, TrainingError
@@ -102,8 +102,7 @@ def _classed(images: ImageSet, known: Labelled, name: str, window_hu: tuple[floa
                 f"needed; {known.words}"
             )
     rows = np.flatnonzero(known.of_row >= 0)
-    unit, labels = to_unit(images.images[rows], window_hu), known.of_row[rows]
-    unit = np.moveaxis(unit, 3, 1) if unit.ndim == 4 else unit[:, None]
+    unit, labels = channels_first(to_unit(images.images[rows], window_hu)), known.of_row[rows]
     flat = np.ptp(unit.reshape(len(unit), -1), axis=1) == 0
     for label, word in enumerate(known.names):
         if flat[labels == label].all():
@@ -185,6 +184,5 @@ def altered(images: Tensor, alter: Alter, rng: np.random.Generator) -> Tensor:
         grey = rng.normal(0, alter.grey, (len(images), 1, 1, 1)).astype(np.float32)
         images = images + torch.from_numpy(grey)
     if alter.mirror:
-        mirrored = torch.from_numpy(rng.random(len(images)) < 0.5)[:, None, None, None]
-        images = torch.where(mirrored, images.flip(3), images)
+        images = half_mirrored(images, rng)
     return images

@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import markupsafe
+from lungsynth.sets.pages import asset, html
 
 TEMPLATES = Path(__file__).parent / "templates"
 SOFT_TISSUE_HU = (-160.0, 240.0)
@@ -55,20 +54,9 @@ def page_of_test(
         "orientation": [{"src": address, "truth": truth} for address, truth in orientation],
         "questions": [{"id": name, "src": address} for name, address in questions],
     }
-    return rendered("test.html.j2", title=title, known=known, script=_asset("test.js"))
+    return rendered("test.html.j2", title=title, known=known, script=asset(TEMPLATES, "test.js"))
 
 
 def rendered(name: str, **values: Any) -> str:
     """A template of this room as text, with the style that its pages share."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(name).render(style=_asset("reader.css"), **values)
-
-
-def _asset(name: str) -> markupsafe.Markup:
-    return markupsafe.Markup((TEMPLATES / name).read_text("utf-8"))
+    return html(TEMPLATES, name, style=asset(TEMPLATES, "reader.css"), **values)

@@ -33,6 +33,28 @@ class Layers(Base):
         return len(self.generator_widths) - (self.last == "same")
 
 
+def _chen(generator_widths: tuple[int, ...], critic_widths: tuple[int, ...]) -> dict[str, Any]:
+    """Chen 2025's form with so many channels."""
+    return {
+        "z": 128,
+        "learning_rate": 1e-5,
+        "betas": (0.5, 0.999),
+        "smooth": 0.1,
+        "start_from_mean": False,
+        "layers": {
+            "generator_widths": generator_widths,
+            "generator_kernel": 5,
+            "generator_norm": True,
+            "generator_slope": 0,
+            "last": "doubling",
+            "critic_widths": critic_widths,
+            "critic_kernel": 5,
+            "critic_norm": True,
+            "head": "patches",
+        },
+    }
+
+
 class Settings(DoublingSettings):
     """DCGAN (Radford 2016; FACTS 4.3).
 
@@ -69,42 +91,8 @@ class Settings(DoublingSettings):
             "r1": 0.3,
             "augment": {"shift_px": 2, "grey": 0.03},
         },
-        "chen": {
-            "z": 128,
-            "learning_rate": 1e-5,
-            "betas": (0.5, 0.999),
-            "smooth": 0.1,
-            "start_from_mean": False,
-            "layers": {
-                "generator_widths": (1024, 512, 256, 128, 64),
-                "generator_kernel": 5,
-                "generator_norm": True,
-                "generator_slope": 0,
-                "last": "doubling",
-                "critic_widths": (32, 64, 128, 256, 512),
-                "critic_kernel": 5,
-                "critic_norm": True,
-                "head": "patches",
-            },
-        },
-        "chen_small": {
-            "z": 128,
-            "learning_rate": 1e-5,
-            "betas": (0.5, 0.999),
-            "smooth": 0.1,
-            "start_from_mean": False,
-            "layers": {
-                "generator_widths": (256, 128, 64, 32, 16),
-                "generator_kernel": 5,
-                "generator_norm": True,
-                "generator_slope": 0,
-                "last": "doubling",
-                "critic_widths": (8, 16, 32, 64, 128),
-                "critic_kernel": 5,
-                "critic_norm": True,
-                "head": "patches",
-            },
-        },
+        "chen": _chen((1024, 512, 256, 128, 64), (32, 64, 128, 256, 512)),
+        "chen_small": _chen((256, 128, 64, 32, 16), (8, 16, 32, 64, 128)),
         "draw_ai": {
             "z": 100,
             "learning_rate": 2e-4,
