@@ -216,7 +216,7 @@ class Monitor(Settings):
     """The loss monitor (FACTS 5.5): slopes of the losses over a growing window tell when to stop."""
 
     mode: Literal["auto", "none", "report", "stop"] = Field(
-        "auto", description="auto: stop for BCE, report for the rest"
+        "report", description="auto: stop trainings with BCE losses, report on the rest"
     )
     check: int = Field(10, ge=1, description="points between two looks")
     start: int = Field(50, ge=5, description="first look")
