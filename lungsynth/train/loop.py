@@ -102,6 +102,9 @@ def _surroundings(plan: RunPlan, device: torch.device) -> Iterator[None]:
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         warnings.warn("on CUDA a second run may differ in the last bits", stacklevel=3)
+    elif plan.training.precision == "bfloat16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        # Measured on one without AVX-512: 7 times.
+        warnings.warn("bfloat16 is slower than float32 on this processor, by several times", stacklevel=3)
     torch.set_num_threads(plan.training.threads)
     torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
     try:
