@@ -82,6 +82,7 @@ rule release_volumetric:
         cubes=CUBES,
         beside=tables(CUBES),
         state=JUDGE_STATE,
+        recipe=released(models.recipe_path),
     output:
         weights=f"{R}/segment/cubes/released/{models.WEIGHTS}",
         recipe=f"{R}/segment/cubes/released/{models.RECIPE}",

@@ -153,7 +153,10 @@ rule judge_candidates:
         **NETWORK,
     params:
         settings=settings(
-            "device", "segment.operating_point", "segment.volumetric.network"
+            "device",
+            "segment.operating_point",
+            "segment.volumetric.cut",
+            "segment.volumetric.network",
         ),
         code=code("segment/judge_candidates.py"),
     message:
@@ -170,7 +173,6 @@ rule choose_threshold:
         detected=DETECTED_FOLDERS,
         judged=JUDGED_FOLDERS,
         recipe=released(models.recipe_path),
-        judge=judging(models.recipe_path),
     output:
         threshold=f"{R}/segment/threshold.json",
     log:

@@ -11,7 +11,6 @@ import torch
 from lungsynth.ct.volume import Volume
 from lungsynth.segment.inference import bodies, candidates, found
 from lungsynth.segment.inference.planes import Scan
-from lungsynth.segment.scoring import threshold
 from lungsynth.segment.volumetric import crops, cubes, judge, network, pairs, pieces, release
 from lungsynth.sets.bank import write_arrays
 from lungsynth.study.errors import DataError
@@ -303,15 +302,17 @@ def test_training_looks_alike_at_both_of_a_pair(made):
 
 
 def test_two_opinions_are_one():
-    assert judge.joined(np.array([0.5, 0.9, 0.2]), np.array([0.5, 0.9, 0.8])) == pytest.approx([0.5, 0.9, 0.5])
-    assert np.isfinite(judge.joined(np.array([0.0, 1.0]), np.array([1.0, 1.0]))).all()
+    both = judge.joined(np.array([0.5, 0.9, 0.9]), np.array([0.8, 0.5, 0.1]), 0.5)
+    assert both == pytest.approx([0.5, 0.9, 0.5])  # odds of 9 fall to a ninth of themselves
+    assert (np.diff(judge.joined(np.full(9, 0.6), np.linspace(0, 1, 9), 0.7)) >= 0).all()
+    assert np.isfinite(judge.joined(np.array([0.0, 1.0]), np.array([1.0, 0.0]), 0.5)).all()
 
 
 def test_a_released_network_judges_the_candidates_of_any_detector(tmp_path):
     torch.manual_seed(0)
     module = network.CandidateNet(SMALL).eval()
     weights.write(tmp_path / "weights.safetensors", {"judge": module})
-    loaded = judge.load(SMALL, tmp_path / "weights.safetensors")
+    loaded = judge.load(SMALL, tmp_path / "weights.safetensors", 0.7)
     volume = Volume(
         ramp((20, 40, 40), SPACING, (1, 2, 3)), SPACING, (5.0, -7.0, 100.0), (-1.0, 0, 0, 0, -1.0, 0, 0, 0, 1.0)
     )
@@ -320,11 +321,13 @@ def test_a_released_network_judges_the_candidates_of_any_detector(tmp_path):
     table = pd.DataFrame({"x_mm": x, "y_mm": y, "z_mm": z, "probability": [0.9, 0.4]})
     said = loaded.probability(volume, table)
     seen = cubes.cut(volume.hu, SPACING, [[10, 20, 20], [3, 5, 30]], SMALL)
-    assert said == pytest.approx(judge.joined(table["probability"].to_numpy(), network.judged(module, seen, SMALL)))
+    assert said == pytest.approx(
+        judge.joined(table["probability"].to_numpy(), network.judged(module, seen, SMALL), 0.7)
+    )
     assert len(loaded.probability(volume, table.iloc[:0])) == 0
 
 
-def test_the_operating_point_keeps_its_share_of_nodules():
+def test_the_cut_leaves_its_share_of_nodules():
     rng = np.random.default_rng(0)
     table = pd.DataFrame(
         {
@@ -337,14 +340,13 @@ def test_the_operating_point_keeps_its_share_of_nodules():
     )
     table.loc[:9, "detector"] = np.nan
     opinion = np.where(table["nodule"] == 1, 0.6, 0.3) + rng.normal(0, 0.1, 200).clip(-0.2, 0.2)
-    point = release.operating_point(table, opinion, 0.9)
-    assert point["sensitivity"] >= 0.9 and point["nodules"] == 95
-    scored = release.scores(table, opinion, point["probability"]).iloc[0]
-    assert scored.nodules_kept == pytest.approx(point["sensitivity"]) and scored.auc > 0.9
-    rejudged = threshold.rejudged(threshold.given(0.5), point)
-    assert (rejudged.threshold, rejudged.probability) == (0.5, point["probability"])
+    cut = release.cut(table, opinion, 0.9)
+    known = table["detector"].notna().to_numpy()
+    assert 0.9 <= (opinion[known & (table["nodule"] == 1)] >= cut).mean() < 0.92
+    scored = release.scores(table, opinion, cut, 0.5).iloc[0]
+    assert scored.nodules_kept >= 0.85 and scored.others_dropped > 0.3 and scored.auc > 0.9
     with pytest.raises(DataError, match="no nodule"):
-        release.operating_point(table.assign(detector=np.nan), opinion, 0.9)
+        release.cut(table.assign(detector=np.nan), opinion, 0.9)
 
 
 def test_auc_is_the_chance_of_a_higher_score():
@@ -437,4 +439,4 @@ def test_the_shipped_network_has_seen_no_patient_that_it_is_tested_on():
     assert not [name for name in people if name.startswith("LIDC") and patient_hash(name) % 5 == 0]
     assert (SHIPPED / "weights.safetensors").stat().st_size < 1_000_000
     own = CubeNetwork.model_validate(recipe["volumetric"]["network"])
-    judge.load(own, SHIPPED / "weights.safetensors")
+    judge.load(own, SHIPPED / "weights.safetensors", recipe["volumetric"]["cut"])

@@ -29,7 +29,6 @@ with step(snakemake) as job:  # noqa: F821
 
     tried = threshold.tried(point.threshold, any(one.probability is not None for one in seen))
     shipped = [threshold.OperatingPoint(**read_json(path)["operating_point"]) for path in job.input.recipe]
-    judge = [read_json(path)["operating_point"] for path in job.input.judge]
     if scans and (marks["scan"].isin(names).any() or not shipped):
         points = {
             "segmenter": threshold.choose(detector_at, marks, names, point.max_false_positives, tried),
@@ -37,7 +36,6 @@ with step(snakemake) as job:  # noqa: F821
         }
     else:  # no whole tune scan, or none with a nodule: nothing to weigh
         own = shipped[0] if shipped and point.threshold is None else threshold.given(point.threshold or 0.5)
-        own = threshold.rejudged(own, judge[0]) if judge else own
         points = {"segmenter": own, "baseline": threshold.given(baseline.RADII_MM[1])}
     write_json(job.output.threshold, {name: point.to_dict() for name, point in points.items()})
     job.say(f"{points['segmenter']}")

@@ -11,7 +11,8 @@ from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     point, device = job.settings("segment.operating_point"), pick_device(job.settings("device"))
-    judge = load(job.settings("segment.volumetric.network"), job.input.weights[0], device)
+    cut = job.settings("segment.volumetric.cut")
+    judge = load(job.settings("segment.volumetric.network"), job.input.weights[0], cut, device)
     job.record(device=device.type, bitwise=device.type == "cpu")
     files, count = found.files([job.input.detected]), 0
     shipped = [read_json(path)["operating_point"]["threshold"] for path in job.input.recipe]

@@ -1,4 +1,4 @@
-"""The network that judges candidates in three dimensions as others get it: weights, operating point, recipe, scores."""
+"""The network that judges candidates in three dimensions as others get it: weights, recipe with its cut, scores."""
 
 from lungsynth.ct.files import sha256
 from lungsynth.segment.volumetric import pairs, release
@@ -6,7 +6,7 @@ from lungsynth.segment.volumetric.crops import people
 from lungsynth.segment.volumetric.judge import load_state
 from lungsynth.segment.volumetric.network import judged
 from lungsynth.sets.scans import usable
-from lungsynth.sets.tables import write_csv, write_json
+from lungsynth.sets.tables import read_json, write_csv, write_json
 from lungsynth.train import weights
 from lungsynth.train.loop import pick_device
 from lungsynth.workflow.sources import under_data
@@ -17,14 +17,15 @@ with step(snakemake) as job:  # noqa: F821
     judge = load_state(own, job.input.state, pick_device(job.settings("device")))
     tune = cubes.take((cubes.table["role"] == "tune").to_numpy())
     opinion = judged(judge.module, tune.cubes, own.network)
-    point = release.operating_point(tune.table, opinion, own.keep)
+    cut = release.cut(tune.table, opinion, own.keep)
+    least = max([read_json(path)["operating_point"]["probability"] for path in job.input.recipe], default=0.0)
     weights.write(job.output.weights, {"judge": judge.module})
     learnt, folder = usable(job.input.cohort, ["fit", "tune"]), under_data(own.nodules.path)
     about = release.recipe(
-        own, job.settings("run"), job.settings("study"), point, cubes.table, people(folder, own.nodules), learnt
+        own, job.settings("run"), job.settings("study"), cut, cubes.table, people(folder, own.nodules), learnt
     )
     write_json(job.output.recipe, about | {"sha256": sha256(job.output.weights)})
-    table = release.scores(tune.table, opinion, point["probability"])
+    table = release.scores(tune.table, opinion, cut, least)
     write_csv(job.output.scores, table)
-    job.say(f"{point}")
+    job.say(f"cut {cut:.4f}, of what the detector shows from {least:.4f} up:")
     job.say(table.to_string(index=False, float_format="%.3f"))

@@ -1,7 +1,7 @@
 """The operating point, chosen on tune scans: the most nodules found at a bearable number of false positives."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -47,14 +47,6 @@ def tried(given: float | None, probability: bool) -> tuple[float, ...]:
 def given(threshold: float) -> OperatingPoint:
     """A threshold that no scan helped to choose; every candidate is shown, and the counts say so."""
     return OperatingPoint(threshold, 0.0, 0.0, 0.0, 0, 0)
-
-
-def rejudged(point: OperatingPoint, judge: Mapping[str, float]) -> OperatingPoint:
-    """A detector's point with the candidate score at which a network for three dimensions has its own.
-
-    judge: of that network's recipe: `probability` from which candidates are shown, `sensitivity` and `nodules` of it.
-    """
-    return replace(point, **{name: judge[name] for name in ("probability", "sensitivity", "nodules")})
 
 
 def best_cut(curve: Curve, max_false_positives: float) -> tuple[float, float, float]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 from torch import nn
 
 from lungsynth.ct.volume import Volume
@@ -20,10 +21,11 @@ LEAST_ODDS = 1e-6
 
 @dataclass(frozen=True)
 class Judge:
-    """A network for candidates with its weights, in eval mode."""
+    """A network for candidates with its weights, in eval mode, and its cut, see `joined`."""
 
     module: nn.Module
     network: CubeNetwork
+    cut: float
 
     def probability(self, volume: Volume, candidates: pd.DataFrame) -> np.ndarray:
         """[candidates] the probability of nodule of each.
@@ -36,25 +38,30 @@ class Judge:
             return np.empty(0)
         places = volume.to_index(candidates[["x_mm", "y_mm", "z_mm"]].to_numpy(float))
         shown = cubes.cut(volume.hu, volume.spacing_mm, places, self.network)
-        return joined(candidates["probability"].to_numpy(float), judged(self.module, shown, self.network))
+        return joined(candidates["probability"].to_numpy(float), judged(self.module, shown, self.network), self.cut)
 
 
-def joined(detector: np.ndarray, judge: np.ndarray) -> np.ndarray:
-    """Of two opinions one: the geometric mean of their odds, as a probability; both 0..1."""
-    both = [np.clip(one, LEAST_ODDS, 1 - LEAST_ODDS) for one in (detector, judge)]
-    logits = sum(np.log(one / (1 - one)) for one in both) / 2
-    return 1 / (1 + np.exp(-logits))
+def joined(detector: np.ndarray, judge: np.ndarray, cut: float) -> np.ndarray:
+    """The detector's probability with its odds lowered as far as those of the network fall short of those of `cut`.
+
+    They are never raised: where a detector has an operating point, the network can take candidates away and bring none.
+    """
+    return expit(_logit(detector) + np.minimum(0, _logit(judge) - _logit(cut)))
 
 
-def load(network: CubeNetwork, weights: Path, device: Any = "cpu") -> Judge:
-    """A released network (.safetensors); network: the study's `segment.volumetric.network`."""
+def _logit(probability: Any) -> np.ndarray:
+    return logit(np.clip(probability, LEAST_ODDS, 1 - LEAST_ODDS))
+
+
+def load(network: CubeNetwork, weights: Path, cut: float, device: Any = "cpu") -> Judge:
+    """A released network (.safetensors); network, cut: the study's, of `segment.volumetric`."""
     module = CandidateNet(network)
     released.fill({"judge": module}, weights)
-    return Judge(module.to(device).eval().requires_grad_(False), network)
+    return Judge(module.to(device).eval().requires_grad_(False), network, cut)
 
 
 def load_state(settings: Volumetric, state: Path, device: Any = "cpu") -> Judge:
     """The network of a training's state: averaged weights, where it keeps them."""
     from lungsynth.train.loop import load as load_modules
 
-    return Judge(load_modules(CandidateKind(settings), state, device)["judge"], settings.network)
+    return Judge(load_modules(CandidateKind(settings), state, device)["judge"], settings.network, settings.cut)

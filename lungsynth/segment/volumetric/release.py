@@ -1,4 +1,4 @@
-"""What goes with the released weights of a network for candidates: its operating point, scores and recipe."""
+"""What goes with the released weights of a network for candidates: its cut, scores and recipe."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ BANDS_MM = (0.0, 2.0, 3.5, 6.0, np.inf)
 """Slice distances between which scores are told apart."""
 
 
-def operating_point(table: pd.DataFrame, opinion: np.ndarray, keep: float) -> dict[str, float]:
-    """The joined probability that the share `keep` of the tune patients' nodules reach, of those that a detector found.
+def cut(table: pd.DataFrame, opinion: np.ndarray, keep: float) -> float:
+    """What the network says at least of the share `keep` of the tune patients' nodules that the detector found.
 
     table: rows of `pairs.Pairs` of tune patients; opinion: [rows] what the network says of each.
 
@@ -25,14 +25,8 @@ def operating_point(table: pd.DataFrame, opinion: np.ndarray, keep: float) -> di
     """
     found = ((table["nodule"] == 1) & table["detector"].notna()).to_numpy()
     if not found.any():
-        raise DataError("the detector found no nodule of the tune patients: no candidate score can be chosen")
-    reached = joined(table.loc[found, "detector"].to_numpy(float), opinion[found])
-    least = float(np.quantile(reached, 1 - keep, method="lower"))
-    return {
-        "probability": least,
-        "sensitivity": float((reached >= least).mean()),
-        "nodules": int(table.loc[found, "source"].nunique()),
-    }
+        raise DataError("the detector found no nodule of the tune patients: the network's cut cannot be chosen")
+    return float(np.quantile(opinion[found], 1 - keep, method="lower"))
 
 
 def auc(nodule: np.ndarray, score: np.ndarray) -> float:
@@ -43,11 +37,12 @@ def auc(nodule: np.ndarray, score: np.ndarray) -> float:
     return float((ranks[nodule].sum() - ones * (ones + 1) / 2) / (ones * rest)) if ones and rest else float("nan")
 
 
-def scores(table: pd.DataFrame, opinion: np.ndarray, least: float) -> pd.DataFrame:
+def scores(table: pd.DataFrame, opinion: np.ndarray, cut: float, least: float) -> pd.DataFrame:
     """How well nodules and others are told apart on tune patients, by group and slice distance.
 
     Columns: group, slices_from_mm, slices_to_mm, nodules, others (cubes), auc of the network alone, auc_detector and
-    auc_joined of those cubes that have a detector's probability; nodules_kept and others_dropped: shares at `least`.
+    auc_joined of those cubes that have a detector's probability; nodules_kept and others_dropped: shares of those that
+    the detector shows, from the probability `least` up.
     """
     rows = []
     band = np.digitize(table["slice_mm"], BANDS_MM)
@@ -56,30 +51,34 @@ def scores(table: pd.DataFrame, opinion: np.ndarray, least: float) -> pd.DataFra
             here = ((table["group"] == group) & (band == k)).to_numpy()
             if here.any():
                 about = {"group": group, "slices_from_mm": BANDS_MM[k - 1], "slices_to_mm": BANDS_MM[k]}
-                rows.append(about | _scores(table[here], opinion[here], least))
+                rows.append(about | _scores(table[here], opinion[here], cut, least))
     return pd.DataFrame(rows)
 
 
-def _scores(table: pd.DataFrame, opinion: np.ndarray, least: float) -> dict[str, float]:
+def _scores(table: pd.DataFrame, opinion: np.ndarray, cut: float, least: float) -> dict[str, float]:
     nodule, known = (table["nodule"] == 1).to_numpy(), table["detector"].notna().to_numpy()
     detector = table["detector"].to_numpy(float)
-    both = joined(np.where(known, detector, 0.5), opinion)
+    both, shown = joined(np.where(known, detector, 0.5), opinion, cut), known & (detector >= least)
     return {
         "nodules": int(nodule.sum()),
         "others": int((~nodule).sum()),
         "auc": auc(nodule, opinion),
         "auc_detector": auc(nodule[known], detector[known]),
         "auc_joined": auc(nodule[known], both[known]),
-        "nodules_kept": float((both[nodule & known] >= least).mean()) if (nodule & known).any() else float("nan"),
-        "others_dropped": float((both[~nodule & known] < least).mean()) if (~nodule & known).any() else float("nan"),
+        "nodules_kept": _share(both[nodule & shown] >= least),
+        "others_dropped": _share(both[~nodule & shown] < least),
     }
+
+
+def _share(which: np.ndarray) -> float:
+    return float(which.mean()) if which.size else float("nan")
 
 
 def recipe(
     own: Volumetric,
     run: Run,
     study: str,
-    point: dict[str, float],
+    cut: float,
     table: pd.DataFrame,
     people: dict[str, list[str]],
     scans: pd.DataFrame,
@@ -92,13 +91,12 @@ def recipe(
     block, seen = own.model_dump(mode="json"), who_was_seen(scans, run.seed)
     counts = table.groupby(["role", "group", "nodule"]).size()
     return {
-        "volumetric": {"network": block["network"]},
-        "operating_point": point,
+        "volumetric": {"network": block["network"], "cut": cut},
         "cubes": {"/".join(map(str, key)): int(count) for key, count in counts.items()},
         "training": {
             "study": study,
             "run": run.name,
-            **{k: v for k, v in block.items() if k not in ("init_from", "network")},
+            **{k: v for k, v in block.items() if k not in ("init_from", "network", "cut")},
         },
         "patients": {
             role: sorted({*seen["patients"].get(role, []), *people.get(role, [])}) for role in ("fit", "tune")

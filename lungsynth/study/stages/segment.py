@@ -102,6 +102,9 @@ class Volumetric(Settings):
 
     init_from: str | None = Field(None, description="a folder of models/ with such a network; null: nothing is judged")
     network: CubeNetwork = CubeNetwork()
+    cut: float = Field(
+        0.5, gt=0, lt=1, description="the network's probability under which it lowers a candidate's; of its weights"
+    )
     nodules: NoduleVolumes = NoduleVolumes()
     thin_mm: tuple[float, ...] = Field(
         (5.0, 8.0), description="slice distances to which scans are thinned once more for their candidates, about"
@@ -111,7 +114,7 @@ class Volumetric(Settings):
     learning_rate: float = Field(2e-3, gt=0, description="AdamW, falling to 0 along half a cosine")
     weight_decay: float = Field(1e-2, ge=0, description="AdamW")
     training: Training = Training(steps=1000, checkpoints=4, batch=32, threads=1, ema=0.98)
-    keep: float = Field(0.95, gt=0, le=1, description="share of the tune patients' nodules that stay candidates shown")
+    keep: float = Field(0.95, gt=0, le=1, description="share of the tune patients' nodules that a released cut leaves")
 
 
 class Patches(Settings):
