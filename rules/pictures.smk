@@ -9,6 +9,8 @@ PICTURED = [
 
 
 rule list_pictures:
+    input:
+        recipes=files.recipes(),
     output:
         pictures=f"{R}/cohort/pictures.csv",
         quarantine=f"{R}/cohort/quarantine.csv",

@@ -43,6 +43,8 @@ rule make_pictures_report:
         verdicts=[
             file for run in DRAWN_BY["pictures"] for file in files.last_verdict(run)
         ],
+        recipes=files.recipes(),
+        shipped_scores=files.shipped_scores(),
         cohort=f"{R}/cohort/pictures.csv",
         quarantine=f"{R}/cohort/quarantine.csv",
         selection=f"{R}/generate/pictures/selection.json",

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -31,21 +32,26 @@ def to_tensor(images: ImageSet, window_hu: tuple[float, float], with_mask: bool)
 
 
 def part_of(images: ImageSet, subset: Subset | None, seed: int) -> ImageSet:
-    """The images that a run's subset names; of equal seeds, a smaller count lies in a larger one.
+    """The images that a run's subset names, see `rows_of`."""
+    return images if subset is None else images.take(rows_of(images.table, subset, seed))
+
+
+def rows_of(table: pd.DataFrame, subset: Subset, seed: int) -> np.ndarray:
+    """The rows of a bank's table that a run's subset names, int [n], rising.
+
+    Of equal seeds, a smaller count lies in a larger one.
 
     Raises:
         TrainingError: there are fewer than the subset's count, or none.
     """
-    if subset is None:
-        return images
-    rows = np.arange(len(images))
+    rows = np.arange(len(table))
     if subset.label is not None:
-        rows = np.flatnonzero((images.table[CLASS] == subset.label).to_numpy())
+        rows = np.flatnonzero((table[CLASS] == subset.label).to_numpy())
     wanted = len(rows) if subset.count is None else subset.count
     if not 0 < wanted <= len(rows):
         which = "" if subset.label is None else f" of the class {subset.label!r}"
         raise TrainingError(f"the bank of real images holds {len(rows)}{which}, {max(wanted, 1)} are wanted")
-    return images.take(np.sort(named_rng(seed, "subset", subset.label or "all").permutation(rows)[:wanted]))
+    return np.sort(named_rng(seed, "subset", subset.label or "all").permutation(rows)[:wanted])
 
 
 def bank_source(images: Tensor, size: int, turn: Turn, known: Labelled | None = None) -> Source:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lungsynth.generate.labels import how_many, labelled
+from lungsynth.generate.labels import classes_of, how_many, labelled, of_one_class
 from lungsynth.generate.sample import as_set, draw
 from lungsynth.generate.trained import generator_of, load_all, shape_of
 from lungsynth.sets.bank import ImageSet, concatenate
-from lungsynth.sets.labels import Classes
+from lungsynth.sets.grid import grid_of
 from lungsynth.study.errors import DataError
-from lungsynth.study.runs import CLASS, Run
+from lungsynth.study.runs import Run
 from lungsynth.study.stages.banks import Banks
 from lungsynth.study.stages.cohort import Image
 
@@ -35,22 +35,21 @@ def draw_bank(
     Args:
         runs: those that draw, in the order of `drawn_by`; files: the state or weights of each.
         stream: name of the random numbers, beside `seed`.
-        learnt: the table of the bank that gives the classes, for runs that take some.
+        learnt: the table of the bank that gives the classes, for runs that take some; None: no class is told.
 
     Raises:
         DataError: what is drawn is no finite number.
     """
-    if runs[0].subset is not None and runs[0].subset.label is not None:
+    if learnt is not None and of_one_class(runs[0]):
         return _class_by_class(runs, files, count, seed, image, banks, device, learnt)
-    run, nodules = runs[0], runs[0].target == "nodules"
+    run, grid = runs[0], grid_of(banks, image, runs[0].target)
     known = None if learnt is None else labelled(run, learnt)
-    shape = shape_of(run, banks.nodule_px if nodules else image.size_px, image.channels)
+    shape = shape_of(run, grid["size_px"], image.channels)
     modules = load_all(runs, files, shape, device, how_many(known))
     labels = None if known is None else known.classes.draw(count, seed, stream)
     images = draw(generator_of(runs), modules, count, seed, stream, labels)
     if not np.isfinite(images).all():
         raise DataError(f"{run.name}: draws numbers that are not finite; its training has gone astray")
-    grid = {"window_hu": image.window_hu, "mm_per_px": banks.mm_per_px if nodules else image.mm_per_px}
     made = as_set(run.target, images, grid, banks.margin_mm, f"{run.label}:{run.seed}")
     return made if known is None else known.classes.marked(made, labels)
 
@@ -66,16 +65,12 @@ def _class_by_class(
     learnt: pd.DataFrame,
 ) -> ImageSet:
     """Of generators that know one class each, as many images of each as its share of the real ones asks for."""
-    names = [run.subset.label for run in runs]
-    there = [int((learnt[CLASS] == name).sum()) for name in names]
-    if not sum(there):
-        raise DataError(f"{runs[0].name}: the bank holds no image of the class {', '.join(names)}")
-    classes = Classes(names, [n / sum(there) for n in there]).draw(count, seed, f"{runs[0].stage}/{runs[0].target}")
-    wanted = np.bincount(classes, minlength=len(names))
+    classes = classes_of(runs, learnt)
+    drawn = classes.draw(count, seed, f"{runs[0].stage}/{runs[0].target}")
+    wanted = np.bincount(drawn, minlength=len(runs))
     parts = []
-    for run, file, name, n in zip(runs, files, names, wanted, strict=True):
+    for run, file, name, n in zip(runs, files, classes.names, wanted, strict=True):
         if n:
-            alone = run.model_copy(update={"subset": None})
-            made = draw_bank([alone], [file], int(n), seed, run.name, image, banks, device)
+            made = draw_bank([run], [file], int(n), seed, run.name, image, banks, device)
             parts.append(replace(made, table=made.table.assign(label=name)))
     return concatenate(parts)

@@ -4,10 +4,11 @@ from lungsynth.generate.pretrained import load
 slices = load("ct_slices").sample(16, seed=1)
 slices.images, slices.masks, slices.mm_per_px   # int16 HU, lungs (1 right, 2 left), pixel in mm
 
-One that learnt by class draws in the real proportions, or one class by its name: `sample(16, seed=1, label="solid")`.
+One that knows classes draws in the real proportions, or one class by its name: `sample(16, seed=1, label="solid")`.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,21 +34,21 @@ class Pretrained:
 
     Attributes:
         name: of its folder; recipe: what stands in recipe.json.
+        drawing: what draws, with its networks: one for all, or one for each class in the order of `classes`.
     """
 
     name: str
     recipe: dict[str, Any]
-    generator: Generator
-    modules: dict[str, nn.Module]
+    drawing: Sequence[tuple[Generator, dict[str, nn.Module]]]
 
     @property
     def target(self) -> str:
-        """What it draws: nodules, or normals (whole slices)."""
+        """What it draws: nodules, normals (whole slices), or pictures."""
         return next(iter(self.recipe["generate"]))
 
     @property
     def classes(self) -> Classes | None:
-        """What it draws by; None where it has learnt without classes."""
+        """What it draws by, told to one generator or with one each; None where it has learnt without classes."""
         return Classes(**self.recipe["classes"]) if "classes" in self.recipe else None
 
     def sample(self, n: int, seed: int = 0, label: str | None = None) -> ImageSet:
@@ -61,15 +62,25 @@ class Pretrained:
 
         Returns:
             int16 HU [n, h, w]; uint8 masks: the lungs (1 right, 2 left; all 0 where none are found), or the nodule.
+            Of pictures grey levels, uint8 or uint16 [n, h, w], or uint8 [n, h, w, 3] in colour, and no masks (all 0).
             Rows name network, seed and index (`source`), the SHA-256 of the weights (`weights`) and, where there are
             classes, that of the image (`label`).
         """
         stream = f"pretrained/{self.name}"
         labels = self._labels(n, seed, label, stream)
-        drawn = draw(self.generator, self.modules, n, seed, stream, labels)
+        drawn = self._draw(n, seed, stream, labels)
         made = as_set(self.target, drawn, self.recipe["grid"], MARGIN_MM, f"{self.name}:{seed}")
         made = made if labels is None else self.classes.marked(made, labels)
         return replace(made, table=made.table.assign(weights=self.recipe["sha256"]))
+
+    def _draw(self, n: int, seed: int, stream: str, labels: np.ndarray | None) -> np.ndarray:
+        """Images float32 [n, c, h, w] in [-1, 1], each by the generator of its class where there are several."""
+        if len(self.drawing) == 1:
+            told = labels if "labels" in self.recipe["generate"][self.target] else None
+            return draw(*self.drawing[0], n, seed, stream, told)
+        places = [np.flatnonzero(labels == k) for k in range(len(self.drawing))]
+        parts = [draw(*one, at, seed, stream) for one, at in zip(self.drawing, places, strict=True) if len(at)]
+        return np.concatenate(parts)[np.argsort(np.concatenate(places))]
 
     def _labels(self, n: int, seed: int, label: str | None, stream: str) -> np.ndarray | None:
         """The class int64 [n] of each image; None where there are none."""
@@ -90,10 +101,15 @@ def load(name: str | Path, device: str = "cpu") -> Pretrained:
     folder = Path(name) if Path(name).is_dir() else models.MODELS / name
     recipe = _recipe(folder, str(name))
     runs = [Run.model_validate(run) for run in recipe["training"]["runs"]]
-    shape = shape_of(runs[0], recipe["grid"]["size_px"])
-    classes = len(recipe["classes"]["names"]) if "classes" in recipe else 1
-    modules = load_all(runs, [folder / models.WEIGHTS] * len(runs), shape, device, classes)
-    return Pretrained(folder.name, recipe, generator_of(runs), modules)
+    grid, told = recipe["grid"], next(iter(recipe["generate"].values()))
+    shape = shape_of(runs[0], grid["size_px"], grid.get("channels", 1))
+    classes = len(recipe["classes"]["names"]) if "labels" in told else 1
+    own = [[run] for run in runs] if "parts" in recipe else [runs]
+    drawing = [
+        (generator_of(some), load_all(some, [folder / models.WEIGHTS] * len(some), shape, device, classes))
+        for some in own
+    ]
+    return Pretrained(folder.name, recipe, drawing)
 
 
 def _recipe(folder: Path, name: str) -> dict[str, Any]:

@@ -6,10 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from lungsynth.generate.labels import labelled
+from lungsynth.generate.data import rows_of
+from lungsynth.generate.labels import classes_of, labelled
 from lungsynth.generate.registry import GENERATORS
+from lungsynth.generate.trained import is_detail, parts_of
 from lungsynth.sets.labels import Labelled
-from lungsynth.sets.seen import who_was_seen
+from lungsynth.sets.seen import what_was_seen, who_was_seen
 from lungsynth.study.runs import DETAIL, Run
 
 
@@ -19,22 +21,35 @@ def recipe(
     """Everything that one must know to use the weights, and what made them; plain values for JSON.
 
     Args:
-        runs: of the generator and, where it has one, of its detail network, in the order of `drawn_by`.
-        study: its name; grid: size, pixel and window of what is drawn.
-        learnt: the rows of the bank that they learnt from; cohort: the study's scans.
+        runs: those that draw, in the order of `drawn_by`: a generator, and its detail network where it has one; or the
+            generators of one class each, whose networks the weights hold under the names of `parts`.
+        study: its name; grid: of what is drawn, see `grid_of`.
+        learnt: the rows of the bank that they learnt from; cohort: the study's scans, or pictures.
         sha256: of the weights' file.
     """
     generator = runs[0]
-    known = labelled(generator, learnt)
+    known, classes, parts = labelled(generator, learnt), classes_of(runs, learnt), parts_of(runs)
+    shown = _shown(runs, learnt)
+    if generator.target == "pictures":
+        seen = what_was_seen(cohort[cohort["id"].isin(shown["id"])])
+    else:
+        seen = who_was_seen(cohort[cohort["scan"].isin(shown["scan"])], generator.seed)
     return {
         "generate": {generator.target: _what_they_are(runs, known)},
         "grid": dict(grid),
         "training": {"study": study, "seed": generator.seed, "runs": [run.model_dump(mode="json") for run in runs]},
-        **who_was_seen(cohort[cohort["scan"].isin(learnt["scan"])], generator.seed),
-        "images": len(learnt),
+        **seen,
+        "images": len(shown),
         "sha256": sha256,
-        **({} if known is None else {"classes": asdict(known.classes)}),
+        **({} if classes is None else {"classes": asdict(classes)}),
+        **({"parts": parts} if parts else {}),
     }
+
+
+def _shown(runs: Sequence[Run], learnt: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the bank that any of the runs was shown: all, or the parts that their subsets name."""
+    rows = [range(len(learnt)) if run.subset is None else rows_of(learnt, run.subset, run.seed) for run in runs]
+    return learnt.iloc[sorted({int(row) for some in rows for row in some})]
 
 
 def _what_they_are(runs: Sequence[Run], known: Labelled | None) -> dict[str, Any]:
@@ -48,6 +63,6 @@ def _what_they_are(runs: Sequence[Run], known: Labelled | None) -> dict[str, Any
         labels = generator.labels.model_dump(mode="json")
         # Stated, so that a class of the weights stays the same one on a bank that has not all of them.
         parts["labels"] = labels | {"names": None if labels["cuts"] else list(known.names)}
-    for run in rest:
+    for run in filter(is_detail, rest):
         parts[DETAIL] = {"factor": run.settings["factor"], "network": run.settings["network"]}
     return parts

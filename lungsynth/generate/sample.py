@@ -21,7 +21,12 @@ CHUNK = 8
 
 
 def draw(
-    kind: Generator, modules: dict[str, nn.Module], n: int, seed: int, name: str, labels: np.ndarray | None = None
+    kind: Generator,
+    modules: dict[str, nn.Module],
+    n: int | np.ndarray,
+    seed: int,
+    name: str,
+    labels: np.ndarray | None = None,
 ) -> np.ndarray:
     """n images float32 [n, c, h, w] in [-1, 1]; the random numbers of image i come from the stream (name, i).
 
@@ -29,29 +34,31 @@ def draw(
 
     Args:
         modules: in eval mode, as `train.state.load` gives them.
-        labels: int64 [n], the class of each image; None: of any.
+        n: how many, from the first on, or int [m]: the numbers of those that are wanted alone.
+        labels: int64, the class of each image by its number; None: of any.
     """
-    images = []
+    images, wanted = [], np.arange(n) if isinstance(n, int) else n
     with torch.no_grad():
-        for start in range(0, n, CHUNK):
-            places = range(start, start + CHUNK)
-            streams = [named_rng(seed, name, "z", k) for k in places]
-            classes = None if labels is None else torch.from_numpy(labels[[min(k, n - 1) for k in places]])
+        for start in range(0, len(wanted), CHUNK):
+            places = wanted[start : start + CHUNK]
+            places = np.pad(places, (0, CHUNK - len(places)), mode="edge")
+            streams = [named_rng(seed, name, "z", int(k)) for k in places]
+            classes = None if labels is None else torch.from_numpy(labels[places])
             images.append(kind.sample(modules, CHUNK, classes, streams).float().cpu().numpy())
-    return np.ascontiguousarray(np.concatenate(images)[:n])
+    return np.ascontiguousarray(np.concatenate(images)[: len(wanted)])
 
 
 def as_set(target: str, images: np.ndarray, grid: Mapping[str, Any], margin_mm: float, source: str) -> ImageSet:
     """What was drawn for a target, as banks hold it: see `as_nodules`, `as_slices` and `as_pictures`.
 
     Args:
-        grid: mm_per_px and window_hu of what the target's generator draws, as recipes state them.
+        grid: of what the target's generator draws, see `sets.grid.grid_of`.
     """
+    if target == "pictures":
+        return as_pictures(images, tuple(grid["levels"]), source)
     window_hu, mm_per_px = tuple(grid["window_hu"]), grid["mm_per_px"]
     if target == "nodules":
         return as_nodules(images, window_hu, mm_per_px, margin_mm, source)
-    if target == "pictures":
-        return as_pictures(images, window_hu, source)
     return as_slices(images, window_hu, mm_per_px, source)
 
 

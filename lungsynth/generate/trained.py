@@ -8,6 +8,7 @@ from torch import nn
 
 from lungsynth.generate.detail.kind import DetailKind
 from lungsynth.generate.generator import Generator, make_kind
+from lungsynth.generate.labels import of_one_class
 from lungsynth.generate.two_scales import TwoScales
 from lungsynth.nets.count import counts
 from lungsynth.study.runs import DETAIL, Run
@@ -71,21 +72,40 @@ def load_all(
     for run, file in zip(runs, files, strict=True):
         kind = trainable(run)
         if file.suffix == ".safetensors":
-            modules |= load_released(kind, file, shape, device, classes)
+            modules |= load_released(kind, file, shape, device, classes, weights.part(file, run.subset))
         else:
             modules |= load(kind, file, device)
     return modules
 
 
+def parts_of(runs: Sequence[Run]) -> dict[str, str]:
+    """Class -> what stands before the names of its networks in released weights; none where one generator is all."""
+    names = [run.subset.label for run in runs if of_one_class(run)]
+    return {name: f"class{place}_" for place, name in enumerate(names)} if len(names) > 1 else {}
+
+
+def to_release(runs: Sequence[Run], files: Sequence[Path], shape: Shape, classes: int = 1) -> dict[str, nn.Module]:
+    """The networks that draw for a target, without critics, by the names that released weights give them."""
+    parts, found = parts_of(runs), {}
+    for run, file in zip(runs, files, strict=True):
+        modules = load_all([run], [file], shape, classes=classes)
+        part = parts[run.subset.label] if parts else ""
+        found |= {f"{part}{name}": modules[name] for name in trainable(run).averaged}
+    return found
+
+
 def load_released(
-    kind: Trainable, file: Path, shape: Shape, device: Any = "cpu", classes: int = 1
+    kind: Trainable, file: Path, shape: Shape, device: Any = "cpu", classes: int = 1, part: str = ""
 ) -> dict[str, nn.Module]:
     """The networks of a kind that draw, those it averages, with released weights, in eval mode.
+
+    Args:
+        part: what stands before their names in the file, see `weights.part`.
 
     Raises:
         DataError: see `weights.read`; or the file holds other networks.
     """
     built = kind.build(shape, classes)
     modules = {name: built[name] for name in kind.averaged}
-    weights.fill(modules, file, others=True)
+    weights.fill({f"{part}{name}": module for name, module in modules.items()}, file, others=True)
     return {name: module.to(device).eval().requires_grad_(False) for name, module in modules.items()}

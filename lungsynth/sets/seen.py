@@ -22,3 +22,17 @@ def who_was_seen(scans: pd.DataFrame, seed: int) -> dict[str, Any]:
     )
     people = {str(role): sorted(set(rows["patient"])) for role, rows in named.groupby("role", sort=True)}
     return {"patients": people, "scans": sorted(named.loc[named["kind"] != "patch", "pixels"])}
+
+
+PICTURE_DIGITS = 16
+"""Of the SHA-256 of a picture's pixels, which a recipe keeps."""
+
+
+def what_was_seen(pictures: pd.DataFrame) -> dict[str, Any]:
+    """Patients by role, as hashes, and the digests of the pixels of their pictures; no name of a file.
+
+    Args:
+        pictures: rows of pictures.csv.
+    """
+    people = {str(role): sorted(set(rows["patient"])) for role, rows in pictures.groupby("role", sort=True)}
+    return {"patients": people, "pictures": sorted(digest[:PICTURE_DIGITS] for digest in pictures["sha256"])}

@@ -24,6 +24,7 @@ class RunPlan:
         device: "auto" (cuda where there is one), "cpu" or "cuda".
         monitor: the loss monitor's settings.
         start: weights that the first checkpoint starts from; None: fresh ones.
+        part: what stands before the names of this run's networks there, see `weights.part`.
         tolerant: networks that spoil end the run with a verdict, and not with an error.
     """
 
@@ -34,6 +35,7 @@ class RunPlan:
     device: str = "auto"
     monitor: Monitor = field(default_factory=lambda: Monitor(mode="none"))
     start: Path | None = None
+    part: str = ""
     tolerant: bool = False
 
     def __post_init__(self) -> None:

@@ -120,7 +120,7 @@ def _start(kind: Trainable, data: Source, plan: RunPlan, previous: Path | None, 
     torch.manual_seed(torch_seed(plan.seed, plan.name, "weights"))
     training = TrainingState(kind, data, plan, device)
     if previous is None and plan.start is not None:
-        start_from(training, plan.start)
+        start_from(training, plan.start, plan.part)
     if previous is not None:
         try:
             training.load_state_dict(read_state(previous, device))

@@ -106,10 +106,13 @@ def read_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]
     return state
 
 
-def start_from(training: TrainingState, path: Path) -> None:
+def start_from(training: TrainingState, path: Path, part: str = "") -> None:
     """Take over the weights of another run's state, or released ones; averages start from them too.
 
     The averages of that run are taken where it kept them. What it has no module for starts fresh.
+
+    Args:
+        part: what stands before the names of the networks there that are this run's.
 
     Raises:
         TrainingError: the file cannot be read, or holds other networks.
@@ -117,6 +120,7 @@ def start_from(training: TrainingState, path: Path) -> None:
     given = weights.read(path) if path.suffix == ".safetensors" else weights_by_module(read_state(path))
     # What has no weights (a pool of past images) belongs to the run that filled it.
     trained = [name for name, module in training.modules.items() if any(True for _ in module.parameters())]
+    given = {name.removeprefix(part): one for name, one in given.items() if name.startswith(part)}
     shared = [name for name in trained if name in given]
     if not shared:
         raise TrainingError(f"{path}: holds {', '.join(given)}, and this run trains {', '.join(trained)}")

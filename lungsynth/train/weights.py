@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lungsynth.ct.files import write_bytes
 from lungsynth.study.errors import DataError
 from lungsynth.study.models import RECIPE
+from lungsynth.study.runs import Subset
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -54,6 +55,18 @@ def read(path: Path) -> dict[str, dict[str, "Tensor"]]:
         module, _, key = name.partition(".")
         modules.setdefault(module, {})[key] = value
     return modules
+
+
+def part(path: Path, subset: Subset | None) -> str:
+    """What stands before the names of networks in released weights that hold those of several classes, one each.
+
+    Args:
+        subset: what a run learns from; its class tells which networks of the file are its own.
+    """
+    recipe = path.with_name(RECIPE)
+    if subset is None or subset.label is None or path.suffix != ".safetensors" or not recipe.is_file():
+        return ""
+    return json.loads(recipe.read_text(encoding="utf-8")).get("parts", {}).get(subset.label, "")
 
 
 def fill(modules: dict[str, "nn.Module"], path: Path, others: bool = False) -> None:

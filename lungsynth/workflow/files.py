@@ -283,6 +283,11 @@ class Files:
         """The tables of the banks that give runs their classes; none where they take none."""
         return [f"{self.root}/banks/{run.target}_fit.csv" for run in drawn_by if run.reads_classes]
 
+    @property
+    def released(self) -> Sequence[str]:
+        """The targets whose generators `release_generators` writes; of pictures there is one."""
+        return targets("pictures") if self.study.chain == "pictures" else self.study.generate.release
+
     def drawn(self) -> Callable[[Wildcards], str]:
         """Input function: the folder that the target `draw` fills.
 
@@ -300,8 +305,9 @@ class Files:
 
     def recipes(self) -> list[str]:
         """The recipes of all shipped networks that this study starts from, or is judged by."""
-        used = {run.init_from for run in runs.chosen(self.study)} | set(self.study.refine.eyes.values())
-        used.add(self.study.segment.volumetric.init_from)
+        used = {run.init_from for run in runs.chosen(self.study)}
+        if self.study.chain == "composites":
+            used |= {*self.study.refine.eyes.values(), self.study.segment.volumetric.init_from}
         names = sorted(used & set(models.names()))
         return [os.path.relpath(models.recipe_path(name)) for name in names]
 

@@ -22,7 +22,14 @@ from lungsynth.study.stages.score import Release
 from lungsynth.study.stages.utility import Classify
 from lungsynth.study.study import Study
 from lungsynth.workflow.moved import refuse_moved
-from lungsynth.workflow.shipped import check_eyes, check_grid, check_labels, file_to_start_from, taken_over
+from lungsynth.workflow.shipped import (
+    check_classes,
+    check_eyes,
+    check_grid,
+    check_labels,
+    file_to_start_from,
+    taken_over,
+)
 from lungsynth.workflow.sources import under_data
 
 GENERATORS = ("lungsynth.generate.registry", "GENERATORS")
@@ -276,6 +283,8 @@ def _check_starts(study: Study) -> None:
     """What `init_from` names is there and fits, and no run starts from itself."""
     for target in targets(study.chain):
         check_grid(study, target)
+    if study.chain == "pictures":
+        check_classes(study)
     runs = runs_of(study)
     unused = [run for target in targets(study.chain) for run in drawn_by(study, target) if not run.training.steps]
     for run in (*runs.values(), *unused):

@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from lungsynth.sets.catalogue import DRAWN
+from lungsynth.sets.grid import grid_of, in_words
 from lungsynth.study import models
 from lungsynth.study.errors import StudyError
-from lungsynth.study.stages.banks import Banks
-from lungsynth.study.stages.cohort import Image
 from lungsynth.study.study import Study
 
 
@@ -107,7 +106,7 @@ def check_grid(study: Study, target: str) -> None:
     theirs, ours = models.recipe_of(name)["grid"], grid_of(study.banks, study.image, target)
     if theirs != ours:
         raise StudyError(
-            f"generate.{target}.init_from: models/{name} draws {_words(theirs)}; this study, {_words(ours)}"
+            f"generate.{target}.init_from: models/{name} draws {in_words(theirs)}; this study, {in_words(ours)}"
         )
 
 
@@ -118,7 +117,36 @@ def check_labels(name: str | None, target: str, key: str) -> None:
         StudyError: names it.
     """
     if name in models.names() and "labels" not in models.recipe_of(name, key)["generate"][target]:
-        raise StudyError(f"{key}: models/{name} has learnt without classes; set labels to null, or take other weights")
+        own = "classes to none or runs" if key.endswith("classes") else "labels to null"
+        raise StudyError(f"{key}: models/{name} has learnt without labels; set {own}, or take other weights")
+
+
+def check_classes(study: Study) -> None:
+    """Refuse a shipped generator of pictures that knows classes in another way than the study's does, or others.
+
+    One that was told none may be trained further in any way but by label.
+
+    Raises:
+        StudyError: says what the network knows.
+    """
+    drawn, key = study.generate.pictures, "generate.pictures.init_from"
+    if drawn.init_from not in models.names():
+        return
+    recipe = models.recipe_of(drawn.init_from, key)
+    names, way = recipe.get("classes", {}).get("names", []), _way(recipe)
+    who = f"{key}: models/{drawn.init_from} " + (f"draws {', '.join(names)}" if names else "was not told any classes")
+    if way and drawn.classes != way:
+        raise StudyError(f"{who}; set generate.pictures.classes to {way}, or take other weights")
+    as_it_is = drawn.classes == "runs" and not drawn.training.steps
+    if (way or as_it_is) and (others := [name for name in study.pictures.classes if name not in names]):
+        mend = "name its classes in pictures.classes" if names else "set generate.pictures.classes to none"
+        raise StudyError(f"{who}, and no {', '.join(others)}; {mend}, or take other weights")
+
+
+def _way(recipe: dict[str, Any]) -> str:
+    """How a released generator of pictures knows its classes, as `generate.pictures.classes` says; "": it does not."""
+    by_label = "labels" in recipe["generate"]["pictures"]
+    return "labels" if by_label else "runs" if recipe.get("parts") else ""
 
 
 def check_eyes(study: Study) -> None:
@@ -135,14 +163,3 @@ def check_eyes(study: Study) -> None:
     for who, name in {**others, "what the gate sees through": study.refine.gate.eye}.items():
         if judge is not None and judge == name:
             raise StudyError(f"refine.judge: {judge} is {who}, and cannot judge beside it; name another, or null")
-
-
-def grid_of(banks: Banks, image: Image, target: str) -> dict[str, Any]:
-    """Size, pixel and window of what a target's generator draws, as recipes state them."""
-    size, pixel = (banks.nodule_px, banks.mm_per_px) if target == "nodules" else (image.size_px, image.mm_per_px)
-    return {"size_px": size, "mm_per_px": pixel, "window_hu": list(image.window_hu)}
-
-
-def _words(grid: dict[str, Any]) -> str:
-    low, high = grid["window_hu"]
-    return f"{grid['size_px']} px of {grid['mm_per_px']:g} mm in the window {low:g} to {high:g} HU"

@@ -7,6 +7,7 @@ from typing import Any
 from lungsynth.study.runs import Run
 from lungsynth.study.stages.segment import ChosenDetector
 from lungsynth.train.checkpoints import RunPlan
+from lungsynth.train.weights import part
 from lungsynth.workflow.step import Job
 
 
@@ -30,6 +31,7 @@ def run_training(job: Job, run: Run, kind: Any, data: Any, spread: Callable[[Any
         device=job.settings("device"),
         monitor=monitor,
         start=start[0] if start else None,
+        part=part(start[0], run.subset) if start else "",
         tolerant=run.compared,
     )
     before = job.input.before[0] if job.input.before else None

@@ -317,7 +317,7 @@ def test_a_generator_that_learnt_by_class_is_released_and_draws_a_class_by_its_n
     assert set(any_of.table["label"]) == {"ground_glass", "solid"} and set(solid.table["label"]) == {"solid"}
     as_asked = (any_of.images == solid.images).all((1, 2)) & (any_of.masks == solid.masks).all((1, 2))
     assert as_asked[(any_of.table["label"] == "solid").to_numpy()].all() and np.array_equal(
-        draw(network.generator, network.modules, 2, 2, "x", np.array([0, 1])).std((1, 2, 3)) > 0, [True, True]
+        draw(*network.drawing[0], 2, 2, "x", np.array([0, 1])).std((1, 2, 3)) > 0, [True, True]
     )
     with pytest.raises(StudyError, match="label: got 'soild'; this generator draws ground_glass, solid"):
         network.sample(1, label="soild")

@@ -190,7 +190,7 @@ def test_released_weights_of_half_precision_draw_what_the_states_draw(released, 
     assert network.recipe["patients"] == {"fit": ["a"]} and network.recipe["scans"] == ["one"]
     modules = load_all(RUNS, states, Shape(1, SIZE // FACTOR))
     whole = draw(generator_of(RUNS), modules, 3, 1, "pretrained/tiny_slices")
-    half = draw(network.generator, network.modules, 3, 1, "pretrained/tiny_slices")
+    half = draw(*network.drawing[0], 3, 1, "pretrained/tiny_slices")
     assert np.abs(whole - half).max() < 0.02
     assert network.sample(2, seed=1).images.tobytes() == made.images[:2].tobytes()
 

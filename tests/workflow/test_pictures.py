@@ -1,6 +1,7 @@
 """A folder of pictures becomes a scored, released synthetic set with a report, by the shortest overlay there is."""
 
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -44,7 +45,8 @@ def discs(folder, name: str, count: int, inner: float, seed: int) -> None:
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     """A copy of the repository in which the tiny study of pictures ran to its end."""
-    folder, data = copy_of_repository(tmp_path_factory.mktemp("pictures")), tmp_path_factory.mktemp("data")
+    folder = copy_of_repository(tmp_path_factory.mktemp("pictures"))
+    data = folder / "data"
     discs(data / "mine", "disc", 24, 0, 1)
     discs(data / "mine", "a ring", 20, 0.2, 2)
     (data / "mine" / "disc" / "notes.txt").write_text("no picture")
@@ -105,3 +107,35 @@ def test_classifiers_learn_from_equally_many_real_and_generated_pictures(study):
     assert set(table["approach"]) == {"base", "gan_train", "gan_test", "combined"}
     counts = table.groupby("approach")["n_train"].first()
     assert counts["base"] == counts["gan_train"] == counts["gan_test"] == counts["combined"] / 2
+
+
+def test_released_generators_draw_elsewhere_and_another_study_starts_from_them(study, monkeypatch):
+    folder, mine = study.parent.parent, ["--configfile", "config.yaml", "tiny.yaml"]
+    monkeypatch.setenv("LUNGSYNTH_DATA", str(folder / "data"))
+    snakemake(folder, "release_generators", "--cores", "2", *mine)
+    released = study / "generate/pictures/released"
+    recipe = json.loads((released / "recipe.json").read_text())
+    learnt = pd.read_csv(study / "banks/pictures_fit.csv")
+    assert recipe["grid"] == {"size_px": 32, "levels": [0, 255], "channels": 1}
+    assert recipe["images"] == len(recipe["pictures"]) == len(learnt)
+    shares = dict(zip(recipe["classes"]["names"], recipe["classes"]["shares"], strict=True))
+    assert shares == pytest.approx(learnt["class"].value_counts(normalize=True).to_dict())
+    assert set(recipe["patients"]) == {"fit"} and "picture" not in " ".join(recipe["patients"]["fit"])
+    assert {"authenticity", "kid"} <= set(pd.read_csv(released / "scores.csv")["metric"])
+    shutil.copytree(released, folder / "models/discs")
+    draw = ["--cores", "2", "--config", "draw={network: discs, count: 20}"]
+    snakemake(folder, "draw", *draw)  # the default study's chain is the other one
+    snakemake(folder, "draw", *draw, *mine)
+    one, other = (folder / "results" / name / "draw/discs" for name in ("demo", "tiny"))
+    files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(other) for path in other.rglob("*") if path.is_file())
+    assert all((one / file).read_bytes() == (other / file).read_bytes() for file in files)
+    rows = pd.read_csv(one / "images.csv")
+    assert len(rows) == 20 and set(rows["label"]) == {"disc", "a ring"} and (one / "contact.png").is_file()
+    with Image.open(one / rows["file"][0]) as picture:
+        assert picture.mode == "L" and picture.size == (32, 32)
+    assert not any(word in (one / "DATASHEET.md").read_text() for word in (" HU", " mm", "chest", "mask"))
+    again = "generate={pictures: {init_from: discs, kind: wgan_gp, training: {steps: 0}}}"
+    drawn = "results/again/generate/pictures/generated.npz"
+    snakemake(folder, drawn, "--cores", "2", "--config", "study=again", again, *mine)
+    assert set(pd.read_csv(folder / drawn.replace("npz", "csv"))["label"]) == {"disc", "a ring"}

@@ -3,24 +3,18 @@
 from lungsynth.ct.files import sha256
 from lungsynth.generate.labels import how_many, labelled
 from lungsynth.generate.release import recipe
-from lungsynth.generate.trained import load_all, shape_of, trainable
+from lungsynth.generate.trained import shape_of, to_release
+from lungsynth.sets.grid import grid_of
 from lungsynth.sets.tables import read_csv, write_json
 from lungsynth.train import weights
-from lungsynth.workflow.shipped import grid_of
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     runs = job.settings("runs")
     grid = grid_of(job.settings("banks"), job.settings("image"), job.wildcards.target)
     tables = [read_csv(path) for path in (job.input.learnt, job.input.cohort)]
-    known = labelled(runs[0], tables[0])
-    modules = load_all(
-        runs,
-        job.input.states,
-        shape_of(runs[0], grid["size_px"], job.settings("image").channels),
-        classes=how_many(known),
-    )
-    drawing = {name: modules[name] for run in runs for name in trainable(run).averaged}
+    shape = shape_of(runs[0], grid["size_px"], job.settings("image").channels)
+    drawing = to_release(runs, job.input.states, shape, how_many(labelled(runs[0], tables[0])))
     weights.write(job.output.weights, drawing, half=True)
     about = recipe(runs, job.settings("study"), grid, *tables, sha256(job.output.weights))
     write_json(job.output.recipe, about)

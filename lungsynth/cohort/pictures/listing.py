@@ -14,6 +14,7 @@ from lungsynth.cohort.copies import copies, thumbnail
 from lungsynth.cohort.names import printable, quoted, unquoted
 from lungsynth.cohort.pictures.sources import Source, open_source
 from lungsynth.cohort.split import Claim, assign, leaders
+from lungsynth.sets.seen import PICTURE_DIGITS
 from lungsynth.study.errors import DataError
 from lungsynth.study.stages.cohort import Role, Split
 from lungsynth.study.stages.pictures import Pictures, Shares
@@ -82,6 +83,27 @@ def list_pictures(root: Path, settings: Pictures, seed: int, bar: Callable[[Iter
     _check_learnable(table)
     refused = pd.DataFrame(refusals.rows, columns=["file", "reason"]).sort_values("file", kind="stable")
     return Listed(table, refused.reset_index(drop=True))
+
+
+def refuse_seen(table: pd.DataFrame, recipes: Mapping[str, Mapping[str, Any]]) -> None:
+    """No picture to test on may be one that a shipped network of this study has learnt from.
+
+    By its pixels: files of strangers are called alike, and so are their patients.
+
+    Args:
+        table: of `Listed`; recipes: of the shipped networks that the study starts from, by name.
+
+    Raises:
+        DataError: names the first and the network.
+    """
+    test = table[table["role"] == "test"]
+    for name, recipe in recipes.items():
+        seen = test[test["sha256"].str[:PICTURE_DIGITS].isin(recipe.get("pictures", ()))]
+        if len(seen):
+            raise DataError(
+                f"pictures: {seen['file'].iloc[0]} is for testing here, and models/{name} has learnt from it "
+                f"({len(seen)} such); take these out of the folder, or start from other weights"
+            )
 
 
 def _look(

@@ -153,7 +153,8 @@ class Generate(Settings):
     """The two layers of stage 1, and what the chain of pictures draws."""
 
     release: tuple[Literal["nodules", "normals"], ...] = Field(
-        ("nodules", "normals"), description="whose generators `release_generators` writes as models/ holds them"
+        ("nodules", "normals"),
+        description="whose generators `release_generators` writes as models/ holds them; of pictures all classes'",
     )
     nodules: Generated = Generated(
         kind="w_capsule",
