@@ -47,3 +47,30 @@ rule score_composites:
         "what the chain's composites score: {wildcards.lot}"
     script:
         f"{SCRIPTS}/compare/score_composites.py"
+
+
+rule subtract_composites:
+    input:
+        facts=files.shown("lungs", ".json"),
+        images=files.shown("lungs", ".npz"),
+        tables=files.shown("lungs", ".csv"),
+        test=files.image_set("lesions_test"),
+        beside=files.tables_of("lesions_test"),
+        extractor=weights_of(SEEN_BY["lesions"]),
+    output:
+        table=f"{R}/compare/lungs/differences.csv",
+    log:
+        f"{LOGS}/subtract_composites.log",
+    benchmark:
+        f"{LOGS}/subtract_composites.tsv"
+    conda:
+        TORCH
+    resources:
+        **NETWORK,
+    params:
+        settings=settings("device", "score.bootstrap", "score.confidence"),
+        code=code("compare/subtract_composites.py", EXTRACTOR),
+    message:
+        "which rows of whole slices are nearer to real ones than the chain's, and how sure that is"
+    script:
+        f"{SCRIPTS}/compare/subtract_composites.py"

@@ -28,6 +28,9 @@ LOTS = {
     "generated": Lot("two stages, all generated", "refined", True),
 }
 
+AGAINST = ("refined",)
+"""Lots that a comparison holds every other row against."""
+
 
 def origins(shards: Sequence[pd.DataFrame], normals: pd.DataFrame, nodules: pd.DataFrame) -> pd.DataFrame:
     """One row a composite: its shard and image, whether its background is real, and whether anything of it is.

@@ -5,11 +5,15 @@ from typing import Any
 
 import pandas as pd
 
+from lungsynth.compare.composites import LOTS
 from lungsynth.compare.published import CLAIMED, NAMES, REASONS, TABLES
 
 LONG = ["kind", "run", "metric", "value", "low", "high", "floor", "floor_sd", "n_set", "n_reference", "note"]
 CLAIMS = ["paper", "kind", "name", "metric", "reported", "ours", "ours_sd", "runs", "place_reported", "place_ours"]
 CLAIMS += ["reason"]
+
+ENDS = {"kid_difference": "", "low": "_low", "high": "_high"}
+"""Columns of a table of differences, and what they end in here."""
 
 
 def scores(contenders: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -29,18 +33,29 @@ def scores(contenders: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=LONG)
 
 
-def of_kinds(contenders: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def of_kinds(contenders: Sequence[Mapping[str, Any]], apart: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row a kind, in the order given: its budget, then mean, spread over runs (sd) and floor of every metric.
 
     Runs that could not be scored are counted in `runs` and not in the means; `note` says what is wrong with them.
+
+    Args:
+        apart: differences of KID to lots of the chain's composites (first, second, kid_difference, low, high): they
+            become columns kid_minus_LOT with its bounds; None where there are none.
     """
     numbers = scores(contenders)
-    return pd.DataFrame(
+    kinds = pd.DataFrame(
         [
             _of_kind([one for one in contenders if one["kind"] == kind], numbers[numbers["kind"] == kind])
             for kind in dict.fromkeys(one["kind"] for one in contenders)
         ]
     )
+    if apart is None:
+        return kinds
+    for key, lot in LOTS.items():
+        some = apart[apart["second"] == lot.title].set_index("first")
+        columns = {name: f"kid_minus_{key}{end}" for name, end in ENDS.items()}
+        kinds = kinds.join(some[list(ENDS)].rename(columns=columns), on="kind") if len(some) else kinds
+    return kinds[[name for name in kinds if name != "note"] + ["note"]]
 
 
 def _of_kind(runs: Sequence[Mapping[str, Any]], numbers: pd.DataFrame) -> dict[str, Any]:

@@ -37,6 +37,10 @@ LEGEND = (
     "Images of test patients are the reference, those learnt from that of authenticity and membership. Scores of "
     "single runs with their 95 % intervals and n stand in the table of scores beside this page."
 )
+APART = (
+    "Who is ahead: differences of KID, with the same draws of the reference's patients for every row "
+    "({images} images of {patients} patients). With fewer than ten patients an interval is rough."
+)
 SHEETS = {"nodules": (16, 2), "lungs": (6, 2), **dict.fromkeys(("pictures", "sizes", "sweep"), (8, 2))}
 """Images a row, and rows."""
 
@@ -62,6 +66,7 @@ def page(
     seconds: Mapping[str, float],
     rates: Mapping[str, Mapping[str, Any]],
     claims: pd.DataFrame,
+    apart: pd.DataFrame | None = None,
 ) -> str:
     """One HTML text.
 
@@ -70,6 +75,8 @@ def page(
         real: test patients' images.
         images: of each run; contenders: its facts; seconds: its wall time.
         rates: by kind, the factor that was chosen and what each of those tried scored.
+        apart: differences of KID to what `second` names, one row a kind (first, kid_difference, low, high); None where
+            nothing is held against one of the rows.
     """
     first = {one["kind"]: one["run"] for one in reversed(contenders)}
     shown = {"real": real, **{kind: images[first[kind]] for kind in kinds["kind"]}}
@@ -79,6 +86,7 @@ def page(
         lead=LEAD,
         words=WORDS,
         legend=LEGEND,
+        apart=[] if apart is None else _apart(apart, real),
         scores=table_of(_scores(kinds)),
         budget=table_of(_budget(kinds, contenders, seconds)),
         notes=_notes(kinds, rates, contenders),
@@ -111,6 +119,25 @@ def _scores(kinds: pd.DataFrame) -> pd.DataFrame:
     if "real_backgrounds" in kinds:
         shown["on real slices"] = kinds["real_backgrounds"]
     return pd.DataFrame(shown)
+
+
+def _apart(apart: pd.DataFrame, real: ImageSet) -> list[str]:
+    """What the differences are, and a sentence on each."""
+    counts = {"images": len(real), "patients": real.table["patient"].nunique()}
+    return [APART.format(**counts), *map(_who_is_ahead, apart.itertuples())]
+
+
+def _who_is_ahead(row: Any) -> str:
+    """Of two rows' KID: which is nearer to real images by more than the interval of the difference, or neither."""
+    values = [number(value, 2) for value in (row.kid_difference, row.low, row.high)]
+    words = "{}: KID less that of {} is {} ({} to {}); ".format(row.first, row.second, *values)
+    if row.low > 0:
+        return words + f"{row.second} is ahead by more than the interval."
+    if row.high < 0:
+        return words + f"{row.first} is ahead by more than the interval."
+    if not np.isfinite(row.low):
+        return words + "the reference is one patient, so that n is too small to tell."
+    return words + "the interval holds 0: n is too small to tell who is ahead."
 
 
 def _cell(mean: float, sd: float, floor: float) -> str:

@@ -1,6 +1,7 @@
 """Means over pairs of images: the kernel distance (KID), its draws, and the difference of two sets against one
 reference."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,17 +90,54 @@ def paired_kid_difference(
     """
     if len(first) != len(second) or not np.array_equal(first.units, second.units):
         raise ValueError(f"not paired: {len(first)} and {len(second)} images")
-    real_counts = draw_counts(reference.n_units, draws, rng)
-    counts = draw_counts(first.n_units, draws, rng)
-    real_counts = np.concatenate([np.ones((1, reference.n_units)), real_counts])
-    counts = np.concatenate([np.ones((1, first.n_units)), counts])
-    terms = [
-        within_means(kernel(one.points, one.points), one, counts)
-        - 2 * between_means(kernel(reference.points, one.points), reference, one, real_counts, counts)
-        for one in (first, second)
-    ]
-    drawn = terms[0] - terms[1]
-    low, high = percentile_interval(float(drawn[0]), drawn[1:], level)
+    one = "first"
+    return kid_differences(reference, second, {one: [first]}, {one: True}, rng, draws, level)[one]
+
+
+def kid_differences(
+    reference: Sample,
+    against: Sample,
+    sets: Mapping[str, Sequence[Sample]],
+    pairs: Mapping[str, bool],
+    rng: np.random.Generator,
+    draws: int = 1000,
+    level: float = 0.95,
+) -> dict[str, Difference]:
+    """KID(set) - KID(against) of several sets by name, all against one reference.
+
+    Each draw takes the same reference patients for all of them, so that the reference's own term and its hard patients
+    fall out; images are drawn for each set on their own, but where they are pairs.
+
+    Args:
+        sets: by name, the samples of one kind: its KID is the mean over them.
+        pairs: by name, whether image i of each sample is image i of `against` after another treatment.
+    """
+    real_counts = _with_ones(draw_counts(reference.n_units, draws, rng))
+    counts = _with_ones(draw_counts(against.n_units, draws, rng))
+    base, found = _own_part(reference, against, real_counts, counts), {}
+    for name, samples in sets.items():
+        parts = []
+        for one in samples:
+            own = counts if pairs[name] else _with_ones(draw_counts(one.n_units, draws, rng))
+            parts.append(_own_part(reference, one, real_counts, own))
+        found[name] = _of_draws(np.mean(parts, axis=0) - base, reference, level)
+    return found
+
+
+def _with_ones(counts: np.ndarray) -> np.ndarray:
+    """The draws behind the sample itself, in which each unit counts once."""
+    return np.concatenate([np.ones((1, counts.shape[1])), counts])
+
+
+def _own_part(reference: Sample, one: Sample, real_counts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The draws of a set's KID without the reference's own term, which falls out of differences."""
+    between = between_means(kernel(reference.points, one.points), reference, one, real_counts, counts)
+    return within_means(kernel(one.points, one.points), one, counts) - 2 * between
+
+
+def _of_draws(drawn: np.ndarray, reference: Sample, level: float) -> Difference:
+    """The first is the value, the others tell how sure it is."""
+    value = float(drawn[0])
     if reference.one_patient:
-        return Difference(float(drawn[0]), OF_ONE_PATIENT.low, OF_ONE_PATIENT.high)
-    return Difference(float(drawn[0]), low, high)
+        return Difference(value, OF_ONE_PATIENT.low, OF_ONE_PATIENT.high)
+    return Difference(value, *percentile_interval(value, drawn[1:], level))

@@ -157,14 +157,18 @@ class Files:
         return self.compared[f"segment/nodules/{wildcards.run}"]
 
     def contenders(self, end: str) -> Callable[[Wildcards], list[str]]:
-        """Input function: a file of everything that a comparison shows: its runs, the chain's generator, composites."""
+        """Input function: a file of everything that a comparison shows."""
+        return lambda wildcards: self.shown(wildcards.compared, end)
 
-        def files(wildcards: Wildcards) -> list[str]:
-            runs_shown, lots = self._shown(wildcards.compared), LOTS if wildcards.compared == LUNGS else ()
-            names = [*(run.name.rpartition("/")[2] for run in runs_shown), *lots]
-            return [f"{self.root}/compare/{wildcards.compared}/{name}{end}" for name in names]
+    def shown(self, name: str, end: str) -> list[str]:
+        """A file of everything that a comparison shows: its runs, the chain's generator, composites."""
+        lots = LOTS if name == LUNGS else ()
+        names = [*(run.name.rpartition("/")[2] for run in self._shown(name)), *lots]
+        return [f"{self.root}/compare/{name}/{one}{end}" for one in names]
 
-        return files
+    def differences(self, wildcards: Wildcards) -> list[str]:
+        """Input function: who is nearer to real images than the chain's composites, where these are shown."""
+        return [f"{self.root}/compare/{LUNGS}/differences.csv"] if wildcards.compared == LUNGS else []
 
     def rates(self, wildcards: Wildcards) -> list[str]:
         """Input function: what the search of rates found for each kind of a comparison."""

@@ -3,11 +3,14 @@
 import copy
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from lungsynth.compare import ledger, table
+from lungsynth.report import comparison as comparison_page
+from lungsynth.sets.bank import ImageSet
 from lungsynth.study import comparison
 from lungsynth.study.errors import StudyError
 from lungsynth.study.runs import Run
@@ -90,6 +93,27 @@ def test_the_table_has_mean_and_spread_over_runs_and_counts_those_that_spoilt():
     assert (kinds.loc["wgan", "runs"], kinds.loc["wgan", "scored"], kinds.loc["wgan", "note"]) == (1, 0, "c: it burst")
     assert pd.isna(kinds.loc["wgan", "kid"])
     assert len(table.scores(runs)) == 2
+
+
+def test_differences_to_the_two_stages_are_columns_and_say_who_is_ahead():
+    runs = [contender("gan", "a", kid=3.0), contender("wgan", "b", kid=1.0), contender("dcgan", "c", "it burst")]
+    rows = [
+        ("gan", 2.0, 1.5, 2.5),
+        ("wgan", 0.1, -0.2, 0.4),
+        ("biggan", -1.0, -2.0, -0.5),
+        ("one", 1.0, np.nan, np.nan),
+    ]
+    apart = pd.DataFrame(rows, columns=["first", "kid_difference", "low", "high"]).assign(second="two stages, refined")
+    kinds = table.of_kinds(runs, apart)
+    columns = [f"kid_minus_refined{end}" for end in ("", "_low", "_high")]
+    assert kinds.columns[-1] == "note" and kinds["kind"].tolist() == ["gan", "wgan", "dcgan"]
+    assert kinds.set_index("kind").loc["gan", columns].tolist() == [2.0, 1.5, 2.5]
+    assert kinds.set_index("kind").loc["dcgan", columns].isna().all()
+    real = ImageSet(np.zeros((3, 1, 1)), np.zeros((3, 1, 1)), 1.0, pd.DataFrame({"patient": ["a", "a", "b"]}))
+    words, *lines = comparison_page._apart(apart, real)
+    assert "3 images of 2 patients" in words
+    ends = ["two stages, refined is ahead", "n is too small to tell", "biggan is ahead", "one patient"]
+    assert all(end in line for end, line in zip(ends, lines, strict=True))
 
 
 def test_claims_stand_beside_the_places_of_both():

@@ -146,6 +146,30 @@ def test_a_paired_difference_sees_what_two_intervals_do_not():
     assert difference.high - difference.low < 0.5 * (own[0].high - own[0].low)
 
 
+def test_differences_of_sets_that_are_no_pairs_are_those_of_their_kids_and_of_a_kind_the_mean_over_its_runs():
+    kid, reference, against = METRICS.get("kid")(), clustered(6, 5, 3, 0), Sample.of(RNG(1).normal(size=(30, 3)))
+    runs = [Sample.of(RNG(seed).normal(size=(n, 3)) + 0.5) for seed, n in ((2, 20), (3, 25))]
+    sets, unpaired = {"one": runs[:1], "both": runs}, {"one": False, "both": False}
+    found = pairs.kid_differences(reference, against, sets, unpaired, RNG(4), draws=50)
+    own, *rest = (kid.value(reference.points, one.points) for one in (against, *runs))
+    assert found["one"].value == pytest.approx(rest[0] - own)
+    assert found["both"].value == pytest.approx(np.mean(rest) - own)
+
+
+def test_the_interval_of_a_difference_holds_the_truth_as_often_as_it_says():
+    def two(seed, n):
+        return Sample.of(RNG(400 + seed).normal(size=(n, 3))), Sample.of(1.3 * RNG(800 + seed).normal(size=(n, 3)))
+
+    def difference(real, near, far, seed):
+        return pairs.kid_differences(real, near, {"far": [far]}, {"far": False}, RNG(seed), draws=200)["far"]
+
+    truth = difference(clustered(600, 2, 3, 2000, spread=0.2), *two(-1, 1200), 0).value
+    found = [difference(clustered(12, 5, 3, seed, spread=0.2), *two(seed, 80), seed) for seed in range(60)]
+    inside, excluded = (sum(one.low <= truth <= one.high for one in found), sum(one.excludes_zero for one in found))
+    assert inside >= 50  # of 60, at a level of .95
+    assert excluded > 30
+
+
 def test_a_set_differs_from_itself_by_nothing():
     reference, one = clustered(6, 5, 3, 0), Sample.of(RNG(1).normal(size=(30, 3)))
     difference = pairs.paired_kid_difference(reference, one, one, RNG(2), draws=50)

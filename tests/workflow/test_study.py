@@ -193,9 +193,14 @@ def test_generators_are_compared_on_the_study_and_beside_its_composites(finished
     assert 0 < whole.at["two stages, refined", "in_range"] <= 1
     # Of a generator that hardly learnt, slices may show no lungs to measure.
     assert not whole.at["gan", "in_range"] >= whole.at["two stages, refined", "in_range"]
+    between = whole["kid"] - whole.at["two stages, refined", "kid"]
+    apart = whole["kid_minus_refined"].dropna()
+    assert set(apart.index) >= {"gan", "two stages, as laid"} and "two stages, refined" not in apart.index
+    assert np.allclose(apart, between[apart.index])
     assert set(json.loads((folder / "lungs/rates/gan.json").read_text())["kid_to_tune"]) == {"0.5", "1"}
     page = (folder / "lungs.html").read_text(encoding="utf-8")
-    assert "Two-Stages GAN" in page and "http://" not in page.replace("http://www.w3.org", "")
+    assert "Two-Stages GAN" in page and "gan: KID less that of two stages, refined is" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
 
 
 def test_a_blind_test_is_made_of_the_study_and_its_answers_are_scored(finished):

@@ -6,14 +6,15 @@ from lungsynth.compare import table
 from lungsynth.ct.files import write_text
 from lungsynth.report.comparison import page
 from lungsynth.sets import bank
-from lungsynth.sets.tables import read_json, write_csv
+from lungsynth.sets.tables import read_csv, read_json, write_csv
 from lungsynth.study.comparison import SUBJECTS
 from lungsynth.workflow.records import seconds_of
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     target, contenders = job.wildcards.compared, [read_json(path) for path in job.input.facts]
-    kinds = table.of_kinds(contenders)
+    apart = read_csv(job.input.differences[0]) if job.input.differences else None
+    kinds = table.of_kinds(contenders, apart)
     claims = table.claims(target, kinds)
     write_csv(job.output.kinds, kinds)
     write_csv(job.output.scores, table.scores(contenders))
@@ -23,6 +24,6 @@ with step(snakemake) as job:  # noqa: F821
     seconds = {one["run"]: seconds_of(logs, "train_generator", SUBJECTS[target], one["run"]) for one in contenders}
     images = {one["run"]: bank.read(path) for one, path in zip(contenders, job.input.images, strict=True)}
     rates = {path.stem: read_json(path) for path in job.input.rates}
-    facts = {"contenders": contenders, "seconds": seconds, "rates": rates, "claims": claims}
+    facts = {"contenders": contenders, "seconds": seconds, "rates": rates, "claims": claims, "apart": apart}
     write_text(job.output.page, page(target, kinds, bank.read(job.input.test), images, **facts))
     job.say(kinds[["kind", "runs", "kid", "kid_sd", "fid", "fid_sd"]].to_string(index=False))
