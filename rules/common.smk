@@ -10,6 +10,7 @@ from lungsynth.sets import catalogue
 from lungsynth.sets.catalogue import EXTRACTORS as SEEN_BY
 from lungsynth.study import comparison, evaluation, models, runs
 from lungsynth.study.errors import LungsynthError
+from lungsynth.workflow import lots
 from lungsynth.workflow.digest import code_digest
 from lungsynth.workflow.files import CHOICE, CHOSEN, Files, tables
 from lungsynth.workflow.jobs import gpus_asked, tell_jobs
@@ -107,10 +108,15 @@ def judging(file):
     return [os.path.relpath(file(name))] if name else []
 
 
+def generator_modules(*drawn_by):
+    """The plug-ins of the generators that runs name."""
+    kinds = [run.kind for run in drawn_by if run.kind != runs.DETAIL]
+    return [f"lungsynth.generate.kinds.{kind}.network" for kind in kinds]
+
+
 def generator_code(script, *drawn_by):
     """Digest of a script and of the generators that runs name."""
-    kinds = [run.kind for run in drawn_by if run.kind != runs.DETAIL]
-    return code(script, *(f"lungsynth.generate.kinds.{kind}.network" for kind in kinds))
+    return code(script, *generator_modules(*drawn_by))
 
 
 def eye_code(script):

@@ -100,7 +100,7 @@ rule tabulate_contenders:
         images=files.contenders(".npz"),
         tables=files.contenders(".csv"),
         rates=files.rates,
-        differences=files.differences,
+        differences=lots.differences(files),
         test=files.compared_bank("test"),
         beside=lambda wildcards: tables(files.compared_bank("test")(wildcards)),
     output:

@@ -1,4 +1,8 @@
-# Comparisons of the chain of composites: nodules, and whole slices beside the chain's own.
+# Comparisons of the chain of composites: nodules, and whole slices beside the chain's own, and beside two stages all of
+# whose networks are trained for the comparison.
+FROM_NOTHING = comparison.from_nothing(study)
+
+
 wildcard_constraints:
     lot="|".join(LOTS),
 
@@ -13,14 +17,76 @@ rule compare_lungs:
         files.comparison("lungs"),
 
 
+rule compose_from_nothing:
+    input:
+        **lots.networks(files),
+        **files.image_sets(
+            *(f"{target}_{role}" for target in TARGETS for role in ("fit", "tune"))
+        ),
+        unmasked=f"{R}/banks/unmasked_fit.csv",
+        beside=files.tables_of(
+            *(f"{target}_{role}" for target in TARGETS for role in ("fit", "tune"))
+        ),
+        nodules_seen_by=weights_of(SEEN_BY["nodules"]),
+        normals_seen_by=weights_of(SEEN_BY["normals"]),
+    output:
+        images=f"{R}/compare/lungs/from_nothing/composite.npy",
+        masks=f"{R}/compare/lungs/from_nothing/composite_masks.npy",
+        facts=f"{R}/compare/lungs/from_nothing/about.json",
+    log:
+        f"{LOGS}/compose_from_nothing.log",
+    benchmark:
+        f"{LOGS}/compose_from_nothing.tsv"
+    conda:
+        TORCH
+    resources:
+        **NETWORK,
+    params:
+        settings=settings(
+            "banks",
+            "compare.lungs.count",
+            "compose",
+            "device",
+            "image",
+            *(
+                f"generate.{target}.{block}"
+                for target in TARGETS
+                for block in ("sampling", "selection")
+            ),
+            runs=FROM_NOTHING,
+        ),
+        code=code(
+            "compare/compose_from_nothing.py",
+            EXTRACTOR,
+            *generator_modules(*FROM_NOTHING[:-1]),
+        ),
+    message:
+        "composites of which nothing is real, by networks from nothing"
+    script:
+        f"{SCRIPTS}/compare/compose_from_nothing.py"
+
+
+use rule refine_shard as refine_from_nothing with:
+    input:
+        composites=f"{R}/compare/lungs/from_nothing/composite.npy",
+        state=files.last_state(FROM_NOTHING[-1]),
+    output:
+        images=f"{R}/compare/lungs/from_nothing/refined.npy",
+    log:
+        f"{LOGS}/refine_from_nothing.log",
+    benchmark:
+        f"{LOGS}/refine_from_nothing.tsv"
+    params:
+        settings=settings("device", "image.window_hu", run=FROM_NOTHING[-1]),
+        code=code("refine/refine_shard.py"),
+    message:
+        "the same, refined"
+
+
 rule score_composites:
     input:
+        unpack(lots.composites(files)),
         **files.image_sets("lesions_fit", "lesions_test"),
-        composite=files.image_set("lesions_composite"),
-        refined=files.image_set("lesions_refined"),
-        rows=expand(f"{R}/compose/shards/{{shard}}.parquet", shard=SHARDS),
-        normals=f"{R}/compose/normals.csv",
-        nodules=f"{R}/compose/nodules.csv",
         beside=files.tables_of("lesions_fit", "lesions_test"),
         extractor=weights_of(SEEN_BY["lesions"]),
     output:

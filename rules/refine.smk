@@ -25,8 +25,7 @@ wildcard_constraints:
 
 rule train_refiner:
     input:
-        composites=files.image_set("lesions_composite"),
-        masks=expand(f"{R}/compose/shards/{{shard}}_masks.npy", shard=SHARDS),
+        unpack(lots.learnt_by_refiner(files)),
         domain=[files.image_set("lesions_domain")],
         beside=files.tables_of("lesions_domain"),
         before=files.before("refine"),

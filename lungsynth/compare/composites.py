@@ -14,22 +14,30 @@ REAL = "scan"
 
 @dataclass(frozen=True)
 class Lot:
-    """Composites that are scored together: their name on the page, the stage they are taken from, and whether those
-    with anything real in them are left out."""
+    """Composites that are scored together: their name on the page, the stage they are taken from, whether those with
+    anything real in them are left out, and whether they are the comparison's own, in which nothing is real."""
 
     title: str
     stage: str
-    without_real: bool
+    without_real: bool = False
+    from_nothing: bool = False
 
 
 LOTS = {
-    "laid": Lot("two stages, as laid", "composite", False),
-    "refined": Lot("two stages, refined", "refined", False),
-    "generated": Lot("two stages, all generated", "refined", True),
+    "laid": Lot("two stages, as laid", "composite"),
+    "refined": Lot("two stages, refined", "refined"),
+    "generated": Lot("two stages, all generated", "refined", without_real=True),
+    "from_nothing": Lot("two stages from nothing", "refined", from_nothing=True),
 }
 
-AGAINST = ("refined",)
-"""Lots that a comparison holds every other row against."""
+AGAINST = ("refined", "from_nothing")
+"""Lots that a comparison holds the other rows against."""
+
+
+def held_against(lot: Lot, kinds: Sequence[str]) -> list[str]:
+    """The rows that one of AGAINST is compared with: all others, but not the chain's lots with the comparison's own."""
+    apart = {one.title for one in LOTS.values() if one.from_nothing != lot.from_nothing}
+    return [kind for kind in kinds if kind != lot.title and kind not in apart]
 
 
 def origins(shards: Sequence[pd.DataFrame], normals: pd.DataFrame, nodules: pd.DataFrame) -> pd.DataFrame:
@@ -47,6 +55,11 @@ def origins(shards: Sequence[pd.DataFrame], normals: pd.DataFrame, nodules: pd.D
         table["any"] = background | rows["source_nodule"].isin(real_nodules)
         parts.append(table.groupby("image", as_index=False).any().assign(shard=k))
     return pd.concat(parts, ignore_index=True)
+
+
+def nothing_real(n: int) -> pd.DataFrame:
+    """The table of `origins` for n composites of a comparison's own, in one shard."""
+    return pd.DataFrame({"image": range(n), "background": False, "any": False, "shard": 0})
 
 
 def sample(table: pd.DataFrame, lot: Lot, most: int, rng: np.random.Generator) -> tuple[list[tuple[int, int]], float]:

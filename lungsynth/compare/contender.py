@@ -39,9 +39,18 @@ def facts(
 
 
 def facts_of_composites(
-    kind: str, run: str, real_backgrounds: float, scores: Sequence[Mapping[str, Any]], wrong: str = ""
+    kind: str,
+    run: str,
+    real_backgrounds: float,
+    scores: Sequence[Mapping[str, Any]],
+    wrong: str = "",
+    spent: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Of the chain's composites, which no single network draws: the share of them that lies on a real slice."""
+    """Of composites, which no single network draws: the share of them that lies on a real slice.
+
+    Args:
+        spent: `spent_by` their networks, where the comparison has trained them.
+    """
     return {
         "kind": kind,
         "run": run,
@@ -53,4 +62,18 @@ def facts_of_composites(
         "note": wrong,
         "real_backgrounds": real_backgrounds,
         "scores": list(scores),
+        **(spent or {}),
+    }
+
+
+def spent_by(runs: Sequence[Run], sizes: Sequence[Mapping[str, int]]) -> dict[str, Any]:
+    """What several networks have spent together: images, parameters, and the trainings whose times are to be added.
+
+    Args:
+        sizes: of each, `generator` and `critic`.
+    """
+    return {
+        "images": sum(run.training.steps * run.training.batch for run in runs),
+        **{side: sum(one[side] for one in sizes) for side in ("generator", "critic")},
+        "trained": [[run.stage, run.target, f"{run.label}-{run.seed}"] for run in runs],
     }

@@ -10,7 +10,7 @@ from lungsynth.generate.detail.kind import DetailKind
 from lungsynth.generate.generator import Generator, make_kind
 from lungsynth.generate.labels import of_one_class
 from lungsynth.generate.two_scales import TwoScales
-from lungsynth.nets.count import counts
+from lungsynth.nets.count import by_side
 from lungsynth.study.runs import DETAIL, Run
 from lungsynth.study.stages.generate import DetailSettings
 from lungsynth.train import weights
@@ -54,9 +54,7 @@ def shape_of(run: Run, size_px: int, channels: int = 1) -> Shape:
 def parameters(run: Run, shape: Shape, classes: int = 1) -> dict[str, int]:
     """Trainable parameters of a run's two sides: `generator`, what draws, and `critic`, all else."""
     kind = trainable(run)
-    trained = {name: counts(module)[0] for name, module in kind.build(shape, classes).items()}
-    drawing = sum(trained[name] for name in kind.averaged)
-    return {"generator": drawing, "critic": sum(trained.values()) - drawing}
+    return by_side(kind.build(shape, classes), kind.averaged)
 
 
 def load_all(

@@ -1,5 +1,7 @@
 """How many numbers a network holds, as Keras counts them."""
 
+from collections.abc import Collection, Mapping
+
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
@@ -18,3 +20,10 @@ def counts(module: nn.Module) -> tuple[int, int]:
         if isinstance(norm, _NormBase) and norm.running_mean is not None
     )
     return trainable, sum(part.numel() for part in parts) - trainable + running
+
+
+def by_side(modules: Mapping[str, nn.Module], drawing: Collection[str]) -> dict[str, int]:
+    """Trainable numbers of those modules that draw, `generator`, and of all others, `critic`."""
+    trained = {name: counts(module)[0] for name, module in modules.items()}
+    generator = sum(trained[name] for name in drawing)
+    return {"generator": generator, "critic": sum(trained.values()) - generator}

@@ -41,6 +41,13 @@ APART = (
     "Who is ahead: differences of KID, with the same draws of the reference's patients for every row "
     "({images} images of {patients} patients). With fewer than ten patients an interval is rough."
 )
+LEAST_PATIENTS = 5
+"""Of n < 5, an interval as wide as their own values lie apart would hold the truth in 1 - 2^(1 - n): under .9."""
+BUDGET = "As many images for each; steps, parameters and time follow from the kind."
+OF_TWO_STAGES = (
+    " Of the two stages from nothing each network is shown so many, at the study's own rates, which are not searched, "
+    "and the refiner no more than the study's; images, parameters and time are sums over the networks."
+)
 SHEETS = {"nodules": (16, 2), "lungs": (6, 2), **dict.fromkeys(("pictures", "sizes", "sweep"), (8, 2))}
 """Images a row, and rows."""
 
@@ -88,6 +95,7 @@ def page(
         legend=LEGEND,
         apart=[] if apart is None else _apart(apart, real),
         scores=table_of(_scores(kinds)),
+        budget_words=BUDGET + (OF_TWO_STAGES if name == "lungs" else ""),
         budget=table_of(_budget(kinds, contenders, seconds)),
         notes=_notes(kinds, rates, contenders),
         views={kind: _sheet(one, kind, SHEETS[name]) for kind, one in shown.items() if len(one)},
@@ -124,19 +132,19 @@ def _scores(kinds: pd.DataFrame) -> pd.DataFrame:
 def _apart(apart: pd.DataFrame, real: ImageSet) -> list[str]:
     """What the differences are, and a sentence on each."""
     counts = {"images": len(real), "patients": real.table["patient"].nunique()}
-    return [APART.format(**counts), *map(_who_is_ahead, apart.itertuples())]
+    return [APART.format(**counts), *(_who_is_ahead(row, counts["patients"]) for row in apart.itertuples())]
 
 
-def _who_is_ahead(row: Any) -> str:
+def _who_is_ahead(row: Any, patients: int) -> str:
     """Of two rows' KID: which is nearer to real images by more than the interval of the difference, or neither."""
     values = [number(value, 2) for value in (row.kid_difference, row.low, row.high)]
     words = "{}: KID less that of {} is {} ({} to {}); ".format(row.first, row.second, *values)
+    if patients < LEAST_PATIENTS:
+        return words + f"the reference is {patients} patients only: n is too small to tell who is ahead."
     if row.low > 0:
         return words + f"{row.second} is ahead by more than the interval."
     if row.high < 0:
         return words + f"{row.first} is ahead by more than the interval."
-    if not np.isfinite(row.low):
-        return words + "the reference is one patient, so that n is too small to tell."
     return words + "the interval holds 0: n is too small to tell who is ahead."
 
 

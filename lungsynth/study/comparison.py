@@ -3,7 +3,7 @@
 from itertools import product
 from typing import Any
 
-from lungsynth.study.runs import Run, Subset, drawn_by, generator
+from lungsynth.study.runs import Run, Subset, drawn_by, generator, refiner
 from lungsynth.study.stages.compare import Compared, Sizes, Sweep
 
 COMPARED = "compared"
@@ -65,6 +65,33 @@ def tried(study: Any, name: str, kind: str) -> dict[float, Run]:
     }
 
 
+NOTHING = "nothing"
+"""Last part of the label of a network of the two stages that a comparison of whole slices trains from nothing."""
+
+
+def from_nothing(study: Any) -> list[Run]:
+    """The chain's generators of nodules and normals, its detail network and its refiner, each at the comparison's
+    budget and from no weights; the refiner, the last of them, takes no more steps than the study's own.
+    """
+    block = study.compare.lungs
+    refining = refiner(study)
+    drawing = [*drawn_by(study, "nodules"), *drawn_by(study, "normals")]
+    made = {run.name: block.spent(run.training) for run in (*drawing, refining)}
+    if 0 < refining.training.steps < made[refining.name].steps:
+        made[refining.name] = refining.training.model_copy(update={"checkpoints": block.checkpoints})
+    return [
+        run.model_copy(
+            update={"label": f"{run.label}.{NOTHING}", "init_from": None, "compared": True, "training": made[run.name]}
+        )
+        for run in (*drawing, refining)
+    ]
+
+
+def is_from_nothing(run: Run) -> bool:
+    """Whether a run is one of `from_nothing`."""
+    return run.label.endswith(f".{NOTHING}")
+
+
 DETECTORS = "detectors"
 """The comparison of detectors, a block of the settings."""
 BASELINE = "baseline"
@@ -92,7 +119,7 @@ def detectors(study: Any) -> list[Run]:
 
 def runs_of(study: Any) -> dict[str, Run]:
     """All runs of all comparisons by name."""
-    found = detectors(study) if study.chain == "composites" else []
+    found = [*detectors(study), *from_nothing(study)] if study.chain == "composites" else []
     for name in CHAINS[study.chain]:
         block = _block(study, name)
         found += contenders(study, name)

@@ -162,13 +162,9 @@ class Files:
 
     def shown(self, name: str, end: str) -> list[str]:
         """A file of everything that a comparison shows: its runs, the chain's generator, composites."""
-        lots = LOTS if name == LUNGS else ()
+        lots = composites_shown(self.study) if name == LUNGS else []
         names = [*(run.name.rpartition("/")[2] for run in self._shown(name)), *lots]
         return [f"{self.root}/compare/{name}/{one}{end}" for one in names]
-
-    def differences(self, wildcards: Wildcards) -> list[str]:
-        """Input function: who is nearer to real images than the chain's composites, where these are shown."""
-        return [f"{self.root}/compare/{LUNGS}/differences.csv"] if wildcards.compared == LUNGS else []
 
     def rates(self, wildcards: Wildcards) -> list[str]:
         """Input function: what the search of rates found for each kind of a comparison."""
@@ -382,6 +378,11 @@ class Files:
             return DETAIL if run.kind == DETAIL else names.get(run.stage, run.target)
 
         return {f"{what}_{name(run)}": f"{self.root}/{run.name}/{file.format(run.last)}" for run in self.runs.values()}
+
+
+def composites_shown(study: Study) -> list[str]:
+    """The lots of composites that a comparison of whole slices shows."""
+    return [key for key, lot in LOTS.items() if study.compare.lungs.from_nothing or not lot.from_nothing]
 
 
 def refuse(line: str) -> NoReturn:

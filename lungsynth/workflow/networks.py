@@ -11,7 +11,7 @@ from lungsynth.features.training import ExtractorTraining, card_of
 from lungsynth.generate.labels import how_many, labelled
 from lungsynth.generate.registry import GENERATORS
 from lungsynth.generate.trained import is_detail, shape_of, trainable
-from lungsynth.nets.count import counts
+from lungsynth.nets.count import by_side, counts
 from lungsynth.refine.network import CycleGan
 from lungsynth.segment.apply import make_kind
 from lungsynth.study.runs import Run
@@ -53,8 +53,22 @@ def count(
     return pd.DataFrame(rows).astype({"paper": "Int64"})
 
 
+def sides(runs: Sequence[Run], banks: Banks, image: Image, learnt: Mapping[str, pd.DataFrame]) -> list[dict[str, int]]:
+    """Trainable parameters of generators' and refiners' runs: `generator`, what makes images, and `critic`, all else.
+
+    Args:
+        learnt: as in `count`.
+    """
+    found = []
+    for run in runs:
+        kind, shape, classes = _kind_of(run, banks, image, None, learnt)
+        with torch.device("meta"):
+            found.append(by_side(kind.build(shape, classes), kind.averaged))
+    return found
+
+
 def _kind_of(
-    run: Run, banks: Banks, image: Image, features: Features, learnt: Mapping[str, pd.DataFrame]
+    run: Run, banks: Banks, image: Image, features: Features | None, learnt: Mapping[str, pd.DataFrame]
 ) -> tuple[Trainable, Shape, int]:
     """What a run trains, the shape of its images and the number of their classes."""
     if run.stage == "segment":

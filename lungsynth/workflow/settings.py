@@ -205,6 +205,8 @@ def check_compared(study: Study, name: str) -> None:
         _check_variants(study, name)
         return
     _check_kinds(study, f"compare.{name}", GENERATORS, _side(study, name))
+    if getattr(_at(study, f"compare.{name}"), "from_nothing", False):
+        _check_from_nothing(study)
 
 
 def check_classified(study: Study) -> None:
@@ -229,6 +231,17 @@ def _check_kinds(study: Study, path: str, place: tuple[str, str], size: int) -> 
             _registry(place).settings(kind).model_validate(settings).check_size(size)
         except (ValueError, StudyError) as error:
             raise StudyError(f"{path}: images of {size} px do not suit the kind {kind}: {error}") from None
+
+
+def _check_from_nothing(study: Study) -> None:
+    """Refuse a budget of which one of the chain's own networks cannot make a step a checkpoint."""
+    for run in comparison.from_nothing(study):
+        if run.training.steps < run.training.checkpoints:
+            least = run.training.batch * run.training.checkpoints
+            raise StudyError(
+                f"compare.lungs.images: {study.compare.lungs.images} is less than {least}, a batch of "
+                f"{run.training.batch} for each checkpoint of {run.name}; raise it, or set from_nothing: false"
+            )
 
 
 def _check_variants(study: Study, name: str) -> None:

@@ -9,12 +9,15 @@ import pytest
 import yaml
 
 from lungsynth.compare import ledger, table
+from lungsynth.compare.composites import LOTS, held_against
+from lungsynth.compare.contender import spent_by
 from lungsynth.report import comparison as comparison_page
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study import comparison
 from lungsynth.study.errors import StudyError
-from lungsynth.study.runs import Run
+from lungsynth.study.runs import Run, chosen
 from lungsynth.study.training import Training
+from lungsynth.workflow.files import Files
 from lungsynth.workflow.settings import check_compared, load
 
 CONFIG = yaml.safe_load((Path(__file__).resolve().parents[2] / "config.yaml").read_text(encoding="utf-8"))
@@ -97,23 +100,55 @@ def test_the_table_has_mean_and_spread_over_runs_and_counts_those_that_spoilt():
 
 def test_differences_to_the_two_stages_are_columns_and_say_who_is_ahead():
     runs = [contender("gan", "a", kid=3.0), contender("wgan", "b", kid=1.0), contender("dcgan", "c", "it burst")]
-    rows = [
-        ("gan", 2.0, 1.5, 2.5),
-        ("wgan", 0.1, -0.2, 0.4),
-        ("biggan", -1.0, -2.0, -0.5),
-        ("one", 1.0, np.nan, np.nan),
-    ]
+    rows = [("gan", 2.0, 1.5, 2.5), ("wgan", 0.1, -0.2, 0.4), ("biggan", -1.0, -2.0, -0.5)]
     apart = pd.DataFrame(rows, columns=["first", "kid_difference", "low", "high"]).assign(second="two stages, refined")
     kinds = table.of_kinds(runs, apart)
     columns = [f"kid_minus_refined{end}" for end in ("", "_low", "_high")]
     assert kinds.columns[-1] == "note" and kinds["kind"].tolist() == ["gan", "wgan", "dcgan"]
     assert kinds.set_index("kind").loc["gan", columns].tolist() == [2.0, 1.5, 2.5]
     assert kinds.set_index("kind").loc["dcgan", columns].isna().all()
-    real = ImageSet(np.zeros((3, 1, 1)), np.zeros((3, 1, 1)), 1.0, pd.DataFrame({"patient": ["a", "a", "b"]}))
+    real = ImageSet(np.zeros((6, 1, 1)), np.zeros((6, 1, 1)), 1.0, pd.DataFrame({"patient": list("aabcde")}))
     words, *lines = comparison_page._apart(apart, real)
-    assert "3 images of 2 patients" in words
-    ends = ["two stages, refined is ahead", "n is too small to tell", "biggan is ahead", "one patient"]
+    assert "6 images of 5 patients" in words
+    ends = ["two stages, refined is ahead", "n is too small to tell", "biggan is ahead"]
     assert all(end in line for end, line in zip(ends, lines, strict=True))
+    _, *lines = comparison_page._apart(apart, real.take([0, 1, 2]))
+    assert all("2 patients only: n is too small to tell" in line for line in lines)
+
+
+def test_two_stages_from_nothing_are_the_chains_networks_at_the_budget_and_from_no_weights():
+    made = study()
+    runs = comparison.from_nothing(made)
+    assert [run.name for run in runs] == [
+        "generate/nodules/w_capsule.nothing-2023",
+        "generate/normals/dcgan.nothing-2023",
+        "generate/normals/detail.nothing-2023",
+        "refine/composites/cyclegan.nothing-2023",
+    ]
+    assert all(run.init_from is None and run.compared and comparison.is_from_nothing(run) for run in runs)
+    assert {run.training.steps * run.training.batch for run in runs[:-1]} == {16000}
+    assert runs[-1].training.steps == made.refine.training.steps == 300
+    own = {run.name.replace(".nothing", ""): run for run in runs}
+    assert all(own[run.name].settings == run.settings for run in chosen(made)[1:])
+    spent = spent_by(runs, [{"generator": 1, "critic": 2}] * 4)
+    assert (spent["images"], spent["generator"], spent["critic"]) == (3 * 16000 + 300, 4, 8)
+    assert spent["trained"][2] == ["generate", "normals", "detail.nothing-2023"]
+
+
+def test_a_budget_too_small_for_one_of_the_two_stages_is_said_and_they_can_be_left_out():
+    config = copy.deepcopy(CONFIG)
+    config["compare"]["lungs"] |= {"images": 64, "rates": [1], "checkpoints": 4}
+    with pytest.raises(StudyError, match=r"compare\.lungs\.images: 64 is less than 128, a batch of 32 .*from_nothing"):
+        check_compared(load(config), "lungs")
+    config["compare"]["lungs"]["from_nothing"] = False
+    check_compared(made := load(config), "lungs")
+    assert not any("from_nothing" in file for file in Files(made, {}).shown("lungs", ".json"))
+
+
+def test_a_lot_of_the_chain_and_one_of_the_comparison_are_not_held_against_each_other():
+    kinds = ["gan", *(lot.title for lot in LOTS.values())]
+    assert held_against(LOTS["refined"], kinds) == ["gan", "two stages, as laid", "two stages, all generated"]
+    assert held_against(LOTS["from_nothing"], kinds) == ["gan"]
 
 
 def test_claims_stand_beside_the_places_of_both():

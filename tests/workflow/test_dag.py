@@ -17,7 +17,14 @@ OWN_TARGETS = {
     *("compare_nodules", "compare_lungs"),
     *("compare_detectors", "detect_contender", "score_opening", "score_detector", "tabulate_detectors"),
     *("judge_candidates", "release_candidates_3d", "cut_cubes", "train_volumetric", "release_volumetric"),
-    *("choose_rate", "score_contender", "score_composites", "subtract_composites", "tabulate_contenders"),
+    *(
+        "choose_rate",
+        "score_contender",
+        "score_composites",
+        "subtract_composites",
+        "compose_from_nothing",
+        "tabulate_contenders",
+    ),
     *("reader", "score_reader"),
     *("evaluate", "train_classifier", "score_classifiers"),
 }

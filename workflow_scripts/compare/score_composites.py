@@ -8,7 +8,7 @@ from lungsynth.features import apply
 from lungsynth.score.made import How, scores_of_made
 from lungsynth.score.record import Effort
 from lungsynth.sets import bank, shard
-from lungsynth.sets.tables import read_csv, read_parquet, write_json
+from lungsynth.sets.tables import read_csv, read_json, read_parquet, write_json
 from lungsynth.study.errors import DataError
 from lungsynth.study.seeds import rng
 from lungsynth.train.loop import pick_device
@@ -16,10 +16,14 @@ from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     lot, most = composites.LOTS[job.wildcards.lot], job.settings("compare.lungs.count")
-    pools = (read_csv(path) for path in (job.input.normals, job.input.nodules))
-    table = composites.origins([read_parquet(path) for path in job.input.rows], *pools)
+    stage = [shard.load(path) for path in job.input.stage]
+    about = read_json(job.input.about[0]) if lot.from_nothing else {"note": "", "spent": {}}
+    if lot.from_nothing:
+        table = composites.nothing_real(len(stage[0]))
+    else:
+        pools = (read_csv(path) for path in (job.input.normals, job.input.nodules))
+        table = composites.origins([read_parquet(path) for path in job.input.rows], *pools)
     places, real_backgrounds = composites.sample(table, lot, most, rng(job.seed, "compare", "composites"))
-    stage = [shard.load(path) for path in getattr(job.input, lot.stage)]
     images = np.stack([stage[k][row] for k, row in places])
     real = [bank.read(path) for path in (job.input.lesions_test, job.input.lesions_fit)]
     rows = pd.DataFrame({"id": [f"{k}-{row}" for k, row in places]})
@@ -32,7 +36,7 @@ with step(snakemake) as job:  # noqa: F821
     except DataError as error:  # so few of the lot that no number can be made of them
         scores, wrong = [], str(error)
     bank.write(job.output.images, made)
-    write_json(
-        job.output.facts, contender.facts_of_composites(lot.title, job.wildcards.lot, real_backgrounds, scores, wrong)
-    )
+    note, named = about["note"] or wrong, (lot.title, job.wildcards.lot)
+    facts = contender.facts_of_composites(*named, real_backgrounds, scores, note, about["spent"])
+    write_json(job.output.facts, facts)
     job.say(f"{lot.title}: {len(made)} images, {real_backgrounds:.0%} on real slices")

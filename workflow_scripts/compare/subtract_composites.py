@@ -26,10 +26,10 @@ with step(snakemake) as job:  # noqa: F821
     samples = {kind: [seen(one) for one in sets] for kind, sets in kinds.items()}
     reference, found = seen(bank.read(job.input.test)), {}
     draws, level = 5 * job.settings("score.bootstrap"), job.settings("score.confidence")
-    for title in (composites.LOTS[lot].title for lot in composites.AGAINST):
-        if title not in kinds:
+    for lot in (composites.LOTS[key] for key in composites.AGAINST):
+        if (title := lot.title) not in kinds:
             continue
-        others = {kind: sets for kind, sets in samples.items() if kind != title}
+        others = {kind: samples[kind] for kind in composites.held_against(lot, list(kinds))}
         ids = kinds[title][0].table["id"]
         pairs = {kind: all(one.table["id"].equals(ids) for one in kinds[kind]) for kind in others}
         stream = rng(job.seed, "compare", "differences", title)

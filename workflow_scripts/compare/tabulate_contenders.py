@@ -11,6 +11,8 @@ from lungsynth.study.comparison import SUBJECTS
 from lungsynth.workflow.records import seconds_of
 from lungsynth.workflow.step import step
 
+TRAINED_BY = {"generate": "train_generator", "refine": "train_refiner"}
+
 with step(snakemake) as job:  # noqa: F821
     target, contenders = job.wildcards.compared, [read_json(path) for path in job.input.facts]
     apart = read_csv(job.input.differences[0]) if job.input.differences else None
@@ -21,7 +23,13 @@ with step(snakemake) as job:  # noqa: F821
     write_csv(job.output.claims, claims)
     # Wall time is of this machine and this run: on the page, and not in tables that a second run makes again.
     logs = Path(snakemake.log[0]).parent  # noqa: F821
-    seconds = {one["run"]: seconds_of(logs, "train_generator", SUBJECTS[target], one["run"]) for one in contenders}
+    seconds = {
+        one["run"]: sum(
+            seconds_of(logs, TRAINED_BY[stage], subject, run)
+            for stage, subject, run in one.get("trained", [("generate", SUBJECTS[target], one["run"])])
+        )
+        for one in contenders
+    }
     images = {one["run"]: bank.read(path) for one, path in zip(contenders, job.input.images, strict=True)}
     rates = {path.stem: read_json(path) for path in job.input.rates}
     facts = {"contenders": contenders, "seconds": seconds, "rates": rates, "claims": claims, "apart": apart}

@@ -14,7 +14,9 @@ with step(snakemake) as job:  # noqa: F821
     pairs = [[shard.load(path) for path in paths] for paths in (job.input.composites, job.input.masks)]
     stream = rng(run.seed, run.name, "composites")
     places = shard.sample_places([len(part) for part in pairs[0]], settings.objective.composites, stream)
-    composites = Domain(*pairs, "composites", places=places)
+    # A comparison's own networks may not have learnt enough for a nodule to be laid on any slice.
+    bare = run.compared and not any(part.any() for part in pairs[1])
+    composites = Domain(*pairs, "composites", places=places, unmarked=bare)
     targets = bank.read(job.input.domain[0])
     real = Domain([targets.images], [targets.masks], "domain patients' slices", unmarked=not targets.masks.any())
     data = crop_source(composites, real, settings.objective.crop_px, run.training.batch, image)

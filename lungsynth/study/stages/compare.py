@@ -43,6 +43,10 @@ class Compared(Settings):
         """Of a run that tries a rate."""
         return self._training(self.images // SEARCHED_SHARE, 1)
 
+    def spent(self, training: Training) -> Training:
+        """The training of one of the study's own networks at this budget."""
+        return training.model_copy(update={"steps": self.images // training.batch, "checkpoints": self.checkpoints})
+
     def _training(self, images: int, checkpoints: int) -> Training:
         return Training(
             steps=images // self.batch,
@@ -69,6 +73,16 @@ class Compared(Settings):
                 f"images: {self.images} is less than {least}, a batch of {self.batch} for each checkpoint and each rate"
             )
         return self
+
+
+class ComparedSlices(Compared):
+    """Kinds that draw whole slices, beside the chain's composites."""
+
+    from_nothing: bool = Field(
+        True,
+        description="whether two stages stand beside them all of whose networks are trained here, each with as many "
+        "images, and nothing real in what they make",
+    )
 
 
 class Variants(Settings):
@@ -145,7 +159,7 @@ class Compare(Settings):
         kinds=("biggan", "gan", "dcgan", "wgan", "capsule", "w_capsule"),
         others=("wgan_gp", "stylegan", "diffusion"),
     )
-    lungs: Compared = Compared(kinds=("biggan", "gan", "dcgan", "wgan"), seeds=1, batch=16, count=240)
+    lungs: ComparedSlices = ComparedSlices(kinds=("biggan", "gan", "dcgan", "wgan"), seeds=1, batch=16, count=240)
     pictures: Compared = Compared(kinds=("dcgan", "biggan", "stylegan"), seeds=1, batch=16)
     sizes: Sizes = Sizes()
     sweep: Sweep = Sweep()
