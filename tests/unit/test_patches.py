@@ -142,3 +142,36 @@ def test_only_the_ends_of_the_sheet_are_asked_for():
     dice = np.linspace(1, 0, 50)
     assert sorted(ends(dice, 4)) == [0, 1, 2, 3, 46, 47, 48, 49]
     assert sorted(ends(dice[:7], 4)) == list(range(7))
+
+
+def test_agreement_with_readers_is_the_dice_with_one_of_them():
+    """Of two readers it is the plain Dice; who draws what all have drawn agrees with each in full."""
+    one, two, found = disc(6), np.roll(disc(6), 3, axis=1), disc(5)
+    votes, readers = (one + two)[None], np.array([2])
+    pair = patches.dice(one[None] > 0, two[None])
+    assert patches.between_readers(votes, readers) == pytest.approx(pair)
+    each = [patches.dice(found[None] > 0, other[None])[0] for other in (one, two)]
+    sizes = [found.sum() + other.sum() for other in (one, two)]
+    assert patches.to_readers(found[None] > 0, votes, readers) == pytest.approx(np.average(each, weights=sizes))
+    assert patches.to_readers(one[None] > 0, 3 * one[None], np.array([3])) == [1.0]
+    assert np.isnan(patches.between_readers(one[None], np.array([1]))).all()
+
+
+def test_readers_agreement_stands_beside_the_dice_of_nodules_that_two_or_more_drew(some):
+    images, masks = some
+    readers = np.where(np.arange(40) < 10, 1, 2)
+    votes = masks * readers[:, None, None].astype(np.uint8)
+    looks = []
+
+    def perfectly(hu):
+        looks.append(perfect(hu))
+        return looks[-1]
+
+    draws = patches.scored(perfectly, images, masks, range(40), 48, (0.5,), seed=1)[:, 0]
+    found = patches.agreement(looks, 0.5, images, votes, readers, range(40), 48, seed=1)
+    assert np.isnan(found["network_to_readers"][:10]).all() and (found["network_to_readers"][10:] == 1).all()
+    rows = pd.DataFrame({"patient_id": np.arange(40) // 2, "n_readers_slice": readers, "eq_diam_mm": 5.0, "texture": 5})
+    table = patches.summary(rows.assign(**found), draws, 50, 0.95, seed=1).set_index("group")
+    assert table.loc["all", ["network_to_readers", "between_readers_low"]].tolist() == [1, 1]
+    assert np.isnan(table.at["1 reader", "between_readers"])
+    assert not set(patches.AGREEMENT) & set(patches.summary(rows, draws, 50, 0.95, seed=1))

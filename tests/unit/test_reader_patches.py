@@ -163,6 +163,21 @@ def archive(root):
         return data["image"], data["mask"]
 
 
+def test_votes_come_beside_the_patches_and_are_no_more_than_the_readers(tmp_path):
+    root = table(tmp_path, ROWS)
+    images, masks = archive(root)
+    made = reader(root, min_readers=1, drop_near_duplicates=False)
+    made.patches()
+    assert made.votes is None
+    np.savez(root / "nodules.npz", image=images, mask=masks, votes=masks)
+    made = reader(root, min_readers=1, drop_near_duplicates=False)
+    made.patches()
+    np.testing.assert_array_equal(made.votes, masks)
+    np.savez(root / "nodules.npz", image=images, mask=masks, votes=masks * 9)
+    with pytest.raises(DataError, match="are fewer readers than `votes` counts"):
+        reader(root, min_readers=1, drop_near_duplicates=False).patches()
+
+
 def test_patches_of_all_readers_come_with_hu_and_masks_of_ones(tmp_path):
     root = table(tmp_path, ROWS)
     images, masks = archive(root)

@@ -26,17 +26,21 @@ with step(snakemake) as job:  # noqa: F821
     trained = apply.load(job.settings("segment.detector"), job.input.state, device, job.settings("segment.inference"))
     reader = open_reader(source, under_data(""))
     rows, hu, masks = reader.patches()
+    votes, looks = reader.votes, []
     seen = rows["patient_id"].isin([name for names in known["patients"].values() for name in names]).to_numpy()
     rows, hu, masks = rows[~seen].reset_index(drop=True), hu[~seen], masks[~seen]
     if not len(rows):
         raise DataError("the segmenter has seen every patient of these patches: there is nothing to score it on")
-    mm = rows["pixel_spacing_mm"].to_numpy(float)
+    mm, readers = rows["pixel_spacing_mm"].to_numpy(float), rows["n_readers_slice"].to_numpy()
 
     def probability(images):
-        """Of windows."""
-        return apply.segment_images(trained, images, mm)
+        """Of the windows of a draw."""
+        looks.append(apply.segment_images(trained, images, mm))
+        return looks[-1]
 
     draws = patches.scored(probability, hu, masks, rows["index"], size, (level,), job.seed)[:, 0]
+    if votes is not None:
+        rows = rows.assign(**patches.agreement(looks, level, hu, votes[~seen], readers, rows["index"], size, job.seed))
     table = patches.summary(rows, draws, job.settings("score.bootstrap"), job.settings("score.confidence"), job.seed)
     each = {f"dice_{number}": values for number, values in enumerate(draws, start=1)}
     shown, truth = patches.windows(hu, masks, rows["index"], size, job.seed, 0)

@@ -94,7 +94,8 @@ class PatchesReader(Reader):
         """All patches that pass the filters and show a nodule: rows, HU int16 [n, h, h], masks uint8 0/1 [n, h, h].
 
         Columns that are missing (`OPTIONAL`) are filled; a diameter that is unknown is that of the mask. `skipped`
-        names the rows whose mask is empty: of these nobody knows where the nodule ends.
+        names the rows whose mask is empty: of these nobody knows where the nodule ends. `votes`: how many readers'
+        outlines hold each pixel, uint8 [n, h, h]; None where the archive has no such array.
 
         Raises:
             DataError: the folder cannot be read as patches, or none passes.
@@ -116,9 +117,24 @@ class PatchesReader(Reader):
             raise DataError(
                 f"{self._npz}: no air in any patch (lowest value {hu.min()}); `image` must hold Hounsfield units"
             )
+        self.votes = self._votes(rows[area > 0])
         rows, area, masks = rows[area > 0].reset_index(drop=True), area[area > 0], masks[area > 0]
         of_mask = 2 * np.sqrt(area / np.pi) * rows["pixel_spacing_mm"]
         return rows.assign(eq_diam_mm=rows["eq_diam_mm"].where(rows["eq_diam_mm"] > 0, of_mask)), hu, masks
+
+    def _votes(self, rows: pd.DataFrame) -> np.ndarray | None:
+        """Those of the patches of some rows.
+
+        Raises:
+            DataError: more votes than readers.
+        """
+        if "votes" not in self._arrays:
+            return None
+        votes = self._arrays["votes"][rows["index"].to_numpy(int)]
+        many = votes.max(axis=(1, 2)) > rows["n_readers_slice"].to_numpy()
+        why = "are fewer readers than `votes` counts in nodules.npz"
+        _refuse_rows(rows, {"n_readers_slice": pd.Series(many, rows.index)}, self._csv, why)
+        return votes.astype(np.uint8)
 
     @cached_property
     def _folder(self) -> Path:
@@ -192,15 +208,16 @@ class PatchesReader(Reader):
 
     @cached_property
     def _arrays(self) -> dict[str, np.ndarray]:
-        """image int16 [n, h, w] and mask uint8 [n, h, w]."""
+        """image int16 [n, h, w] and mask uint8 [n, h, w]; votes uint8 [n, h, w] where there are some."""
         try:
             with np.load(self._npz, allow_pickle=False) as data:
-                arrays = {name: data[name] for name in ("image", "mask")}
+                names = ("image", "mask", *(("votes",) if "votes" in data.files else ()))
+                arrays = {name: data[name] for name in names}
         except UNREADABLE as error:
             raise DataError(f"{self._npz}: cannot be read as patches ({error})") from None
         shapes = {array.shape for array in arrays.values()}
         if len(shapes) > 1 or any(len(s) != 3 or s[1] != s[2] for s in shapes):
-            raise DataError(f"{self._npz}: image and mask must have one shape [n, h, h], got {sorted(shapes)}")
+            raise DataError(f"{self._npz}: {' and '.join(arrays)} must have one shape [n, h, h], got {sorted(shapes)}")
         wrong = [name for name, array in arrays.items() if array.dtype.kind not in "buif"]
         if wrong:
             raise DataError(f"{self._npz}: {wrong[0]} is of type {arrays[wrong[0]].dtype}; it must hold numbers")

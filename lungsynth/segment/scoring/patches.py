@@ -17,6 +17,8 @@ from lungsynth.study.errors import DataError
 from lungsynth.study.seeds import rng
 
 DRAWS = 3
+AGREEMENT = ("network_to_readers", "between_readers")
+"""Columns of nodules: how well the network agrees with each reader, and the readers with each other."""
 LEVELS = tuple(round(0.3 + 0.05 * k, 2) for k in range(9))
 """Thresholds of the probability that are tried on tune patches."""
 
@@ -66,6 +68,28 @@ def dice(found: np.ndarray, masks: np.ndarray) -> np.ndarray:
     return np.where(total > 0, 2 * (found & masks).sum(axis=(1, 2)) / np.maximum(total, 1), 1.0)
 
 
+def to_readers(found: np.ndarray, votes: np.ndarray, readers: np.ndarray) -> np.ndarray:
+    """How well masks agree with each of a nodule's readers, [n]: 2 sum_N v / (r |N| + sum v) of votes v of r readers.
+
+    It is the Dice with one reader, both sums of it taken over all of them.
+
+    Args:
+        found: bool [n, h, w]; votes: how many readers' outlines hold each pixel, uint8 [n, h, w]; readers: [n].
+    """
+    sizes = readers * found.sum(axis=(1, 2)) + votes.sum(axis=(1, 2), dtype=int)
+    return np.where(sizes > 0, 2 * (found * votes).sum(axis=(1, 2), dtype=int) / np.maximum(sizes, 1), 1.0)
+
+
+def between_readers(votes: np.ndarray, readers: np.ndarray) -> np.ndarray:
+    """How well a nodule's readers agree with each other, [n]: sum v (v - 1) / ((r - 1) sum v); NaN of one reader's.
+
+    votes, readers: as of `to_readers`.
+    """
+    votes = votes.astype(int)
+    pairs, total = (votes * (votes - 1)).sum(axis=(1, 2)), (readers - 1) * votes.sum(axis=(1, 2))
+    return np.where(total > 0, pairs / np.maximum(total, 1), np.nan)
+
+
 def scored(
     probability: Callable[[np.ndarray], np.ndarray],
     images: np.ndarray,
@@ -88,11 +112,32 @@ def scored(
     return np.array(out)
 
 
+def agreement(
+    looks: Sequence[np.ndarray],
+    level: float,
+    images: np.ndarray,
+    votes: np.ndarray,
+    readers: np.ndarray,
+    names: Sequence[int],
+    size: int,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """`AGREEMENT` of every nodule in the windows that `scored` has drawn, means over its draws; NaN of one reader's.
+
+    looks: the probability 0..1 [n, size, size] of each draw; the rest: as of `scored` and `to_readers`.
+    """
+    cut = [windows(images, votes, names, size, seed, draw)[1] for draw in range(len(looks))]
+    ours = [to_readers(p >= level, seen, readers) for p, seen in zip(looks, cut, strict=True)]
+    theirs = np.mean([between_readers(seen, readers) for seen in cut], axis=0)
+    return dict(zip(AGREEMENT, (np.where(np.isnan(theirs), np.nan, np.mean(ours, axis=0)), theirs), strict=True))
+
+
 def summary(rows: pd.DataFrame, draws: np.ndarray, samples: int, confidence: float, seed: int) -> pd.DataFrame:
     """Mean Dice of each group with its bootstrap interval over patients, and of each draw.
 
     rows: patient_id, n_readers_slice, eq_diam_mm, texture; draws: Dice [draws, n]. Columns: group, nodules, patients,
-    dice, low, high, draw_1 .. draw_n, spread (largest draw less the smallest).
+    dice, low, high, draw_1 .. draw_n, spread (largest draw less the smallest). Where rows have `AGREEMENT`, NaN of one
+    reader's nodules, the means of the others follow with their intervals.
     """
     people, codes = np.unique(rows["patient_id"].to_numpy(str), return_inverse=True)
     weights = draw_weights(people, samples, rng(seed, "patch scores", "bootstrap"))
@@ -106,7 +151,14 @@ def summary(rows: pd.DataFrame, draws: np.ndarray, samples: int, confidence: flo
         row = {"group": group, "nodules": int(chosen.sum()), "patients": int((count > 0).sum())}
         row |= {"dice": value, "low": low, "high": high}
         row |= {f"draw_{number}": mean for number, mean in enumerate(each, start=1)}
-        out.append(row | {"spread": float(np.ptp(each))})
+        row["spread"] = float(np.ptp(each))
+        if set(AGREEMENT) <= set(rows):
+            chosen = chosen & rows[AGREEMENT[1]].notna().to_numpy()
+            count = np.bincount(codes[chosen], minlength=len(people))
+            for name in AGREEMENT:
+                total = np.bincount(codes[chosen], rows[name].to_numpy()[chosen], minlength=len(people))
+                row[name], row[f"{name}_low"], row[f"{name}_high"] = ratio_interval(total, count, weights, confidence)
+        out.append(row)
     return pd.DataFrame(out)
 
 
