@@ -4,7 +4,7 @@ from lungsynth.ct.files import whole_folder
 from lungsynth.segment.inference import found
 from lungsynth.segment.scoring import threshold
 from lungsynth.segment.volumetric.judge import load
-from lungsynth.sets.scans import prepared
+from lungsynth.sets.scans import prepared, usable
 from lungsynth.sets.tables import concatenate, read_json, write_csv
 from lungsynth.train.loop import pick_device
 from lungsynth.workflow.step import step
@@ -16,6 +16,9 @@ with step(snakemake) as job:  # noqa: F821
     job.record(device=device.type, bitwise=device.type == "cpu")
     files, count = found.files([job.input.detected]), 0
     shipped = [read_json(path)["operating_point"]["threshold"] for path in job.input.recipe]
+    # Without tune scans nothing is chosen: a shipped detector works at its own threshold.
+    rows = usable(job.input.cohort)
+    chosen = not shipped or ((rows["role"] == "tune") & (rows["kind"] == "volume")).any()
     with whole_folder(job.output.folder) as folder:
         for scan in job.bar(prepared(job.input.cohort, [], only=job.input.folder)):
             if scan.scan not in files:
@@ -23,7 +26,7 @@ with step(snakemake) as job:  # noqa: F821
             seen = found.Found(files[scan.scan], scan)
             levels = threshold.tried(point.threshold, seen.probability is not None)
             if seen.probability is not None and point.threshold is None:
-                levels = sorted({*levels, *shipped})
+                levels = sorted({*(levels if chosen else ()), *shipped})
             tables = []
             for level in levels:
                 table, _ = seen.candidates(level, point)
