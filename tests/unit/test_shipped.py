@@ -12,10 +12,11 @@ from lungsynth.ct.files import sha256
 from lungsynth.generate.pretrained import load as load_generator
 from lungsynth.segment.apply import load as load_detector
 from lungsynth.segment.apply import make_kind, seen_through
+from lungsynth.segment.volumetric.judge import load as load_judge
 from lungsynth.sets.seen import who_was_seen
 from lungsynth.study import models as models_folder
 from lungsynth.study.errors import DataError, StudyError
-from lungsynth.study.stages.segment import ChosenDetector, Network, Segment
+from lungsynth.study.stages.segment import ChosenDetector, CubeNetwork, Network, Segment
 from lungsynth.study.training import Training
 from lungsynth.train import weights
 from lungsynth.train.checkpoints import RunPlan
@@ -139,6 +140,11 @@ def test_every_shipped_network_loads_is_small_and_has_its_card(folder):
     path = Path(models_folder.weights_path(folder.name))
     if "segment" in recipe:
         assert load_detector(Segment(**recipe["segment"]).detector, path).modules
+        assert not set(recipe["patients"]["fit"]) & set(recipe["patients"]["tune"])
+        assert path.stat().st_size <= 5e6
+    elif "volumetric" in recipe:
+        judge = load_judge(CubeNetwork(**recipe["volumetric"]["network"]), path, recipe["volumetric"]["cut"])
+        assert not judge.module.training
         assert not set(recipe["patients"]["fit"]) & set(recipe["patients"]["tune"])
         assert path.stat().st_size <= 5e6
     else:
