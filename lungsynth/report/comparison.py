@@ -29,6 +29,10 @@ LEAD = (
     "Each is shown the same number of images of the same patients, none starts from shipped weights, and "
     "learning rates were searched for all alike. What the study itself makes stands beside them as it is."
 )
+LEAD_OF_VARIANTS = (
+    "Each run is shown the same number of images, and all else but what its name states is the study's own; a run by "
+    "transfer starts from the weights that the settings name."
+)
 WORDS = (
     "Mean over runs ± their standard deviation, and in brackets what real images score (the floor). Lower is better "
     "for KID and FID, higher for the others but membership, where .5 is chance; authenticity is held against the floor."
@@ -90,7 +94,7 @@ def page(
     return rendered(
         "comparison.html.j2",
         title=TITLES[name],
-        lead=LEAD,
+        lead=LEAD_OF_VARIANTS if name in ("sizes", "sweep") else LEAD,
         words=WORDS,
         legend=LEGEND,
         apart=[] if apart is None else _apart(apart, real),

@@ -203,6 +203,7 @@ def test_generators_are_compared_on_the_study_and_beside_its_composites(finished
         assert np.allclose(apart, (whole["kid"] - whole.at[row, "kid"])[apart.index])
     assert set(json.loads((folder / "lungs/rates/gan.json").read_text())["kid_to_tune"]) == {"0.5", "1"}
     page = (folder / "lungs.html").read_text(encoding="utf-8")
+    assert "those learnt from that of authenticity" in page and "Macro" not in page
     assert "Two-Stages GAN" in page and "gan: KID less that of two stages, refined is" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
 
