@@ -102,10 +102,10 @@ def detector_code(script, run):
     return code(script, f"lungsynth.segment.kinds.{run.kind}.network")
 
 
-def judging(file):
-    """A file of the shipped network that judges candidates in three dimensions; nothing where none does."""
+def judging():
+    """Weights of the shipped network that judges candidates in three dimensions; nothing where none does."""
     name = study.segment.volumetric.init_from
-    return [os.path.relpath(file(name))] if name else []
+    return [os.path.relpath(models.weights_path(name))] if name else []
 
 
 def generator_modules(*drawn_by):

@@ -140,7 +140,7 @@ rule judge_candidates:
         folder=f"{R}/cohort/scans/{{batch}}",
         detected=f"{R}/segment/detected/{{batch}}",
         recipe=released(models.recipe_path),
-        weights=judging(models.weights_path),
+        weights=judging(),
     output:
         folder=directory(JUDGED),
     log:

@@ -27,7 +27,7 @@ with step(snakemake) as job:  # noqa: F821
                 nodules += pieces.nodules_of_scan(scan, group) if group == PHANTOM else []
         for crop in job.bar(crops.read(under_data(own.nodules.path), own.nodules, role)):
             best = float("nan")
-            if role == "tune":  # what sets the operating point is what both say of a nodule
+            if role == "tune":  # the cut is set on nodules that the detector finds
                 seen = segment_volume(trained, crop.volume, pieces.all_of(crop.volume.hu))
                 best = pieces.best_on(crop, seen, level, point)
             nodules.append(pieces.nodule_of_crop(crop, "people", best))

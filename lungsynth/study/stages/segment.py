@@ -88,7 +88,7 @@ class NoduleVolumes(Settings):
     )
     exclude_patients: tuple[str, ...] = Field((), description="patients who train and tune nothing")
     test_modulus: int = Field(5, ge=2, description="patients whose id's SHA-256 this divides train and tune nothing")
-    tune_remainder: int = Field(1, ge=1, description="patients whose remainder is this set the operating point")
+    tune_remainder: int = Field(1, ge=1, description="patients whose remainder is this set the cut")
 
     @model_validator(mode="after")
     def _remainder_is_one(self):
