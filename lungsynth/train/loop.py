@@ -15,6 +15,7 @@ from tqdm import tqdm
 from lungsynth.study.errors import TrainingError
 from lungsynth.study.seeds import rng as named_rng
 from lungsynth.study.seeds import torch_seed
+from lungsynth.train.ahead import Ahead
 from lungsynth.train.checkpoints import RunPlan, Verdict, hand_on, write_verdict
 from lungsynth.train.data import Source
 from lungsynth.train.state import TrainingState, load, read_state, start_from, write_state
@@ -145,11 +146,12 @@ def _take_steps(
 ) -> None:
     plan = training.plan
     steps = range(training.step, plan.end)
+    batches = _batches(data, plan, steps, device)
     bar = tqdm(steps, desc=plan.name, file=progress, disable=progress is None, mininterval=2, ascii=True)
     for step in bar:
         training.scale_rates(kind.rate(step, plan.steps) if hasattr(kind, "rate") else 1.0)
         try:
-            _take_step(kind, data, training, device)
+            _take_step(kind, batches, training, device)
         except FloatingPointError as error:
             if plan.tolerant:
                 watch.end(f"{error} at step {step}")
@@ -164,12 +166,13 @@ def _take_steps(
             break
 
 
-def _take_step(kind: Trainable, data: Source, training: TrainingState, device: torch.device) -> None:
+def _take_step(kind: Trainable, batches: Ahead, training: TrainingState, device: torch.device) -> None:
     """All updates of one step; its random numbers depend on the seed and the step alone."""
     plan, step = training.plan, training.step
     torch.manual_seed(torch_seed(plan.seed, plan.name, "torch", step))
     noise = torch.Generator().manual_seed(torch_seed(plan.seed, plan.name, "noise", step))
-    updates = kind.step(training.modules, _batches(data, plan, step, device), noise, step)
+    moved = (_to(batch, device) for batch in batches.of(step))
+    updates = kind.step(training.modules, moved, noise, step)
     while (update := _next(updates, plan, device)) is not None:
         optimiser, loss = training.optimisers[update.optimiser], float(update.loss.detach())
         if not math.isfinite(loss):
@@ -194,12 +197,13 @@ def _next(updates: Iterator, plan: RunPlan, device: torch.device) -> Any:
         return next(updates, None)
 
 
-def _batches(data: Source, plan: RunPlan, step: int, device: torch.device) -> Iterator[Any]:
-    """Batches of one step, each from a stream of its own."""
-    number = 0
-    while True:
-        yield _to(data.draw(named_rng(plan.seed, plan.name, "batch", step, number)), device)
-        number += 1
+def _batches(data: Source, plan: RunPlan, steps: range, device: torch.device) -> Ahead:
+    """Batches, each from a stream of its own; beside a GPU the training's other cores draw them."""
+
+    def draw(step: int, number: int) -> Any:
+        return data.draw(named_rng(plan.seed, plan.name, "batch", step, number))
+
+    return Ahead(draw, steps, plan.training.threads - 1 if device.type == "cuda" else 0)
 
 
 def _to(batch: Any, device: torch.device) -> Any:

@@ -1,7 +1,9 @@
 """The training loop: runs end bit-equal however they were cut, killed or named; what goes wrong says so."""
 
 import io
+import itertools
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +16,7 @@ from torch import nn
 from lungsynth.study.errors import TrainingError
 from lungsynth.study.stages.generate import Monitor
 from lungsynth.study.training import Training
+from lungsynth.train.ahead import Ahead
 from lungsynth.train.checkpoints import RunPlan, hand_on, read_verdict
 from lungsynth.train.data import Shape, Source, need
 from lungsynth.train.loop import load, run_checkpoint
@@ -381,3 +384,19 @@ def test_without_an_average_the_last_weights_are_used(tmp_path):
     assert state["averages"] == {}
     weight = load(Toy(), tmp_path / "state-3.pt")["first"][0].weight
     assert torch.equal(weight, state["modules"]["first"]["0.weight"])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_are_the_same_whoever_draws_them(workers):
+    wanted = {5: 2, 6: 2, 7: 3, 8: 1, 9: 2}
+
+    def draw(step, number):
+        return torch.full((2,), 10 * step + number), {"who": torch.tensor(os.getpid())}
+
+    batches, drawn, who = Ahead(draw, range(5, 10), workers), {}, set()
+    for step, many in wanted.items():
+        taken = list(itertools.islice(batches.of(step), many))
+        drawn[step] = [int(images[0]) for images, _ in taken]
+        who.update(int(info["who"]) for _, info in taken)
+    assert drawn == {step: [10 * step + number for number in range(many)] for step, many in wanted.items()}
+    assert len(who) == 1 + workers
