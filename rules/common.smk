@@ -12,7 +12,7 @@ from lungsynth.study import comparison, evaluation, models, runs
 from lungsynth.study.errors import LungsynthError
 from lungsynth.workflow import lots
 from lungsynth.workflow.digest import code_digest
-from lungsynth.workflow.files import CHOICE, CHOSEN, Files, tables
+from lungsynth.workflow.files import CHOICE, CHOSEN, DETECTOR_TABLES, Files, tables
 from lungsynth.workflow.jobs import gpus_asked, tell_jobs
 from lungsynth.workflow.layout import refuse_old_results
 from lungsynth.workflow.settings import load, view

@@ -8,6 +8,11 @@ rule compare_detectors:
         files.comparison("detectors"),
 
 
+rule pool_detectors:
+    input:
+        [f"{R}/compare/pooled_detectors{end}" for end in DETECTOR_TABLES],
+
+
 use rule mine_negatives as mine_own_negatives with:
     input:
         cohort=f"{R}/cohort/cohort.csv",
@@ -130,8 +135,8 @@ rule score_detector:
 
 rule tabulate_detectors:
     input:
-        cohort=f"{R}/cohort/cohort.csv",
-        marks=f"{R}/cohort/marks.csv",
+        cohort=[f"{R}/cohort/cohort.csv"],
+        marks=[f"{R}/cohort/marks.csv"],
         facts=files.compared_detectors(".json"),
         candidates=files.compared_detectors("_candidates.csv"),
         nodules=files.compared_detectors("_nodules.csv"),
@@ -163,3 +168,31 @@ rule tabulate_detectors:
         "detectors beside each other"
     script:
         f"{SCRIPTS}/compare/tabulate_detectors.py"
+
+
+use rule tabulate_detectors as tabulate_folds with:
+    input:
+        cohort=files.of_folds(f"{R}/cohort/cohort.csv"),
+        marks=files.of_folds(f"{R}/cohort/marks.csv"),
+        facts=files.of_folds(*files.compared_detectors(".json")),
+        candidates=files.of_folds(*files.compared_detectors("_candidates.csv")),
+        nodules=files.of_folds(*files.compared_detectors("_nodules.csv")),
+        places=files.of_folds(*files.compared_detectors("_places.csv")),
+    output:
+        kinds=report(
+            f"{R}/compare/pooled_detectors.csv",
+            caption="../report/compare_detectors.rst",
+            category="2 Segmentation",
+            labels={"what": "detectors, compared over folds"},
+        ),
+        runs=f"{R}/compare/pooled_detectors_runs.csv",
+        groups=f"{R}/compare/pooled_detectors_groups.csv",
+        differences=f"{R}/compare/pooled_detectors_differences.csv",
+        claims=f"{R}/compare/pooled_detectors_claims.csv",
+        page=f"{R}/compare/pooled_detectors.html",
+    log:
+        f"{LOGS}/tabulate_folds.log",
+    benchmark:
+        f"{LOGS}/tabulate_folds.tsv"
+    message:
+        "detectors beside each other, over all folds"

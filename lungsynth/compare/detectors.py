@@ -6,7 +6,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lungsynth.study.errors import DataError
+
 SPENT = ["patches", "steps", "parameters"]
+POINT = ["threshold", "probability"]
+
+
+def pooled_facts(folds: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """What is known of one system in several folds: what a fold spent, and an operating point only where there is one.
+
+    Args:
+        folds: its facts (see `of_runs`) in each; names: the folds'.
+
+    Raises:
+        DataError: folds that spent differently.
+    """
+    first = dict(folds[0])
+    if len(folds) == 1:
+        return first
+    for one, name in zip(folds, names, strict=True):
+        if unequal := [what for what in SPENT if one[what] != first[what]]:
+            raise DataError(
+                f"compare.detectors.folds: {one['run']} has {unequal[0]} {one[unequal[0]]} in {name} and "
+                f"{first[unequal[0]]} in {names[0]}; folds are pooled where they spent the same"
+            )
+    notes = [f"{name}: {one['note']}" for one, name in zip(folds, names, strict=True) if one["note"]]
+    return first | {"point": dict.fromkeys(POINT, np.nan), "note": "; ".join(notes)}
 
 
 def of_runs(
@@ -21,7 +46,7 @@ def of_runs(
     rows = []
     for one in facts:
         about = {name: one[name] for name in ("kind", "run", *SPENT)}
-        point = {name: one["point"][name] for name in ("threshold", "probability")}
+        point = {name: one["point"][name] for name in POINT}
         rows.append(about | _numbers(measured[one["run"]], confidence) | point | {"note": one["note"]})
     return pd.DataFrame(rows)
 

@@ -42,6 +42,7 @@ def page(
     seconds: Mapping[str, float],
     seconds_a_scan: Mapping[str, float],
     scans: int,
+    folds: int = 1,
 ) -> str:
     """One HTML text.
 
@@ -49,13 +50,14 @@ def page(
         kinds: one row a kind, the baseline last; groups: Dice and IoU by size and texture; differences: of every pair.
         claims: the paper's numbers beside ours.
         facts: kind and run of each; seconds: its training's wall time by run, and of its detection, a scan.
-        scans: test scans.
+        scans: test scans; folds: of how many studies they are.
     """
+    of_folds = f" of {folds} folds, each found by networks that learnt from the others" if folds > 1 else ""
     return rendered(
         "detectors.html.j2",
         title="Systems that find nodules, compared",
         lead=LEAD,
-        words=f"{scans} test scans. {WORDS}",
+        words=f"{scans} test scans{of_folds}. {WORDS}",
         scores=table_of(_scores(kinds)),
         budget=table_of(_budget(kinds, facts, seconds, seconds_a_scan)),
         seconds=SECONDS,

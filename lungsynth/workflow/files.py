@@ -152,6 +152,27 @@ class Files:
         names += [comparison.BASELINE] if baseline else []
         return [f"{self.root}/compare/{comparison.DETECTORS}/{name}{end}" for name in names]
 
+    def of_folds(self, *files: str) -> Callable[[Wildcards], list[str]]:
+        """Input function: files of this study (under its folder), of every study whose test scans are pooled.
+
+        A study that has not compared its detectors is refused: this run cannot make its files.
+        """
+
+        def found(wildcards: Wildcards) -> list[str]:
+            folds = self.study.compare.detectors.folds
+            if not folds:
+                refuse("compare.detectors.folds: is empty; name the studies whose test scans are pooled")
+            paths = [file.replace(self.root, f"results/{name}", 1) for name in folds for file in files]
+            own = f"{self.root}/"
+            if missing := next((path for path in paths if not path.startswith(own) and not Path(path).exists()), None):
+                name = missing.split("/")[1]
+                refuse(
+                    f"compare.detectors.folds: {missing} is missing; run compare_detectors of the study {name} first"
+                )
+            return paths
+
+        return found
+
     def compared_detector(self, wildcards: Wildcards) -> Run:
         """The run that a comparison of detectors names."""
         return self.compared[f"segment/nodules/{wildcards.run}"]

@@ -13,7 +13,7 @@ from lungsynth.compare import detectors, table
 from lungsynth.ct.volume import Volume
 from lungsynth.report.detectors import page
 from lungsynth.segment.scoring import detection, systems
-from lungsynth.segment.scoring.answers import judged_places, on_test, operating_point, whole
+from lungsynth.segment.scoring.answers import judged_places, on_test, operating_point, pooled, whole
 from lungsynth.segment.scoring.detection_table import Draws
 from lungsynth.segment.scoring.threshold import OperatingPoint
 from lungsynth.sets.scans import Prepared
@@ -58,6 +58,7 @@ def test_every_run_has_the_same_budget_and_network_and_starts_from_nothing():
         ({"checkpoints": 1}, r"compare\.detectors\.checkpoints"),
         ({"settings": {"unet": {"zz": 3}}}, r"compare\.detectors\.settings\.unet\.zz: unknown key"),
         ({"settings": {"vgg": {}}}, r"vgg is not compared"),
+        ({"folds": ["a", "b", "a"]}, r"a stands in folds twice"),
     ],
 )
 def test_bad_settings_are_one_line(changes, words):
@@ -299,3 +300,49 @@ def test_every_compared_kind_is_counted_with_its_preset():
     assert set(counted.index) == set(made.compare.detectors.kinds)
     assert counted.loc["unet", ["preset", "trainable"]].tolist() == ["ronneberger", 31_107_329]
     assert counted.loc["faster_rcnn", "network"].tolist() == ["proposer", "cubes"]
+
+
+def test_folds_are_pooled_each_at_its_own_operating_point():
+    """Scans s0 to s2 are tested in one fold, s3 to s5 in another, whose network is twice as sure."""
+    nodules = pd.DataFrame({"scan": SIX, "mark": 1, "x_mm": 0.0, "y_mm": 0.0, "z_mm": 0.0, "diameter_mm": 6.0})
+    sure = [0.9, 0.5, 0.2]
+    first, second = (
+        pd.DataFrame({"scan": scans, "x_mm": 0.0, "y_mm": 0.0, "z_mm": 0.0, "probability": values})
+        for scans, values in ((SIX[:3], sure), (SIX[3:], [value / 2 for value in sure]))
+    )
+    parts = [systems.Answers(first, 0.4, None, None), systems.Answers(second, 0.2, None, None)]
+    both = pooled(parts, [SIX[:3], SIX[3:]])
+    found = systems.measures(both, nodules, SIX, draws(SIX))
+    assert found["sensitivity"].value == found["candidates_per_scan"].value == 4 / 6
+    one = systems.measures(pooled(parts[:1], [SIX[:3]]), nodules, SIX[:3], draws(SIX[:3]))
+    assert one["sensitivity"].value == 2 / 3
+    with pytest.raises(DataError, match=r"folds: the scan s2 is tested in more than one"):
+        pooled(parts, [SIX[:3], SIX[2:]])
+
+
+def test_what_is_known_of_folds_is_what_they_share():
+    one = {"kind": "unet", "run": "unet-1", "patches": 10, "steps": 5, "parameters": 7, "note": "", "point": {}}
+    point = {"threshold": 0.5, "probability": 0.3}
+    told = detectors.pooled_facts([one | {"point": point}, one | {"point": point, "note": "spoilt"}], ["a", "b"])
+    assert told["note"] == "b: spoilt" and np.isnan(told["point"]["probability"])
+    assert detectors.pooled_facts([one | {"point": point}], ["a"])["point"] == point
+    with pytest.raises(DataError, match=r"unet-1 has steps 6 in b and 5 in a"):
+        detectors.pooled_facts([one, one | {"steps": 6}], ["a", "b"])
+
+
+def test_folds_that_were_not_compared_are_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    made = study(folds=["demo", "other"])
+    files = Files(made, {}, comparison.runs_of(made))
+    with pytest.raises(SystemExit):
+        files.of_folds("results/demo/cohort/cohort.csv")(None)
+    assert "run compare_detectors of the study other first" in capsys.readouterr().err
+    (tmp_path / "results/other/cohort").mkdir(parents=True)
+    (tmp_path / "results/other/cohort/cohort.csv").touch()
+    assert files.of_folds("results/demo/cohort/cohort.csv")(None) == [
+        "results/demo/cohort/cohort.csv",
+        "results/other/cohort/cohort.csv",
+    ]
+    with pytest.raises(SystemExit):
+        Files(study(), {}).of_folds("results/demo/x")(None)
+    assert "compare.detectors.folds: is empty" in capsys.readouterr().err

@@ -16,6 +16,7 @@ OWN_TARGETS = {
     *("release_generators", "release_generator", "score_generator", "draw", "draw_pretrained"),
     *("compare_nodules", "compare_lungs"),
     *("compare_detectors", "detect_contender", "score_opening", "score_detector", "tabulate_detectors"),
+    *("pool_detectors", "tabulate_folds"),
     *("judge_candidates", "release_candidates_3d", "cut_cubes", "train_volumetric", "release_volumetric"),
     *(
         "choose_rate",

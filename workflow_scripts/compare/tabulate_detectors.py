@@ -1,31 +1,35 @@
-"""Detectors beside each other: tables, and one page."""
+"""Detectors beside each other, on one study's test scans or on those of all folds: tables, and one page."""
 
-from pathlib import Path
-
+import numpy as np
 import pandas as pd
 
 from lungsynth.compare import detectors, table
 from lungsynth.ct.files import write_text
 from lungsynth.report.detectors import page
 from lungsynth.segment.scoring import systems
-from lungsynth.segment.scoring.answers import read_answers
+from lungsynth.segment.scoring.answers import pooled, read_answers
 from lungsynth.segment.scoring.detection import draw_weights
 from lungsynth.segment.scoring.detection_table import Draws
 from lungsynth.sets.scans import usable
-from lungsynth.sets.tables import read_csv, read_json, write_csv
+from lungsynth.sets.tables import concatenate, read_csv, read_json, write_csv
 from lungsynth.study.comparison import DETECTORS
 from lungsynth.study.seeds import rng
 from lungsynth.workflow.records import job_seconds, seconds_of
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    cohort, confidence = usable(job.input.cohort, ["test"]), job.settings("score.confidence")
-    cohort, marks = cohort[cohort["kind"] == "volume"], read_csv(job.input.marks)
-    names, facts = cohort["scan"].tolist(), [read_json(path) for path in job.input.facts]
-    weights = draw_weights(cohort["patient"], job.settings("score.bootstrap"), rng(job.seed, "compare", "detectors"))
-    draws, order = Draws(weights, confidence), list(systems.MEASURES)
+    cohorts, confidence = [usable(path, ["test"]) for path in job.input.cohort], job.settings("score.confidence")
+    cohorts, folds = [one[one["kind"] == "volume"] for one in cohorts], [path.parts[-3] for path in job.input.cohort]
+    cohort, marks = concatenate(cohorts), concatenate(read_csv(path) for path in job.input.marks)
     tables = zip(job.input.candidates, job.input.nodules, job.input.places, strict=True)
-    answers = {one["run"]: read_answers(one, *paths) for one, paths in zip(facts, tables, strict=True)}
+    told = [read_json(path) for path in job.input.facts]
+    read = [read_answers(one, *paths) for one, paths in zip(told, tables, strict=True)]
+    facts, answers, kinds_run = [], {}, len(told) // len(folds)
+    for place in range(kinds_run):  # files come fold by fold
+        facts.append(detectors.pooled_facts(told[place::kinds_run], folds))
+        answers[facts[-1]["run"]] = pooled(read[place::kinds_run], [one["scan"].tolist() for one in cohorts])
+    weights = draw_weights(cohort["patient"], job.settings("score.bootstrap"), rng(job.seed, "compare", "detectors"))
+    draws, order, names = Draws(weights, confidence), list(systems.MEASURES), cohort["scan"].tolist()
     measured = {run: systems.measures(answer, marks, names, draws) for run, answer in answers.items()}
     of: dict[str, list[str]] = {}
     for one in facts:
@@ -47,9 +51,10 @@ with step(snakemake) as job:  # noqa: F821
         (job.output.claims, claims),
     ):
         write_csv(path, one)
-    logs = Path(snakemake.log[0]).parent  # noqa: F821
     # Wall time is of this machine and this run: on the page, and not in tables that a second run makes again.
-    seconds = {one["run"]: seconds_of(logs, "train_segmenter", "nodules", one["run"]) for one in facts}
-    a_scan = {one["run"]: job_seconds(logs, f"detect_contender-{one['run']}") / one.get("scans", 1) for one in facts}
-    write_text(job.output.page, page(kinds, groups, apart, claims, facts, seconds, a_scan, len(names)))
+    logs = [job.log.parents[1] / name for name in folds]
+    seconds = {run: np.mean([seconds_of(each, "train_segmenter", "nodules", run) for each in logs]) for run in answers}
+    detection = {run: np.mean([job_seconds(each, f"detect_contender-{run}") for each in logs]) for run in answers}
+    a_scan = {one["run"]: detection[one["run"]] / one.get("scans", 1) for one in facts}
+    write_text(job.output.page, page(kinds, groups, apart, claims, facts, seconds, a_scan, len(names), len(folds)))
     job.say(kinds[["kind", "runs", "sensitivity", "candidates_per_scan", "cpm"]].to_string(index=False))

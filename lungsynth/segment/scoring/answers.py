@@ -3,7 +3,7 @@
 One scan is held at a time, so that a large set takes no more memory than a small one.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +91,30 @@ def read_answers(facts: Mapping[str, Any], candidates: Path, nodules: Path, plac
     asked = read_csv(places)
     told = asked if "probability" in asked else None
     return Answers(read_csv(candidates), facts["point"]["probability"], read_csv(nodules), told)
+
+
+def pooled(folds: Sequence[Answers], scans: Sequence[Sequence[str]]) -> Answers:
+    """What the networks of one system answered, fold by fold, as one system's answers: each scan by one of them.
+
+    Every fold keeps its own operating point; probabilities are put in one order as they are, as LUNA16 does.
+
+    Args:
+        folds: of each; scans: those tested in each.
+
+    Raises:
+        DataError: a scan that is tested twice.
+    """
+    names = [name for some in scans for name in some]
+    if double := sorted({name for name in names if names.count(name) > 1}):
+        raise DataError(f"compare.detectors.folds: the scan {double[0]} is tested in more than one of them")
+    if len(folds) == 1:
+        return folds[0]
+    least = {name: float(one.least_in([name])[0]) for one, some in zip(folds, scans, strict=True) for name in some}
+    outlined = [one.nodules for one in folds]
+    asked = [one.patches for one in folds]
+    return Answers(
+        concatenate([one.candidates for one in folds]),
+        least,
+        None if any(table is None for table in outlined) else concatenate(outlined),
+        None if any(table is None for table in asked) else concatenate(asked),
+    )

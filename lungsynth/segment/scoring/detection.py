@@ -326,9 +326,12 @@ def ratio_interval(
     return float(found.sum() / total), float(low), float(high)
 
 
-def counts_at(matched: Matched, probability: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Found nodules, nodules and false positives of each scan, int [scans], with marks from `probability` up."""
-    above = matched.probability >= probability
+def counts_at(matched: Matched, probability: float | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Found nodules, nodules and false positives of each scan, int [scans], with marks from `probability` up.
+
+    probability: of all scans, or of each, float [scans].
+    """
+    above = matched.probability >= np.broadcast_to(probability, len(matched.scans))[matched.scan]
     kinds = (above & matched.positive, matched.positive, above & ~matched.positive)
     found, nodules, false = (np.bincount(matched.scan[kind], minlength=len(matched.scans)) for kind in kinds)
     return found, nodules, false

@@ -42,15 +42,22 @@ class Answers:
     """What one system answered on the test scans.
 
     Attributes:
-        candidates: all of them, with `probability`, see `detection.match`; least: from which one is shown.
+        candidates: all of them, with `probability`, see `detection.match`.
+        least: the probability from which one is shown; by scan, where scans have operating points of their own.
         nodules: NODULES; None where it outlines nothing.
         patches: scan, nodule (bool) and probability of the balanced list (`patch_list`); None: not asked.
     """
 
     candidates: pd.DataFrame
-    least: float
+    least: float | Mapping[str, float]
     nodules: pd.DataFrame | None
     patches: pd.DataFrame | None
+
+    def least_in(self, scans: Sequence[str]) -> np.ndarray:
+        """`least` of each scan, float [scans]."""
+        if isinstance(self.least, Mapping):
+            return np.array([self.least[scan] for scan in scans], float)
+        return np.full(len(scans), self.least, float)
 
 
 @dataclass(frozen=True)
@@ -105,9 +112,10 @@ def measures(
         annotations: nodules to be found; excluded: findings that count neither way.
         scans: all that were read, in the order of the columns of `draws.weights`.
     """
-    matched = match(answers.candidates, annotations, list(scans), excluded)
-    shown = answers.candidates[answers.candidates["probability"] >= answers.least]
-    found, nodules, false = detection.counts_at(matched, answers.least)
+    matched, least = match(answers.candidates, annotations, list(scans), excluded), answers.least_in(scans)
+    of_scan = answers.candidates["scan"].map(dict(zip(scans, least, strict=True)))
+    shown = answers.candidates[answers.candidates["probability"] >= of_scan]
+    found, nodules, false = detection.counts_at(matched, least)
     # The cap of 100 marks holds for what is shown, too.
     each = [match(shown[shown["scan"] == name], annotations, [name], excluded).candidates for name in scans]
     ones = np.ones(len(scans), int)

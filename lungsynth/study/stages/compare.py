@@ -134,6 +134,7 @@ class ComparedDetectors(Settings):
     settings: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="of single kinds by name, where they are not the kinds' own"
     )
+    folds: tuple[str, ...] = Field((), description="studies whose test scans the target pool_detectors takes together")
 
     @property
     def training(self) -> Training:
@@ -145,6 +146,8 @@ class ComparedDetectors(Settings):
     def _can_be_spent(self):
         if double := sorted({name for name in self.kinds if self.kinds.count(name) > 1}):
             raise ValueError(f"{', '.join(double)} stands in kinds twice; once is enough")
+        if double := sorted({name for name in self.folds if self.folds.count(name) > 1}):
+            raise ValueError(f"{', '.join(double)} stands in folds twice; each scan is tested once")
         if strange := sorted(set(self.settings) - set(self.kinds)):
             raise ValueError(f"settings: {', '.join(strange)} is not compared; kinds names {', '.join(self.kinds)}")
         if self.patches < (least := self.batch * self.checkpoints):
