@@ -1,12 +1,16 @@
 """The exact choice of the kept pairs, its bounds and its errors."""
 
+from hashlib import sha256
+
 import numpy as np
+import pandas as pd
 import pytest
+from compose_cases import members, normals
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lungsynth.compose.clearance import Scores
+from lungsynth.compose.clearance import Scores, score_all
 from lungsynth.compose.plan import choose, make_plan
 from lungsynth.study.errors import DataError, StudyError
 from lungsynth.study.stages.compose import Plan
@@ -80,3 +84,25 @@ def test_seeds_are_of_the_study_and_the_pair():
     one, fewer = (make_plan(scores, Plan(keep=keep), 7)[0] for keep in (3, 2))
     assert one["seed"].is_unique and one["seed"].tolist()[:2] == fewer["seed"].tolist()
     assert one["seed"].tolist() != make_plan(scores, Plan(keep=3), 8)[0]["seed"].tolist()
+
+
+def test_a_plan_of_many_pairs_is_the_sort_of_all_and_the_same_when_it_is_made_again():
+    """40,000 of 100,000 pairs, scored on lungs; benchmarks/paper_plan.py makes the paper's million."""
+    stream = np.random.default_rng(3)
+    groups, pool = 10_000, normals(10)
+    group = np.sort(np.concatenate([np.arange(groups), stream.integers(0, groups, groups)]))
+    side, place = stream.integers(1, 3, len(group)), stream.random((2, len(group)))
+    size = stream.uniform(2, 6, len(group))
+    table = members(list(zip(group, range(len(group)), side, *place, size, 1.1 * size, strict=True)))
+    rules = Plan(keep=40_000, min_contrast_hu=0, max_per_normal=None, max_per_group=None)
+
+    def made(seed):
+        return make_plan(score_all(pool, table, rules, 2), rules, seed)[0]
+
+    def digest(plan):
+        return sha256(pd.util.hash_pandas_object(plan, index=False).to_numpy().tobytes()).hexdigest()
+
+    plan, score = made(1), score_all(pool, table, rules, 2).score
+    kept = plan["normal"].to_numpy(int) * groups + plan["group"].to_numpy(int)
+    assert np.array_equal(kept, np.argsort(-score.ravel(), kind="stable")[:40_000])
+    assert digest(plan) == digest(made(1)) != digest(made(2))
