@@ -40,7 +40,7 @@ def prepare_batch(rows: Iterable[Mapping[str, Any]], readers: Sequence[Reader], 
     """Prepare scans one after the other.
 
     For a usable scan: SCAN.nii.gz (int16 HU), SCAN_lungs.nii.gz (uint8, 1 right, 2 left), SCAN_nodules.nii.gz (label k
-    of the mark with label k); for every one that could be read, SCAN.png; in the end scans.csv, marks.csv, boxes.csv.
+    of the mark with label k), SCAN_shares.nii.gz where the reader has shares; for every one that could be read, SCAN.png; in the end scans.csv, marks.csv, boxes.csv.
     A scan that cannot be read or fails a check is a row with verdict `quarantined` and the reason, and no volume. A
     scan that is used may have a reason too, to look at it: one lung was not found.
 
@@ -108,7 +108,8 @@ def upright(scan: Scan) -> Scan:
         return None if array is None else volumes.upright(scan.volume.like(array)).hu
 
     volume = volumes.upright(scan.volume)
-    return replace(scan, volume=volume, lungs=turned(scan.lungs), nodules=turned(scan.nodules))
+    arrays = {name: turned(getattr(scan, name)) for name in ("lungs", "nodules", "shares")}
+    return replace(scan, volume=volume, **arrays)
 
 
 def lungs_of(scan: Scan, kind: str) -> np.ndarray:
@@ -125,8 +126,9 @@ def lungs_of(scan: Scan, kind: str) -> np.ndarray:
 
 def _write_volumes(ref: ScanRef, scan: Scan, lungs: np.ndarray, folder: Path) -> None:
     nodules = np.zeros(scan.volume.hu.shape, np.uint8) if scan.nodules is None else scan.nodules
-    for suffix, array in (("", scan.volume.hu), ("_lungs", lungs), ("_nodules", nodules)):
-        volumes.write(folder / f"{ref.scan}{suffix}.nii.gz", scan.volume.like(array))
+    for suffix, array in (("", scan.volume.hu), ("_lungs", lungs), ("_nodules", nodules), ("_shares", scan.shares)):
+        if array is not None:
+            volumes.write(folder / f"{ref.scan}{suffix}.nii.gz", scan.volume.like(array))
 
 
 def _mark_row(ref: ScanRef, number: int, mark: Mark, scan: Scan, lungs: np.ndarray) -> dict[str, Any]:

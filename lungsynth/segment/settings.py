@@ -1,6 +1,6 @@
 """What the settings of detectors share. Read while Snakemake reads its rules: pydantic and `lungsynth.study` only."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -55,15 +55,35 @@ class SliceSettings(LearningSettings):
     gives_probability: ClassVar[bool] = True
 
     window_px: int = Field(32, ge=16, description="side of a training window")
+    windows_px: tuple[Annotated[int, Field(ge=16)], ...] = Field(
+        (), description="sizes that a batch is drawn in, besides window_px; empty: none"
+    )
+    targets: Literal["consensus", "votes"] = Field(
+        "consensus", description="masks of at least half of the readers, or the share of the readers who hold a pixel"
+    )
     negatives: float = Field(0.5, gt=0, lt=1, description="share of the windows that was cut without a nodule")
     dice: float = Field(1.0, ge=0, description="weight of the Dice term beside 1 x cross entropy")
 
     def check_contexts(self, network: Network, windows: Windows) -> None:
         """See `DetectorSettings`: a window lies in its context."""
-        if self.window_px > windows.context_px:
-            raise ValueError(
-                f"window_px {self.window_px} is larger than segment.windows.context_px {windows.context_px}"
-            )
+        for name, size in self._named_sizes():
+            if size > windows.context_px:
+                raise ValueError(f"{name} {size} is larger than segment.windows.context_px {windows.context_px}")
+
+    @property
+    def sizes_px(self) -> tuple[int, ...]:
+        """The sides of training windows: each batch is of one of them."""
+        return self.window_px, *self.windows_px
+
+    def _named_sizes(self) -> list[tuple[str, int]]:
+        """The sizes, each with the key that it stands under."""
+        return [("window_px", self.window_px), *(("windows_px", size) for size in self.windows_px)]
+
+    def _check_multiple(self, halvings: int, of_what: str) -> None:
+        """Refuse sizes that the network's levels do not divide."""
+        for name, size in self._named_sizes():
+            if size % halvings:
+                raise ValueError(f"{name} {size} must be a multiple of {halvings} for {of_what}")
 
 
 class FiveLevels(WithPreset, Seen):
@@ -81,6 +101,5 @@ class FiveLevelSettings(SliceSettings):
 
     @model_validator(mode="after")
     def _windows_fit_the_pools(self):
-        if self.window_px % FiveLevels.halvings:
-            raise ValueError(f"window_px {self.window_px} must be a multiple of {FiveLevels.halvings} for five levels")
+        self._check_multiple(FiveLevels.halvings, "five levels")
         return self

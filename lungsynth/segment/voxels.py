@@ -86,7 +86,7 @@ class SliceDetector(Descent, VoxelDetector):
     """Of a network that judges the middle one of some neighbouring slices.
 
     A kind adds `build` (see `Trainable`). Its one module is called "segmenter": HU float32 [n, slices, h, w] -> logits
-    [n, 1, h, w]; batches are {"hu": float32 [n, slices, w, w], "mask": 0/1 [n, 1, w, w]}. One that answers more than
+    [n, 1, h, w]; batches are {"hu": float32 [n, slices, w, w], "mask": 0..1 [n, 1, w, w]}, w one of `sizes_px`. One that answers more than
     once while it learns overrides `loss`, and one that learns otherwise `optimisers`, `rate` or `step`.
     """
 
@@ -103,7 +103,8 @@ class SliceDetector(Descent, VoxelDetector):
     def source(self, contexts: list[Windows], batch: int) -> Source:
         """See `Detector`: augmented windows, a share of them without a nodule."""
         own = self.settings
-        return Source(batches(contexts, own.window_px, batch, own.augmentation, own.negatives), self.shape)
+        draw = batches(contexts, own.sizes_px, batch, own.augmentation, own.negatives, own.targets)
+        return Source(draw, self.shape)
 
     def loss(self, logits: Tensor, masks: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of what the network answers in training, and its terms for the log."""

@@ -25,6 +25,8 @@ class Prepared:
         volume: int16 HU [z, y, x].
         lungs: uint8 [z, y, x], 1 right, 2 left; empty for patches.
         nodules: uint8 [z, y, x], k where the scan's mark with label k lies; 0 where nothing was marked.
+        shares: uint8 [z, y, x], the share of a nodule's readers who hold a voxel, 255 of all; None: nobody's own outline
+            is known, and `nodules` is all there is.
         axes: where the axes of the scan's own file point to, to write what was found on its grid (`volumes.turned`).
         unmasked: rows of marks.csv of marks without a mask (a box, say): nobody knows which voxels they mean.
         boxes: rows of boxes.csv, the rectangles of some of these in their slices.
@@ -40,6 +42,7 @@ class Prepared:
     axes: str = volumes.UPRIGHT
     unmasked: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=MARK))
     boxes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=boxes.COLUMNS))
+    shares: np.ndarray | None = None
 
     def marked(self) -> np.ndarray:
         """bool [z, y, x]: what may be lesion: the nodules, and the box of each mark without a mask, or a ball."""
@@ -115,6 +118,8 @@ def load(folder: Path, row, unmasked: pd.DataFrame, marked: pd.DataFrame) -> Pre
     for name in ("lungs", "nodules"):
         path = folder / f"{row.scan}_{name}.nii.gz"
         parts[name] = volumes.read(path).hu if path.is_file() else np.zeros(volume.hu.shape, np.uint8)
+    path = folder / f"{row.scan}_shares.nii.gz"
+    parts["shares"] = volumes.read(path).hu if path.is_file() else None
     return Prepared(
         row.scan, row.patient, row.role, row.kind, volume, **parts, axes=row.axes, unmasked=unmasked, boxes=marked
     )

@@ -134,7 +134,7 @@ def test_every_slice_of_a_nodule_is_a_positive_context_with_it_in_the_middle(sca
     positive = cut.table["what"] == "nodule"
     assert sorted(cut.table["slice"][positive]) == [5, 6, 7]
     assert (cut.table["nodule"][positive] == 1).all()
-    for image, mask in zip(cut.images[positive], cut.masks[positive], strict=True):
+    for image, mask in zip(cut.images[positive], cut.consensus[positive], strict=True):
         assert mask[14:19, 14:19].all()
         assert mask.sum() == 25
         assert (image[1][mask > 0] == -50).all()
@@ -163,11 +163,11 @@ def test_contexts_are_a_function_of_the_stream(scan, tmp_path):
 def test_other_grid_keeps_the_size_in_mm(scan):
     cut = windows.cut(scan, Grid(0.7), 64, 3, 20, rng(0, "w"))
     positive = cut.table["what"] == "nodule"
-    np.testing.assert_allclose(cut.masks[positive].sum((1, 2)) * 0.7**2, 25 * 1.4**2, rtol=0.1)
+    np.testing.assert_allclose(cut.consensus[positive].sum((1, 2)) * 0.7**2, 25 * 1.4**2, rtol=0.1)
 
 
 def test_batches_hold_a_nodule_in_half_of_the_windows_anywhere_in_them(scan):
-    data = batches([windows.cut(scan, Grid(1.4), 32, 3, 20, rng(0, "w"))], 16, 8, STILL)
+    data = batches([windows.cut(scan, Grid(1.4), 32, 3, 20, rng(0, "w"))], (16,), 8, STILL)
     batch = data(rng(0, "b"))
     assert batch["hu"].shape == (8, 3, 16, 16)
     assert batch["mask"].flatten(1).any(1).tolist() == [True] * 4 + [False] * 4
@@ -180,7 +180,7 @@ def test_batches_hold_a_nodule_in_half_of_the_windows_anywhere_in_them(scan):
 
 
 def test_a_third_of_the_windows_repeats_the_middle_slice(scan):
-    data = batches([windows.cut(scan, Grid(1.4), 32, 3, 20, rng(0, "w"))], 16, 8, STILL)
+    data = batches([windows.cut(scan, Grid(1.4), 32, 3, 20, rng(0, "w"))], (16,), 8, STILL)
     nodule = [data(rng(1, n))["hu"][:4] for n in range(60)]
     edge_slices = torch.cat(nodule)
     # In two of the nodule's three slices a neighbour differs by the nodule itself.
@@ -189,7 +189,7 @@ def test_a_third_of_the_windows_repeats_the_middle_slice(scan):
 
 
 def test_batches_are_a_function_of_the_stream_and_jitter_moves_hu(scan):
-    data = batches([windows.cut(scan, Grid(1.4), 32, 3, 20, rng(0, "w"))], 16, 4, Augmentation())
+    data = batches([windows.cut(scan, Grid(1.4), 32, 3, 20, rng(0, "w"))], (16,), 4, Augmentation())
     one, two, other = data(rng(0, 1)), data(rng(0, 1)), data(rng(0, 2))
     torch.testing.assert_close(one["hu"], two["hu"], rtol=0, atol=0)
     assert not torch.equal(one["hu"], other["hu"])
@@ -198,7 +198,7 @@ def test_batches_are_a_function_of_the_stream_and_jitter_moves_hu(scan):
 def test_batches_without_any_nodule_say_so(scan):
     empty = Scan("s", "p", scan.volume, np.zeros_like(scan.nodules), scan.lungs)
     with pytest.raises(DataError, match="0 nodule"):
-        batches([windows.cut(empty, Grid(1.4), 32, 3, 20, rng(0, "w"))], 16, 4, STILL)
+        batches([windows.cut(empty, Grid(1.4), 32, 3, 20, rng(0, "w"))], (16,), 4, STILL)
 
 
 def test_mining_takes_false_positives_and_leaves_nodules(scan):

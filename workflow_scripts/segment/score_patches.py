@@ -39,6 +39,8 @@ with step(snakemake) as job:  # noqa: F821
         return looks[-1]
 
     draws = patches.scored(probability, hu, masks, rows["index"], size, (level,), job.seed)[:, 0]
+    whole = apply.segment_images(trained, hu, mm)
+    rows = rows.assign(**patches.context(looks, whole, level, hu, masks, rows["index"], size, job.seed))
     if votes is not None:
         rows = rows.assign(**patches.agreement(looks, level, hu, votes[~seen], readers, rows["index"], size, job.seed))
     table = patches.summary(rows, draws, job.settings("score.bootstrap"), job.settings("score.confidence"), job.seed)

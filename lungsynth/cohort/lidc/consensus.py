@@ -7,6 +7,7 @@ import numpy as np
 from skimage.draw import polygon, polygon_perimeter
 
 from lungsynth.cohort.lidc.xml_marks import Contour, Reading
+from lungsynth.cohort.shapes import share_of
 from lungsynth.ct.shape import ball_diameter_mm
 from lungsynth.ct.volume import Volume
 from lungsynth.study.errors import DataError
@@ -25,12 +26,16 @@ class Drawn(NamedTuple):
 
 
 class Lesion(NamedTuple):
-    """A lesion over its readers: mask in a box, how many readers, their mean texture rating (NaN if unrated)."""
+    """A lesion over its readers: mask in a box, how many readers, their mean texture rating (NaN if unrated).
+
+    `shares`, uint8 in the same box: the share of its readers who drew a voxel, 255 of all.
+    """
 
     box: tuple[slice, slice, slice]
     mask: np.ndarray
     readers: int
     texture: float
+    shares: np.ndarray
 
 
 def fill(contour: Contour, shape: tuple[int, int], include_border: bool) -> np.ndarray:
@@ -130,4 +135,5 @@ def agree(marks: Sequence[Drawn], share: float) -> Lesion:
         votes += own
     mask = votes >= max(1e-9, share * len(readers))
     ratings = [d.reading.texture for d in marks if np.isfinite(d.reading.texture)]
-    return Lesion(box, mask if mask.any() else votes > 0, len(readers), float(np.mean(ratings)) if ratings else np.nan)
+    texture = float(np.mean(ratings)) if ratings else np.nan
+    return Lesion(box, mask if mask.any() else votes > 0, len(readers), texture, share_of(votes, len(readers)))

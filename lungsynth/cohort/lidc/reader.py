@@ -51,12 +51,15 @@ class LidcReader(Reader):
         return sorted(refs, key=lambda ref: ref.scan)
 
     def read(self, ref: ScanRef) -> Scan:
-        """The series with a consensus mask for each lesion that `min_readers` marked."""
+        """The series with a consensus mask for each lesion that `min_readers` marked, and their readers' shares."""
         volume, headers = read_series([self.root / path for path in ref.source_files], self.settings.max_tilt_deg)
         lesions = self._lesions(self._xml(ref), volume, headers)
         labels = np.zeros(volume.hu.shape, np.uint16 if len(lesions) > 255 else np.uint8)
         marks = tuple(_mark(lesion, volume, labels, k) for k, lesion in enumerate(lesions, 1))
-        return Scan(volume, nodules=labels, marks=marks, kernel=kernel(headers[0]))
+        shares = np.zeros(volume.hu.shape, np.uint8)
+        for lesion in lesions:
+            shares[lesion.box] = np.maximum(shares[lesion.box], lesion.shares)
+        return Scan(volume, nodules=labels, shares=shares, marks=marks, kernel=kernel(headers[0]))
 
     def _ref(self, patient: str, headers: Sequence[Header]) -> ScanRef:
         patient, series = safe_id(patient), headers[0].series

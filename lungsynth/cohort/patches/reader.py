@@ -13,7 +13,7 @@ import pandas as pd
 from lungsynth.cohort.base import Mark, Reader, Role, Scan, ScanRef, safe_id, short_hash, to_hu
 from lungsynth.cohort.checks import IN_PLANE_MM
 from lungsynth.cohort.registry import READERS
-from lungsynth.cohort.shapes import texture_of_rating
+from lungsynth.cohort.shapes import share_of, texture_of_rating
 from lungsynth.ct.volume import Volume
 from lungsynth.sets.tables import Cell, read_users_csv
 from lungsynth.study.errors import DataError
@@ -72,16 +72,16 @@ class PatchesReader(Reader):
     def read(self, ref: ScanRef) -> Scan:
         """The patches of a series with their masks; label k is the k-th patch's nodule."""
         indices = ref.extra["rows"]
-        rows = self._table.set_index("index").loc[indices]
+        rows = self._table[self._table["index"].isin(indices)]
         spacing = rows["pixel_spacing_mm"].to_numpy(float)
         if np.ptp(spacing) > 1e-4:
             raise DataError(f"{self._csv}: the series {ref.uid} has more than one pixel spacing")
-        images, masks = self._chosen(rows.index)
+        images, masks = self._chosen(pd.Index(rows["index"]))
         volume = Volume(to_hu(images, self._npz), (1.0, float(spacing[0]), float(spacing[0])))
         kind = np.uint8 if len(indices) <= np.iinfo(np.uint8).max else np.uint16
         labels = (masks > 0) * np.arange(1, len(indices) + 1, dtype=kind)[:, None, None]
         marks = [self._mark(volume, labels[k], k, row) for k, row in enumerate(rows.to_dict("records"))]
-        return Scan(volume, nodules=labels, marks=tuple(marks))
+        return Scan(volume, nodules=labels, shares=self._shares(rows), marks=tuple(marks))
 
     def allowed_roles(self, ref: ScanRef) -> tuple[Role, ...]:
         """With `test_modulus` the patient's hash decides who is test, and who can never be."""
@@ -135,6 +135,13 @@ class PatchesReader(Reader):
         why = "are fewer readers than `votes` counts in nodules.npz"
         _refuse_rows(rows, {"n_readers_slice": pd.Series(many, rows.index)}, self._csv, why)
         return votes.astype(np.uint8)
+
+    def _shares(self, rows: pd.DataFrame) -> np.ndarray | None:
+        """See `Scan.shares`, of the patches of some rows; errors: as of `_votes`."""
+        votes = self._votes(rows)
+        if votes is None:
+            return None
+        return share_of(votes, rows["n_readers_slice"].to_numpy()[:, None, None])
 
     @cached_property
     def _folder(self) -> Path:

@@ -69,6 +69,14 @@ def mask_to_grid(masks: np.ndarray, mm_from: float, mm_to: float) -> np.ndarray:
     return resize_mask(masks, mm_from, mm_to, shape)
 
 
+def shares_to_grid(shares: np.ndarray, mm_from: float, mm_to: float) -> np.ndarray:
+    """Shares of readers [n, h, w] (uint8, 255: all) on the grid of `mm_to`, uint8."""
+    shape = grid_shape(shares.shape[-2:], mm_from, mm_to)
+    if shape == shares.shape[-2:]:
+        return np.asarray(shares, np.uint8)
+    return np.rint(resize(shares, mm_from, mm_to, shape, fill=0)).astype(np.uint8)
+
+
 def from_grid(values: np.ndarray, mm_grid: float, mm_to: float, shape: tuple[int, int]) -> np.ndarray:
     """Float values [n, rows, columns] of the grid back on slices of `shape`; 0 outside."""
     if values.shape[-2:] == tuple(shape):

@@ -14,6 +14,7 @@ class Scan:
     """A fit scan on its own grid: HU volume, nodule labels and lungs (uint8 [z, y, x], 0 outside).
 
     `marked`, bool [z, y, x], is what may be a nodule beside the labels, from marks without a mask; None: nothing is.
+    `shares`: see `Prepared`.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Scan:
     nodules: np.ndarray
     lungs: np.ndarray
     marked: np.ndarray | None = None
+    shares: np.ndarray | None = None
 
     def lesions(self) -> np.ndarray:
         """bool [z, y, x]: all that is no example of normal lung."""
@@ -35,10 +37,12 @@ def scans_of(one: Prepared) -> Iterator[Scan]:
     """
     if one.kind == "volume":
         marked = one.marked() if len(one.unmasked) else None
-        yield Scan(one.scan, one.patient, one.volume, one.nodules, one.lungs, marked)
+        yield Scan(one.scan, one.patient, one.volume, one.nodules, one.lungs, marked, one.shares)
         return
     for k in range(len(one.volume.hu)):
         plane = slice(k, k + 1)
         hu, lungs = one.volume.hu[plane], one.lungs[plane]
         lungs = lungs if lungs.any() else (hu < -500).astype(np.uint8)
-        yield Scan(f"{one.scan}-{k}", one.patient, replace(one.volume, hu=hu), one.nodules[plane], lungs)
+        shares = None if one.shares is None else one.shares[plane]
+        volume = replace(one.volume, hu=hu)
+        yield Scan(f"{one.scan}-{k}", one.patient, volume, one.nodules[plane], lungs, shares=shares)

@@ -19,6 +19,9 @@ from lungsynth.study.seeds import rng
 DRAWS = 3
 AGREEMENT = ("network_to_readers", "between_readers")
 """Columns of nodules: how well the network agrees with each reader, and the readers with each other."""
+CONTEXT = ("dice_whole", "untouched", "untouched_whole")
+"""Columns of nodules: Dice of the whole patch, and in which share of the windows, and whether in the whole patch, nothing
+of the nodule was found."""
 LEVELS = tuple(round(0.3 + 0.05 * k, 2) for k in range(9))
 """Thresholds of the probability that are tried on tune patches."""
 
@@ -66,6 +69,12 @@ def dice(found: np.ndarray, masks: np.ndarray) -> np.ndarray:
     masks = masks > 0
     total = found.sum(axis=(1, 2)) + masks.sum(axis=(1, 2))
     return np.where(total > 0, 2 * (found & masks).sum(axis=(1, 2)) / np.maximum(total, 1), 1.0)
+
+
+def untouched(found: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Of which images not one pixel of the mask was found, bool [n]; arguments as of `dice`."""
+    masks = masks > 0
+    return masks.any(axis=(1, 2)) & ~(found & masks).any(axis=(1, 2))
 
 
 def to_readers(found: np.ndarray, votes: np.ndarray, readers: np.ndarray) -> np.ndarray:
@@ -132,12 +141,33 @@ def agreement(
     return dict(zip(AGREEMENT, (np.where(np.isnan(theirs), np.nan, np.mean(ours, axis=0)), theirs), strict=True))
 
 
+def context(
+    looks: Sequence[np.ndarray],
+    whole: np.ndarray,
+    level: float,
+    images: np.ndarray,
+    masks: np.ndarray,
+    names: Sequence[int],
+    size: int,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """`CONTEXT` of every nodule: what more surroundings change; `untouched` is the mean over the draws of `scored`.
+
+    whole: the probability 0..1 [n, h, h] of the whole patches; the rest: as of `agreement` and `scored`.
+    """
+    cut = [windows(images, masks, names, size, seed, draw)[1] for draw in range(len(looks))]
+    missed = np.mean([untouched(p >= level, mask) for p, mask in zip(looks, cut, strict=True)], axis=0)
+    found = whole >= level
+    columns = (dice(found, masks), missed, untouched(found, masks).astype(float))
+    return dict(zip(CONTEXT, columns, strict=True))
+
+
 def summary(rows: pd.DataFrame, draws: np.ndarray, samples: int, confidence: float, seed: int) -> pd.DataFrame:
     """Mean Dice of each group with its bootstrap interval over patients, and of each draw.
 
     rows: patient_id, n_readers_slice, eq_diam_mm, texture; draws: Dice [draws, n]. Columns: group, nodules, patients,
-    dice, low, high, draw_1 .. draw_n, spread (largest draw less the smallest). Where rows have `AGREEMENT`, NaN of one
-    reader's nodules, the means of the others follow with their intervals.
+    dice, low, high, draw_1 .. draw_n, spread (largest draw less the smallest), and means of `CONTEXT` where rows have it.
+    Where rows have `AGREEMENT`, NaN of one reader's nodules, the means of the others follow with their intervals.
     """
     people, codes = np.unique(rows["patient_id"].to_numpy(str), return_inverse=True)
     weights = draw_weights(people, samples, rng(seed, "patch scores", "bootstrap"))
@@ -152,6 +182,7 @@ def summary(rows: pd.DataFrame, draws: np.ndarray, samples: int, confidence: flo
         row |= {"dice": value, "low": low, "high": high}
         row |= {f"draw_{number}": mean for number, mean in enumerate(each, start=1)}
         row["spread"] = float(np.ptp(each))
+        row |= {name: rows[name][chosen].mean() for name in CONTEXT if name in rows}
         if set(AGREEMENT) <= set(rows):
             chosen = chosen & rows[AGREEMENT[1]].notna().to_numpy()
             count = np.bincount(codes[chosen], minlength=len(people))

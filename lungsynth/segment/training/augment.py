@@ -24,16 +24,23 @@ def window(
     how: Augmentation,
     rng: np.random.Generator,
     reach_px: int | None = None,
+    soft: bool = False,
+    beyond_px: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One augmented window: float32 HU [slices, size, size] and float32 mask 0/1 [1, size, size].
 
     hu: int16 [slices, c, c]; mask: uint8 0/1 [c, c]; what they are about is in the middle (row and column c // 2), and
     comes to lie anywhere in the window, or at most `reach_px` from the window's middle along each side.
+    soft: `mask` is uint8 shares of readers (255: all), and comes out as shares 0..1.
+    beyond_px: by how much a window that is warped may reach over the context's edge, where its mirror image lies.
     """
     room = hu.shape[-1] - size
-    reach = min(room // 2, size // 2 - EDGE_PX, room if reach_px is None else reach_px)
+    most = room // 2 + (beyond_px if how.warps else 0)
+    reach = min(most, size // 2 - EDGE_PX, most if reach_px is None else reach_px)
     offset = rng.integers(-reach, reach + 1, size=2)
     hu, mask = hu.astype(np.float32), mask[None].astype(np.float32)
+    if soft:
+        mask /= 255
     if how.warps:
         hu, mask = _warped(hu, mask, size, offset, how, rng)
         flat = rng.random() < FLAT_SHARE
@@ -48,7 +55,8 @@ def window(
         hu = np.repeat(hu[len(hu) // 2][None], len(hu), axis=0)
     elif rng.integers(2):
         hu = hu[::-1]  # the order of slices is no more a part of the truth than left and right
-    return _grey(hu, flat, how, rng).astype(np.float32), np.ascontiguousarray(mask)
+    mask = np.clip(mask, 0, 1) if soft else mask > 0.5
+    return _grey(hu, flat, how, rng).astype(np.float32), np.ascontiguousarray(mask, np.float32)
 
 
 def _warped(
@@ -77,7 +85,7 @@ def _warped(
     grid = torch.from_numpy((grid[None] / half).astype(np.float32))
     drawn = functional.grid_sample(both, grid, mode="bilinear", padding_mode="reflection", align_corners=True)[0]
     drawn = drawn.numpy()
-    return drawn[:-1], (drawn[-1:] > 0.5).astype(np.float32)
+    return drawn[:-1], drawn[-1:]
 
 
 def _grey(hu: np.ndarray, flat: bool, how: Augmentation, rng: np.random.Generator) -> np.ndarray:

@@ -1,6 +1,7 @@
 """A segmenter's training data: batches of augmented windows, with a nodule and without."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -55,22 +56,31 @@ class Contexts:
 
 
 def batches(
-    windows: list[Windows], window_px: int, batch: int, augmentation: Augmentation, negatives: float = 0.5
+    windows: list[Windows],
+    sizes_px: Sequence[int],
+    batch: int,
+    augmentation: Augmentation,
+    negatives: float = 0.5,
+    targets: Literal["consensus", "votes"] = "consensus",
 ) -> Callable[[np.random.Generator], dict]:
     """The loop's data: a function of a numpy Generator to {"hu": float32 [b, slices, w, w], "mask": [b, 1, w, w]}.
 
     A share `negatives` of a batch was cut without a nodule; of these, up to half are mined. Windows lie anywhere in
-    their contexts and are changed as `augmentation` says.
+    their contexts and are changed as `augmentation` says. Each batch is of one of `sizes_px`, drawn; windows of any of
+    them have the nodule as far from their middle as those of the first, if need be over the context's edge: else the
+    size would tell the place. "mask" is the consensus 0/1, or by `targets` the readers' shares 0..1.
 
     Raises:
         DataError: see `Contexts`.
     """
-    contexts = Contexts(windows, window_px, negatives)
-    images, masks = contexts.windows.images, contexts.windows.masks
+    contexts, soft = Contexts(windows, max(sizes_px), negatives), targets == "votes"
+    images, masks = contexts.windows.images, contexts.windows.masks if soft else contexts.windows.consensus
 
     def draw(rng: np.random.Generator) -> dict:
+        size = sizes_px[rng.integers(len(sizes_px))] if len(sizes_px) > 1 else sizes_px[0]
+        how = {"soft": soft, "beyond_px": max(0, size - sizes_px[0]) // 2}
         rows = contexts.draw(batch, rng)
-        pairs = [window(images[row], masks[row], window_px, augmentation, rng) for row in rows]
+        pairs = [window(images[row], masks[row], size, augmentation, rng, **how) for row in rows]
         hu, mask = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
         return {"hu": torch.from_numpy(hu), "mask": torch.from_numpy(mask)}
 

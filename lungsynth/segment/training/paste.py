@@ -72,7 +72,8 @@ def pasted(scan: Scan, pieces: list[Piece], count: int, rng: np.random.Generator
     """The scan with up to `count` further nodules and with these alone as its nodules; they get the labels 1, 2, ...
 
     Each is drawn from `pieces` and laid beside a vessel, at the lungs' wall or anywhere in the lungs, 8 mm or more from
-    the scan's own nodules. Of nodule and background the denser one is seen, as both are bodies in air.
+    the scan's own nodules. Of nodule and background the denser one is seen, as both are bodies in air. A laid nodule is
+    its mask and has no readers.
     """
     hu, nodules = scan.volume.hu.copy(), np.zeros_like(scan.nodules)
     taken = scan.lesions()
@@ -95,4 +96,4 @@ def pasted(scan: Scan, pieces: list[Piece], count: int, rng: np.random.Generator
         taken[box] = True
         nodules[box][inside] = label
         hu[box] = np.maximum(hu[box], np.rint(add)).astype(np.int16)
-    return replace(scan, volume=replace(scan.volume, hu=hu), nodules=nodules)
+    return replace(scan, volume=replace(scan.volume, hu=hu), nodules=nodules, shares=None)

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import ndimage
 
 from lungsynth.ct.volume import Volume
-from lungsynth.segment.inference.grid import Grid, grid_position, mask_to_grid, pixel_mm, to_grid
+from lungsynth.segment.inference.grid import Grid, grid_position, mask_to_grid, pixel_mm, shares_to_grid, to_grid
 from lungsynth.segment.inference.planes import Scan
 from lungsynth.sets.bank import read_arrays, write_arrays
 from lungsynth.sets.tables import read_csv, write_csv
@@ -25,6 +25,8 @@ GAP_MM = 8.0
 """The centre of a negative keeps this distance to a nodule's pixels."""
 SHARES = {"vessel": 0.4, "wall": 0.3, "lung": 0.3}
 """Where negatives lie: on dense things as wide as small nodules, along the lungs' outline, anywhere in the lungs."""
+HALF = 128
+"""The least share, of 255, that is the consensus: half of the readers, 127.5, rounded up."""
 NO_CUBES = Cubes(planes=0)
 WALL_MM = 3.0
 """How far the outline's shell reaches to either side."""
@@ -36,7 +38,8 @@ class Windows:
 
     Attributes:
         images: int16 HU [n, slices, c, c], on the network's grid; the middle slice is the one that is segmented.
-        masks: uint8 0/1 [n, c, c] of all nodules in the middle slice.
+        masks: uint8 [n, c, c] of all nodules in the middle slice: the share of the readers who hold a pixel, 255 of all;
+            `HALF` and more in the consensus and nowhere else. 0 or 255 where no reader's own outline is known.
         table: scan, patient, slice, row, column (px of the scan), what: nodule | vessel | wall | lung | mined,
             and `nodule`, the label of the nodule in the middle, 0 without one.
         cubes: int16 HU [n, planes, s, s], what lies round the middles in depth, see `Cubes`.
@@ -49,6 +52,11 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def consensus(self) -> np.ndarray:
+        """uint8 0/1 [n, c, c]: the nodules as their annotation has them."""
+        return (self.masks >= HALF).astype(np.uint8)
 
 
 def join(parts: list[Windows]) -> Windows:
@@ -134,14 +142,26 @@ class Cutter:
         self._grid: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def _slice(self, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Slice k and its mask on the network's grid, its mirror image for half a context around."""
+        """Slice k and its shares on the network's grid, its mirror image for half a context around."""
         k = int(np.clip(k, 0, len(self.scan.volume.hu) - 1))
         if k not in self._grid:
             half = self.context_px // 2
             hu = to_grid(self.scan.volume.hu[k : k + 1], self.pixel_mm, self.spacing_mm)[0]
-            mask = mask_to_grid((self.scan.nodules[k : k + 1] > 0), self.pixel_mm, self.spacing_mm)[0]
-            self._grid[k] = tuple(np.pad(array, half, mode="reflect") for array in (hu, mask))
+            self._grid[k] = tuple(np.pad(array, half, mode="reflect") for array in (hu, self._shares(k)))
         return self._grid[k]
+
+    def _shares(self, k: int) -> np.ndarray:
+        """The shares of slice k on the network's grid, see `Windows.masks`.
+
+        Shares are brought to the consensus' side of a half where they lie on the other: it need not be that of half of
+        the readers (`consensus` of the reader `lidc`, or outlines that none share), and a mask is resampled otherwise.
+        """
+        plane, sizes = slice(k, k + 1), (self.pixel_mm, self.spacing_mm)
+        mask = mask_to_grid(self.scan.nodules[plane] > 0, *sizes)[0]
+        if self.scan.shares is None:
+            return mask * np.uint8(255)
+        shares = shares_to_grid(self.scan.shares[plane], *sizes)[0]
+        return np.where(mask > 0, np.maximum(shares, HALF), np.minimum(shares, HALF - 1)).astype(np.uint8)
 
     def cut(self, centres: np.ndarray, what: list[str]) -> Windows:
         """The contexts round `centres` ([n, 3] slice, row, column of the scan), which get the words `what`."""

@@ -70,7 +70,7 @@ class VggKind(Descent):
         """See `Detector`: patches with a nodule in the middle, with one beside it, and without."""
         own, size = self.settings, self.shape.size_px
         drawn_from, reach = Contexts(contexts, size, own.negatives), own.reach_px(self.network)
-        images, masks, holds = drawn_from.windows.images, drawn_from.windows.masks, drawn_from.holds
+        images, masks, holds = drawn_from.windows.images, drawn_from.windows.consensus, drawn_from.holds
         middle = slice(size // 2 - reach, size // 2 + reach + 1)
 
         def draw(rng: np.random.Generator) -> dict[str, Tensor]:

@@ -25,7 +25,5 @@ class Settings(SliceSettings):
 
     @model_validator(mode="after")
     def _windows_fit_the_pools(self):
-        halvings, widths = self.architecture.halvings, self.architecture.widths
-        if self.window_px % halvings:
-            raise ValueError(f"window_px {self.window_px} must be a multiple of {halvings} for {len(widths)} widths")
+        self._check_multiple(self.architecture.halvings, f"{len(self.architecture.widths)} widths")
         return self

@@ -61,7 +61,7 @@ class FasterRcnnKind(Descent):
         """See `Detector`: windows with the boxes of their nodules, and the cube round each context's middle."""
         own, cube = self.settings, self.settings.architecture.cube
         drawn_from = Contexts(contexts, own.window_px, own.negatives)
-        all_of, holds = drawn_from.windows, drawn_from.holds
+        all_of, masks, holds = drawn_from.windows, drawn_from.windows.consensus, drawn_from.holds
         if all_of.cubes.shape[1] < cube.planes or all_of.cubes.shape[2] < cube.side_px:
             raise DataError(
                 f"cubes of {all_of.cubes.shape[1]} planes and {all_of.cubes.shape[2]} px are smaller than those of "
@@ -70,7 +70,7 @@ class FasterRcnnKind(Descent):
 
         def draw(rng: np.random.Generator) -> dict[str, Tensor]:
             rows = drawn_from.draw(batch, rng)
-            pairs = [window(all_of.images[n], all_of.masks[n], own.window_px, own.augmentation, rng) for n in rows]
+            pairs = [window(all_of.images[n], masks[n], own.window_px, own.augmentation, rng) for n in rows]
             found = [plane.boxes_of(mask[0], MOST_NODULES) for _, mask in pairs]
             cubes = [turned(all_of.cubes[n], cube.planes, cube.side_px, own.augmentation, rng) for n in rows]
             arrays = {
