@@ -90,8 +90,8 @@ class Scan:
         marks: the lesions.
         kernel: the reconstruction kernel's name, empty where unknown.
         sized: whether it is known how large a pixel is; else the volume's spacing is a stand-in.
-        shares: uint8 [z, y, x], the share of a nodule's readers who hold a voxel for it, 255 of all (`shapes.share_of`);
-            None where no reader's own outline is known. They reach beyond `nodules`, which are the consensus.
+        shares: uint8 [z, y, x], the share of a nodule's readers who hold a voxel for it, 255 of all (`share_of`); None
+            where no reader's own outline is known. They reach beyond `nodules`, which are the consensus.
     """
 
     volume: Volume

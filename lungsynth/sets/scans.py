@@ -25,8 +25,8 @@ class Prepared:
         volume: int16 HU [z, y, x].
         lungs: uint8 [z, y, x], 1 right, 2 left; empty for patches.
         nodules: uint8 [z, y, x], k where the scan's mark with label k lies; 0 where nothing was marked.
-        shares: uint8 [z, y, x], the share of a nodule's readers who hold a voxel, 255 of all; None: nobody's own outline
-            is known, and `nodules` is all there is.
+        shares: uint8 [z, y, x], the share of a nodule's readers who hold a voxel, 255 of all; None: nobody's own
+            outline is known, and `nodules` is all there is.
         axes: where the axes of the scan's own file point to, to write what was found on its grid (`volumes.turned`).
         unmasked: rows of marks.csv of marks without a mask (a box, say): nobody knows which voxels they mean.
         boxes: rows of boxes.csv, the rectangles of some of these in their slices.

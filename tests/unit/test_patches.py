@@ -175,3 +175,32 @@ def test_readers_agreement_stands_beside_the_dice_of_nodules_that_two_or_more_dr
     assert table.loc["all", ["network_to_readers", "between_readers_low"]].tolist() == [1, 1]
     assert np.isnan(table.at["1 reader", "between_readers"])
     assert not set(patches.AGREEMENT) & set(patches.summary(rows, draws, 50, 0.95, seed=1))
+
+
+def test_the_whole_patch_and_what_was_not_touched_stand_beside_the_dice(some):
+    """A segmenter that is blind to every fourth nodule, and to every second where it sees the whole patch."""
+    images, masks = some
+    looks, number = [], np.arange(40)
+
+    def blind(hu):
+        looks.append(perfect(hu) * (number % 4 > 0)[:, None, None])
+        return looks[-1]
+
+    draws = patches.scored(blind, images, masks, range(40), 48, (0.5,), seed=1)[:, 0]
+    whole = perfect(images) * (number % 2 > 0)[:, None, None]
+    columns = patches.context(looks, whole, 0.5, images, masks, range(40), 48, seed=1)
+    assert columns["untouched"].tolist() == (number % 4 == 0).astype(float).tolist()
+    rows = pd.DataFrame(
+        {"patient_id": number // 2, "n_readers_slice": 1 + number % 2, "eq_diam_mm": 5.0, "texture": 5, **columns}
+    )
+    table = patches.summary(rows, draws, 50, 0.95, seed=1).set_index("group")
+    assert table.loc["all", list(patches.CONTEXT)].tolist() == [0.5, 0.25, 0.5]
+    assert table.loc["1 reader", list(patches.CONTEXT)].tolist() == [0, 0.5, 1]
+    assert np.isnan(table.at["10 mm and more", "dice_whole"])
+
+
+def test_a_pixel_is_a_touch_and_an_empty_mask_cannot_be_missed():
+    found, mask = np.zeros((3, 4, 4), bool), np.zeros((3, 4, 4), np.uint8)
+    found[0, 0, 0], mask[:2, 0, :2] = True, 1
+    found[1, 3, 3] = True
+    assert patches.untouched(found, mask).tolist() == [False, True, False]

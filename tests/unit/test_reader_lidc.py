@@ -95,6 +95,10 @@ def test_half_of_those_who_marked_it_decide(tmp_path):
     assert np.count_nonzero(scan.nodules) == 11**2
     assert (scan.marks[0].readers, scan.marks[0].texture) == (4, "part_solid")
     assert np.count_nonzero(read(root, consensus=1.0).nodules) == 3**2
+    values, counts = np.unique(scan.shares, return_counts=True)
+    assert values.tolist() == [0, 64, 128, 191, 255]
+    assert counts[1:].tolist() == [15**2 - 11**2, 11**2 - 7**2, 7**2 - 3**2, 3**2]
+    np.testing.assert_array_equal(scan.shares >= 128, scan.nodules > 0)
 
 
 def test_neighbours_link_by_their_centres_and_strangers_do_not(tmp_path):

@@ -321,3 +321,23 @@ def test_an_index_that_no_array_has_spoils_its_own_scan_alone(tmp_path):
     assert len(made.read(good).volume.hu) == 2
     with pytest.raises(DataError, match="names more"):
         made.read(bad)
+
+
+def test_a_scan_has_the_share_of_the_readers_who_hold_a_pixel(tmp_path):
+    """Of the rows that pass; a reader's pixels outside the consensus are kept, and more votes than readers refused."""
+    root = table(tmp_path, ROWS)
+    images, masks = archive(root)
+    made = reader(root)
+    assert made.read(made.list()[0]).shares is None
+    votes = masks * np.array([4, 2, 2, 1, 3], np.uint8)[:, None, None]
+    votes[2, 8, 8] = 1
+    np.savez(root / "nodules.npz", image=images, mask=masks, votes=votes)
+    made = reader(root)
+    (ref,) = [ref for ref in made.list() if ref.uid == "1.1"]
+    scan = made.read(ref)
+    assert [sorted(set(plane.ravel())) for plane in scan.shares] == [[0, 255], [0, 85, 170]]
+    assert scan.shares[1, 8, 8] == 85 and scan.nodules[1, 8, 8] == 0
+    np.savez(root / "nodules.npz", image=images, mask=masks, votes=votes * 2)
+    made = reader(root)
+    with pytest.raises(DataError, match="row 2, n_readers_slice: 4 are fewer readers than `votes` counts"):
+        made.read(ref)

@@ -20,8 +20,8 @@ DRAWS = 3
 AGREEMENT = ("network_to_readers", "between_readers")
 """Columns of nodules: how well the network agrees with each reader, and the readers with each other."""
 CONTEXT = ("dice_whole", "untouched", "untouched_whole")
-"""Columns of nodules: Dice of the whole patch, and in which share of the windows, and whether in the whole patch, nothing
-of the nodule was found."""
+"""Columns of nodules: Dice of the whole patch, and in what share of the windows, or whether in the whole patch, nothing was
+found of the nodule."""
 LEVELS = tuple(round(0.3 + 0.05 * k, 2) for k in range(9))
 """Thresholds of the probability that are tried on tune patches."""
 
@@ -166,8 +166,9 @@ def summary(rows: pd.DataFrame, draws: np.ndarray, samples: int, confidence: flo
     """Mean Dice of each group with its bootstrap interval over patients, and of each draw.
 
     rows: patient_id, n_readers_slice, eq_diam_mm, texture; draws: Dice [draws, n]. Columns: group, nodules, patients,
-    dice, low, high, draw_1 .. draw_n, spread (largest draw less the smallest), and means of `CONTEXT` where rows have it.
-    Where rows have `AGREEMENT`, NaN of one reader's nodules, the means of the others follow with their intervals.
+    dice, low, high, draw_1 .. draw_n, spread (largest draw less the smallest), and the means of `CONTEXT` where rows
+    have it. Where rows have `AGREEMENT`, NaN of one reader's nodules, the means of the others follow with their
+    intervals.
     """
     people, codes = np.unique(rows["patient_id"].to_numpy(str), return_inverse=True)
     weights = draw_weights(people, samples, rng(seed, "patch scores", "bootstrap"))

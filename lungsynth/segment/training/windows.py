@@ -38,7 +38,7 @@ class Windows:
 
     Attributes:
         images: int16 HU [n, slices, c, c], on the network's grid; the middle slice is the one that is segmented.
-        masks: uint8 [n, c, c] of all nodules in the middle slice: the share of the readers who hold a pixel, 255 of all;
+        masks: uint8 [n, c, c] of all nodules in the middle slice: the share of the readers who hold a pixel, 255: all;
             `HALF` and more in the consensus and nowhere else. 0 or 255 where no reader's own outline is known.
         table: scan, patient, slice, row, column (px of the scan), what: nodule | vessel | wall | lung | mined,
             and `nodule`, the label of the nodule in the middle, 0 without one.
