@@ -41,8 +41,9 @@ def prepare_batch(rows: Iterable[Mapping[str, Any]], readers: Sequence[Reader], 
 
     For a usable scan: SCAN.nii.gz (int16 HU), SCAN_lungs.nii.gz (uint8, 1 right, 2 left), SCAN_nodules.nii.gz (label k
     of the mark with label k), SCAN_shares.nii.gz where the reader has shares; for every one that could be read,
-    SCAN.png; in the end scans.csv, marks.csv, boxes.csv. A scan that cannot be read or fails a check is a row with verdict `quarantined` and the reason, and no volume. A
-    scan that is used may have a reason too, to look at it: one lung was not found.
+    SCAN.png; in the end scans.csv, marks.csv, boxes.csv. A scan that cannot be read or fails a check is a row with
+    verdict `quarantined` and the reason, and no volume. A scan that is used may have a reason too, to look at it: one
+    lung was not found.
 
     Args:
         rows: of the list of scans (listing.list_scans), of this batch.

@@ -87,7 +87,8 @@ class SliceDetector(Descent, VoxelDetector):
 
     A kind adds `build` (see `Trainable`). Its one module is called "segmenter": HU float32 [n, slices, h, w] -> logits
     [n, 1, h, w]; batches are {"hu": float32 [n, slices, w, w], "mask": 0..1 [n, 1, w, w]}, w one of `sizes_px`. One
-    that answers more than once while it learns overrides `loss`, and one that learns otherwise `optimisers`, `rate` or `step`.
+    that answers more than once while it learns overrides `loss`, and one that learns otherwise `optimisers`, `rate` or
+    `step`.
     """
 
     loss_family: ClassVar[LossFamily] = "supervised"

@@ -20,8 +20,8 @@ DRAWS = 3
 AGREEMENT = ("network_to_readers", "between_readers")
 """Columns of nodules: how well the network agrees with each reader, and the readers with each other."""
 CONTEXT = ("dice_whole", "untouched", "untouched_whole")
-"""Columns of nodules: Dice of the whole patch, and in what share of the windows, or whether in the whole patch, nothing was
-found of the nodule."""
+"""Columns of nodules: Dice of the whole patch, and in what share of the windows, or whether in the whole patch, nothing
+was found of the nodule."""
 LEVELS = tuple(round(0.3 + 0.05 * k, 2) for k in range(9))
 """Thresholds of the probability that are tried on tune patches."""
 

@@ -9,7 +9,8 @@ def dice_loss(logits: Tensor, masks: Tensor, smooth: float = 1.0) -> Tensor:
 
     logits, masks (float 0..1): [n, 1, h, w]; masks are 0/1, or the share of the readers who hold a pixel. A window of
     its own has each nodule weigh the same, where a Dice over the whole batch would hardly see the small ones; windows
-    without a nodule are left to the cross entropy. On windows that all hold one it equals `monai.losses.DiceLoss(sigmoid=True)` with the same smoothing (a test compares them).
+    without a nodule are left to the cross entropy. On windows that all hold one it equals
+    `monai.losses.DiceLoss(sigmoid=True)` with the same smoothing (a test compares them).
 
     Of shares s = v / r it is, for p of 0 or 1, the agreement with each of the r readers that a segmenter is judged by,
     2 sum_N v / (r |N| + sum v). Its optimum is a mask and not p = s, which squares in the denominator would have: with
