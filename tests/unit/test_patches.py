@@ -188,14 +188,18 @@ def test_the_whole_patch_and_what_was_not_touched_stand_beside_the_dice(some):
 
     draws = patches.scored(blind, images, masks, range(40), 48, (0.5,), seed=1)[:, 0]
     whole = perfect(images) * (number % 2 > 0)[:, None, None]
+    whole[:, 35, 0] = 1  # a false positive that few windows hold
+    columns = patches.context(looks, whole, 0.5, images, masks, range(40), 48, seed=1)
+    assert (columns["dice_whole"] < 1).all() and (columns["dice_seen_whole"] == 1).any()
+    whole[:, 35, 0] = 0
     columns = patches.context(looks, whole, 0.5, images, masks, range(40), 48, seed=1)
     assert columns["untouched"].tolist() == (number % 4 == 0).astype(float).tolist()
     rows = pd.DataFrame(
         {"patient_id": number // 2, "n_readers_slice": 1 + number % 2, "eq_diam_mm": 5.0, "texture": 5, **columns}
     )
     table = patches.summary(rows, draws, 50, 0.95, seed=1).set_index("group")
-    assert table.loc["all", list(patches.CONTEXT)].tolist() == [0.5, 0.25, 0.5]
-    assert table.loc["1 reader", list(patches.CONTEXT)].tolist() == [0, 0.5, 1]
+    assert table.loc["all", list(patches.CONTEXT)].tolist() == [0.5, 0.5, 0.25, 0.5]
+    assert table.loc["1 reader", list(patches.CONTEXT)].tolist() == [0, 0, 0.5, 1]
     assert np.isnan(table.at["10 mm and more", "dice_whole"])
 
 

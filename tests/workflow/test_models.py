@@ -88,6 +88,8 @@ def test_nodule_patches_are_scored(copy, tmp_path):
     assert groups.loc["all", ["nodules", "patients"]].tolist() == [11, 2]
     assert groups.loc["all", "dice"] > LEAST_DICE
     assert groups.loc["all", "low"] <= groups.loc["all", "dice"] <= groups.loc["all", "high"]
+    assert groups.loc["all", "dice_whole"] > LEAST_DICE
+    assert groups.loc["all", ["untouched", "untouched_whole"]].tolist() == [0, 0]
     each = pd.read_csv(segment / "patch_nodules.csv")
     assert sorted(each["index"]) == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]
     assert each["dice"].mean() == pytest.approx(groups.loc["all", "dice"])

@@ -19,9 +19,9 @@ from lungsynth.study.seeds import rng
 DRAWS = 3
 AGREEMENT = ("network_to_readers", "between_readers")
 """Columns of nodules: how well the network agrees with each reader, and the readers with each other."""
-CONTEXT = ("dice_whole", "untouched", "untouched_whole")
-"""Columns of nodules: Dice of the whole patch, and in what share of the windows, or whether in the whole patch, nothing
-was found of the nodule."""
+CONTEXT = ("dice_seen_whole", "dice_whole", "untouched", "untouched_whole")
+"""Columns of nodules: Dice of the windows' pixels where the whole patch was seen, that of the whole patch, and in what
+share of the windows, or whether in the whole patch, nothing was found of the nodule."""
 LEVELS = tuple(round(0.3 + 0.05 * k, 2) for k in range(9))
 """Thresholds of the probability that are tried on tune patches."""
 
@@ -151,14 +151,17 @@ def context(
     size: int,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """`CONTEXT` of every nodule: what more surroundings change; `untouched` is the mean over the draws of `scored`.
+    """`CONTEXT` of every nodule: what more surroundings change; of windows the mean over the draws of `scored`.
 
     whole: the probability 0..1 [n, h, h] of the whole patches; the rest: as of `agreement` and `scored`.
     """
-    cut = [windows(images, masks, names, size, seed, draw)[1] for draw in range(len(looks))]
-    missed = np.mean([untouched(p >= level, mask) for p, mask in zip(looks, cut, strict=True)], axis=0)
-    found = whole >= level
-    columns = (dice(found, masks), missed, untouched(found, masks).astype(float))
+    found, same, missed = whole >= level, [], []
+    for draw, p in enumerate(looks):
+        seen, mask = windows(found, masks, names, size, seed, draw)
+        same.append(dice(seen, mask))
+        missed.append(untouched(p >= level, mask))
+    of_windows = [np.mean(values, axis=0) for values in (same, missed)]
+    columns = (of_windows[0], dice(found, masks), of_windows[1], untouched(found, masks).astype(float))
     return dict(zip(CONTEXT, columns, strict=True))
 
 
