@@ -10,6 +10,7 @@ from lungsynth.segment.scoring import detection, threshold
 from lungsynth.segment.scoring import detection_table as scoring
 from lungsynth.segment.scoring.detection import Curve, match
 from lungsynth.segment.scoring.threshold import OperatingPoint
+from lungsynth.sets.tables import write_json
 from lungsynth.study.errors import DataError
 
 SCANS = ["a", "b"]
@@ -181,3 +182,43 @@ def test_thresholds_are_tried_where_there_is_a_probability_to_cut():
     assert threshold.tried(None, True) == threshold.THRESHOLDS
     assert threshold.tried(0.05, True) == (0.05,)
     assert threshold.tried(0.05, False) == threshold.tried(None, False) == (0.0,)
+
+
+SHIPPED = OperatingPoint(0.4, 0.6, 1.0, 1.0, 4, 0)
+WHOLE, PATCHES, SLICES = ({"role": ["fit", "tune"], "kind": ["volume", kind]} for kind in ("volume", "patch", "slice"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "cohort", "own", "levels", "otherwise"),
+    [
+        (None, WHOLE, None, [0.2, 0.3], None),
+        (None, PATCHES, None, [0.5], threshold.given(0.5)),
+        (None, SLICES, SHIPPED, [0.4], SHIPPED),
+        (None, WHOLE, SHIPPED, [0.2, 0.3, 0.4], SHIPPED),
+        (0.1, WHOLE, None, [0.1], None),
+        (0.1, PATCHES, None, [0.1], threshold.given(0.1)),
+        (0.1, WHOLE, SHIPPED, [0.1], threshold.given(0.1)),
+    ],
+)
+def test_thresholds_that_may_be_chosen_are_known_before_one_is(setting, cohort, own, levels, otherwise):
+    """A detector of the study's own without a whole tune scan works at .5, which tune scans are never asked about."""
+    possible = threshold.possible(setting, True, pd.DataFrame(cohort), own)
+    assert (possible.levels, possible.otherwise) == (levels, otherwise)
+    whole = cohort is WHOLE
+    assert possible.weighed(nodules=True) == whole
+    assert possible.weighed(nodules=False) == (whole and own is None)
+    assert not possible.weighed(nodules=True) or possible.tried
+
+
+@pytest.mark.parametrize("setting", [None, 0.1])
+@pytest.mark.parametrize("cohort", [WHOLE, PATCHES])
+def test_what_cannot_be_cut_has_one_threshold_whether_chosen_or_not(setting, cohort):
+    possible = threshold.possible(setting, False, pd.DataFrame(cohort), None)
+    assert possible.levels == [0.0] and possible.otherwise == (None if cohort is WHOLE else threshold.given(0.0))
+    own = threshold.OperatingPoint(0.0, 0.6, 1.0, 1.0, 4, 2)
+    assert threshold.possible(setting, False, pd.DataFrame(cohort), own).levels == [0.0]
+
+
+def test_a_shipped_operating_point_is_read_from_its_recipe(tmp_path):
+    write_json(tmp_path / "recipe.json", {"operating_point": SHIPPED.to_dict()})
+    assert threshold.shipped([tmp_path / "recipe.json"]) == SHIPPED and threshold.shipped([]) is None

@@ -5,13 +5,13 @@ import pandas as pd
 from lungsynth.segment.inference import baseline, found
 from lungsynth.segment.scoring import threshold
 from lungsynth.sets.scans import prepared, usable
-from lungsynth.sets.tables import read_csv, read_json, write_json
+from lungsynth.sets.tables import read_csv, write_json
 from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     point = job.settings("segment.operating_point")
-    there = usable(job.input.cohort)["role"].isin(["tune"]).any()
-    tuned = prepared(job.input.cohort, job.input.folders, ["tune"]) if there else []
+    cohort = usable(job.input.cohort)
+    tuned = prepared(job.input.cohort, job.input.folders, ["tune"]) if "tune" in set(cohort["role"]) else []
     scans, files = [scan for scan in tuned if scan.kind == "volume"], found.files(job.input.detected)
     judged = found.files(job.input.judged)
     seen = [found.Found(files[scan.scan], scan, judged.get(scan.scan)) for scan in scans]
@@ -27,15 +27,14 @@ with step(snakemake) as job:  # noqa: F821
             [s.with_boxes(*baseline.find(s.scan, s.volume, s.lungs, radius_mm, point.min_diameter_mm)) for s in scans]
         )
 
-    tried = threshold.tried(point.threshold, any(one.probability is not None for one in seen))
-    shipped = [threshold.OperatingPoint(**read_json(path)["operating_point"]) for path in job.input.recipe]
-    if scans and (marks["scan"].isin(names).any() or not shipped):
+    cuts, own = found.are_probabilities(files.values()), threshold.shipped(job.input.recipe)
+    possible = threshold.possible(point.threshold, cuts, cohort, own)
+    if possible.weighed(nodules=marks["scan"].isin(names).any()):
         points = {
-            "segmenter": threshold.choose(detector_at, marks, names, point.max_false_positives, tried),
+            "segmenter": threshold.choose(detector_at, marks, names, point.max_false_positives, possible.tried),
             "baseline": threshold.choose(baseline_at, marks, names, point.max_false_positives, baseline.RADII_MM),
         }
     else:  # no whole tune scan, or none with a nodule: nothing to weigh
-        own = shipped[0] if shipped and point.threshold is None else threshold.given(point.threshold or 0.5)
-        points = {"segmenter": own, "baseline": threshold.given(baseline.RADII_MM[1])}
+        points = {"segmenter": possible.otherwise, "baseline": threshold.given(baseline.RADII_MM[1])}
     write_json(job.output.threshold, {name: point.to_dict() for name, point in points.items()})
     job.say(f"{points['segmenter']}")

@@ -5,7 +5,7 @@ from lungsynth.segment.inference import found
 from lungsynth.segment.scoring import threshold
 from lungsynth.segment.volumetric.judge import load
 from lungsynth.sets.scans import prepared, usable
-from lungsynth.sets.tables import concatenate, read_json, write_csv
+from lungsynth.sets.tables import concatenate, write_csv
 from lungsynth.train.loop import pick_device
 from lungsynth.workflow.step import step
 
@@ -15,18 +15,13 @@ with step(snakemake) as job:  # noqa: F821
     judge = load(job.settings("segment.volumetric.network"), job.input.weights[0], cut, device)
     job.record(device=device.type, bitwise=device.type == "cpu")
     files, count = found.files([job.input.detected]), 0
-    shipped = [read_json(path)["operating_point"]["threshold"] for path in job.input.recipe]
-    # Without tune scans nothing is chosen: a shipped detector works at its own threshold.
-    rows = usable(job.input.cohort)
-    chosen = not shipped or ((rows["role"] == "tune") & (rows["kind"] == "volume")).any()
+    cuts, own = found.are_probabilities(files.values()), threshold.shipped(job.input.recipe)
+    levels = threshold.possible(point.threshold, cuts, usable(job.input.cohort), own).levels
     with whole_folder(job.output.folder) as folder:
         for scan in job.bar(prepared(job.input.cohort, [], only=job.input.folder)):
             if scan.scan not in files:
                 continue
             seen = found.Found(files[scan.scan], scan)
-            levels = threshold.tried(point.threshold, seen.probability is not None)
-            if seen.probability is not None and point.threshold is None:
-                levels = sorted({*(levels if chosen else ()), *shipped})
             tables = []
             for level in levels:
                 table, _ = seen.candidates(level, point)

@@ -36,6 +36,11 @@ def files(folders: Iterable[Path]) -> dict[str, Path]:
     return {path.name.removesuffix(PROBABILITY).removesuffix(TABLE): path for path in paths}
 
 
+def are_probabilities(paths: Iterable[Path]) -> bool:
+    """Whether these files are of a detector that gives a probability; no file says the contrary."""
+    return all(path.name.endswith(PROBABILITY) for path in paths)
+
+
 JUDGED = ["threshold", "label", "probability"]
 """Columns of a scan's table of what its candidates at some thresholds are in three dimensions."""
 

@@ -1,16 +1,20 @@
 """The operating point, chosen on tune scans: the most nodules found at a bearable number of false positives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from lungsynth.segment.scoring.detection import Curve, cpm, match
+from lungsynth.sets.tables import read_json
 from lungsynth.study.errors import DataError
 
 THRESHOLDS = (0.2, 0.3)
 """Segmentation thresholds that are tried: low ones, since what they join is taken apart again."""
+UNCHOSEN = 0.5
+"""The threshold where neither study, tune scans nor a shipped network say any."""
 SHOW_NOTHING = 2.0
 """A candidate score that none reaches."""
 
@@ -47,6 +51,51 @@ def tried(given: float | None, probability: bool) -> tuple[float, ...]:
 def given(threshold: float) -> OperatingPoint:
     """A threshold that no scan helped to choose; every candidate is shown, and the counts say so."""
     return OperatingPoint(threshold, 0.0, 0.0, 0.0, 0, 0)
+
+
+def shipped(recipes: Sequence[Path]) -> OperatingPoint | None:
+    """The operating point in a shipped network's recipe; None where there is no recipe."""
+    return OperatingPoint(**read_json(recipes[0])["operating_point"]) if recipes else None
+
+
+@dataclass(frozen=True)
+class Possible:
+    """Which thresholds a detector may work at. Said here once: what is judged before one is chosen must hold it.
+
+    Attributes:
+        tried: those that tune scans are asked about; none where there is no whole one.
+        otherwise: the point where these have nothing to say; None where they must.
+    """
+
+    tried: tuple[float, ...]
+    otherwise: OperatingPoint | None
+
+    @property
+    def levels(self) -> list[float]:
+        """Every threshold that may be the chosen one, rising."""
+        return sorted({*self.tried, *([self.otherwise.threshold] if self.otherwise else [])})
+
+    def weighed(self, nodules: bool) -> bool:
+        """Whether tune scans choose; nodules: whether they hold any."""
+        return self.otherwise is None or bool(self.tried and nodules)
+
+
+def possible(setting: float | None, probability: bool, cohort: pd.DataFrame, own: OperatingPoint | None) -> Possible:
+    """The thresholds that a study's detector may work at.
+
+    Args:
+        setting: the study's, if it states one; probability: whether the detector gives one that it could cut.
+        cohort: the usable scans; own: the operating point that ships with the detector, if it does.
+    """
+    whole = ((cohort["role"] == "tune") & (cohort["kind"] == "volume")).any()
+    levels = tried(setting, probability)
+    if own is not None and (setting is None or not probability):
+        otherwise = own
+    elif own is not None or not whole:
+        otherwise = given(setting or UNCHOSEN if probability else levels[0])
+    else:
+        otherwise = None
+    return Possible(levels if whole else (), otherwise)
 
 
 def best_cut(curve: Curve, max_false_positives: float) -> tuple[float, float, float]:
