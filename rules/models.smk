@@ -19,6 +19,7 @@ rule release_segmenter:
         folders=SCAN_FOLDERS,
         state=files.needing_probability("release_segmenter", SEGMENTER_STATE),
         point=f"{R}/segment/threshold.json",
+        recipes=files.earlier(SEGMENTER),
     output:
         weights=f"{R}/segment/released/{models.WEIGHTS}",
         recipe=f"{R}/segment/released/{models.RECIPE}",

@@ -49,6 +49,7 @@ rule release_generator:
         states=lambda wildcards: files.drawing(wildcards.target),
         learnt=f"{R}/banks/{{target}}_fit.csv",
         cohort=f"{R}/cohort/{'pictures' if study.chain == 'pictures' else 'cohort'}.csv",
+        recipes=lambda wildcards: files.earlier(*DRAWN_BY[wildcards.target]),
     output:
         weights=f"{R}/generate/{{target}}/released/{models.WEIGHTS}",
         recipe=f"{R}/generate/{{target}}/released/{models.RECIPE}",

@@ -11,12 +11,18 @@ from lungsynth.generate.labels import classes_of, labelled
 from lungsynth.generate.registry import GENERATORS
 from lungsynth.generate.trained import is_detail, parts_of
 from lungsynth.sets.labels import Labelled
-from lungsynth.sets.seen import what_was_seen, who_was_seen
+from lungsynth.sets.seen import what_was_seen, who_was_seen, with_earlier
 from lungsynth.study.runs import DETAIL, Run
 
 
 def recipe(
-    runs: Sequence[Run], study: str, grid: Mapping[str, Any], learnt: pd.DataFrame, cohort: pd.DataFrame, sha256: str
+    runs: Sequence[Run],
+    study: str,
+    grid: Mapping[str, Any],
+    learnt: pd.DataFrame,
+    cohort: pd.DataFrame,
+    sha256: str,
+    earlier: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Everything that one must know to use the weights, and what made them; plain values for JSON.
 
@@ -26,6 +32,7 @@ def recipe(
         study: its name; grid: of what is drawn, see `grid_of`.
         learnt: the rows of the bank that they learnt from; cohort: the study's scans, or pictures.
         sha256: of the weights' file.
+        earlier: recipes of the networks that the runs started from, whose patients these weights have seen too.
     """
     generator = runs[0]
     known, classes, parts = labelled(generator, learnt), classes_of(runs, learnt), parts_of(runs)
@@ -38,7 +45,7 @@ def recipe(
         "generate": {generator.target: _what_they_are(runs, known)},
         "grid": dict(grid),
         "training": {"study": study, "seed": generator.seed, "runs": [run.model_dump(mode="json") for run in runs]},
-        **seen,
+        **with_earlier(seen, earlier),
         "images": len(shown),
         "sha256": sha256,
         **({} if classes is None else {"classes": asdict(classes)}),

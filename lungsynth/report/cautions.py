@@ -67,9 +67,10 @@ def _shipped(recipes: Sequence[Path]) -> Iterator[str]:
         if "generate" not in recipe:
             continue
         target = next(iter(recipe["generate"]))
+        before = ", and networks before it from others, " if recipe.get("started_from") else " "
         line = (
-            f"Generated {target} come from models/{path.parent.name}, which learnt from {recipe['images']} images of "
-            f"{len(recipe['patients']['fit'])} patients"
+            f"Generated {target} come from models/{path.parent.name}, which learnt from {recipe['images']} images"
+            f"{before}of {len(recipe['patients']['fit'])} patients"
         )
         told = _membership(path.with_name(models.SCORES))
         yield line + (

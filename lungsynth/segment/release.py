@@ -1,5 +1,6 @@
 """What goes with a segmenter's released weights: its operating point and its recipe."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import pandas as pd
 
 from lungsynth.segment.scoring.patches import LEVELS, shape_scores
 from lungsynth.segment.scoring.threshold import OperatingPoint
-from lungsynth.sets.seen import who_was_seen
+from lungsynth.sets.seen import who_was_seen, with_earlier
 from lungsynth.study.errors import DataError
 from lungsynth.study.runs import Run
 from lungsynth.study.stages.segment import Segment
@@ -58,7 +59,13 @@ def operating_point(
 
 
 def recipe(
-    segment: Segment, run: Run, study: str, chosen: Chosen | OperatingPoint, scans: pd.DataFrame, sha256: str
+    segment: Segment,
+    run: Run,
+    study: str,
+    chosen: Chosen | OperatingPoint,
+    scans: pd.DataFrame,
+    sha256: str,
+    earlier: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Everything that one must know to use the weights, and what made them; plain values for JSON.
 
@@ -66,6 +73,7 @@ def recipe(
         chosen: on patches, or on whole scans, where the point says itself what it stands on.
         scans: rows of cohort.csv that training ("fit") and operating point ("tune") stand on.
         sha256: of the weights' file.
+        earlier: recipes of the networks that the run started from, whose patients these weights have seen too.
     """
     patches = isinstance(chosen, Chosen)
     own, point = segment.block(), chosen.point if patches else chosen
@@ -86,6 +94,6 @@ def recipe(
             **{name: blocks[name] for name in ("windows", "training", "patches")},
             segment.kind: learnt,
         },
-        **who_was_seen(scans, run.seed),
+        **with_earlier(who_was_seen(scans, run.seed), earlier),
         "sha256": sha256,
     }

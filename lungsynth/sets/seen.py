@@ -1,5 +1,6 @@
 """Who a released network has learnt from, as its recipe tells it."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -36,3 +37,25 @@ def what_was_seen(pictures: pd.DataFrame) -> dict[str, Any]:
     """
     people = {str(role): sorted(set(rows["patient"])) for role, rows in pictures.groupby("role", sort=True)}
     return {"patients": people, "pictures": sorted(digest[:PICTURE_DIGITS] for digest in pictures["sha256"])}
+
+
+def with_earlier(seen: Mapping[str, Any], earlier: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Who was seen, by a network and by those that it has started from: what these have learnt from is in it too.
+
+    A patient with another role there stands under both.
+
+    Args:
+        seen: of `who_was_seen` or `what_was_seen`; earlier: recipes of the networks that it started from.
+    """
+    stated = [seen, *earlier]
+    lists = {key for one in stated for key in ("scans", "pictures") if key in one}
+    roles = {role for one in stated for role in one.get("patients", {})}
+    return {
+        "patients": {role: _union(one.get("patients", {}).get(role, ()) for one in stated) for role in sorted(roles)},
+        **{key: _union(one.get(key, ()) for one in stated) for key in sorted(lists)},
+        **({"started_from": [one["sha256"] for one in stated[1:]]} if stated[1:] else {}),
+    }
+
+
+def _union(lists: Iterable[Iterable[str]]) -> list[str]:
+    return sorted({name for some in lists for name in some})

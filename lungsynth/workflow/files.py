@@ -329,8 +329,24 @@ class Files:
         used = {run.init_from for run in runs.chosen(self.study)}
         if self.study.chain == "composites":
             used |= {*self.study.refine.eyes.values(), self.study.segment.volumetric.init_from}
-        names = sorted(used & set(models.names()))
-        return [os.path.relpath(models.recipe_path(name)) for name in names]
+        return sorted({path for start in used for path in self._recipe_of(start)})
+
+    def earlier(self, *made_by: Run) -> list[str]:
+        """The recipes of the shipped networks that runs start from, be it by way of other runs of the study."""
+        found = set()
+        for run in made_by:
+            between = self.runs.get(run.init_from)
+            found |= set(self.earlier(between) if between else self._recipe_of(run.init_from))
+        return sorted(found)
+
+    def _recipe_of(self, start: str | None) -> list[str]:
+        """The recipe of a shipped network, or the one that lies beside a file of released weights."""
+        if start in models.names():
+            return [os.path.relpath(models.recipe_path(start))]
+        if start is None or Path(start).suffix != Path(models.WEIGHTS).suffix:
+            return []
+        beside = Path(start).with_name(models.RECIPE)
+        return [os.path.relpath(beside)] if beside.is_file() else []
 
     def shipped_scores(self) -> list[str]:
         """What lies beside these recipes: how good the generators are, and how near to what they learnt from."""

@@ -135,7 +135,12 @@ def test_a_recipe_counts_the_pictures_that_were_shown_and_tells_no_name_of_a_fil
 
 def test_a_picture_for_testing_that_shipped_weights_learnt_from_is_refused(tmp_path):
     told = json.loads((released(tmp_path / "none", WAYS["none"]) / models.RECIPE).read_text())
+    shown = listed().assign(sha256=[f"{k:064x}"[::-1] for k in range(100, 120)])
+    further = recipe(WAYS["none"], "further", told["grid"], shown, shown, "of further", [told])
+    assert set(told["pictures"]) < set(further["pictures"]) and further["images"] == 20
     mine = listed().assign(patient="P-another", role=["test"] + ["fit"] * 19)
+    with pytest.raises(DataError, match=r"models/further has learnt from it"):
+        refuse_seen(mine, {"further": further})
     with pytest.raises(DataError, match=r"pictures: a/Quenby.png is for testing here, and models/x has learnt from it"):
         refuse_seen(mine, {"x": told})
     refuse_seen(mine.assign(role="fit"), {"x": told})

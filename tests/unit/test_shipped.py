@@ -1,6 +1,7 @@
 """Networks that ship: weights come back as they were, and a study that starts from one takes over what it is."""
 
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -8,20 +9,25 @@ import pytest
 import torch
 import yaml
 
+from lungsynth.cohort.conclude import refuse_seen
 from lungsynth.ct.files import sha256
 from lungsynth.generate.pretrained import load as load_generator
 from lungsynth.segment.apply import load as load_detector
 from lungsynth.segment.apply import make_kind, seen_through
+from lungsynth.segment.release import recipe as segmenter_recipe
+from lungsynth.segment.scoring.threshold import OperatingPoint
 from lungsynth.segment.volumetric.judge import load as load_judge
-from lungsynth.sets.seen import who_was_seen
+from lungsynth.sets.seen import who_was_seen, with_earlier
 from lungsynth.study import models as models_folder
 from lungsynth.study.errors import DataError, StudyError
+from lungsynth.study.runs import Run, segmenter
 from lungsynth.study.stages.segment import ChosenDetector, CubeNetwork, Network, Segment
 from lungsynth.study.training import Training
 from lungsynth.train import weights
 from lungsynth.train.checkpoints import RunPlan
 from lungsynth.train.data import Source
 from lungsynth.train.state import TrainingState, start_from
+from lungsynth.workflow.files import Files
 from lungsynth.workflow.settings import load
 
 CONFIG = yaml.safe_load((Path(__file__).resolve().parents[2] / "config.yaml").read_text(encoding="utf-8"))
@@ -218,6 +224,52 @@ def test_a_recipe_names_digital_patients_by_their_seed_and_scans_by_their_pixels
         "patients": {"fit": ["a", "seed 7: phantom-0001"], "tune": ["b"]},
         "scans": ["11", "33"],
     }
+
+
+OLD = {
+    "patients": {"fit": ["b", "old"], "tune": ["older"]},
+    "scans": ["22", "00"],
+    "sha256": "of old weights",
+    "segment": {},
+}
+
+
+def test_a_recipe_names_those_whom_the_network_that_it_started_from_has_seen():
+    own = {"patients": {"fit": ["a", "b"], "test": ["t"]}, "scans": ["11", "22"]}
+    assert with_earlier(own, []) == own
+    assert with_earlier(own, [OLD, {"patients": {"fit": ["c"]}, "pictures": ["p"], "sha256": "of others"}]) == {
+        "patients": {"fit": ["a", "b", "c", "old"], "test": ["t"], "tune": ["older"]},
+        "scans": ["00", "11", "22"],
+        "pictures": ["p"],
+        "started_from": ["of old weights", "of others"],
+    }
+
+
+def test_a_patient_of_the_first_network_is_no_test_patient_two_networks_later():
+    """A scan under another name is known by its pixels, and so it is when others have trained the weights further."""
+    study = load(with_segment(init_from=None, training=CONFIG["segment"]["training"] | {"steps": 6}))
+    point = OperatingPoint(0.2, 0.6, 1.0, 1.0, 4, 2)
+    scans = pd.DataFrame({"patient": ["a"], "role": ["fit"], "kind": ["volume"], "pixels": ["11"]})
+    second = segmenter_recipe(study.segment, segmenter(study), "second", point, scans, "of second", [OLD])
+    third = segmenter_recipe(study.segment, segmenter(study), "third", point, scans, "of third", [second])
+    for row in ({"patient": "older", "pixels": "new"}, {"patient": "another name", "pixels": "00"}):
+        with pytest.raises(DataError, match=r"is a test patient here, and models/third has learnt from it"):
+            refuse_seen(pd.DataFrame([row]).assign(role="test"), {"third": third})
+    refuse_seen(pd.DataFrame([{"patient": "new", "pixels": "new"}]).assign(role="test"), {"third": third})
+
+
+def test_what_runs_started_from_is_followed_through_runs_and_files_of_weights(phantom_models, monkeypatch):
+    monkeypatch.chdir(phantom_models)
+    first = Run(stage="generate", target="normals", label="gan", seed=1, kind="gan", init_from="chests")
+    second = first.model_copy(update={"label": "gan.further", "init_from": first.name})
+    (phantom_models / "others.safetensors").touch()  # no recipe of its own, but one beside it
+    (phantom_models / "recipe.json").touch()
+    third = first.model_copy(update={"label": "gan.file", "init_from": "others.safetensors"})
+    state = first.model_copy(update={"label": "gan.state", "init_from": "state-0.pt"})
+    files = Files(load(judged_by(None)), {first.name: first})
+    assert files.earlier(second) == [os.path.join("chests", "recipe.json")]
+    assert files.earlier(third, second) == [os.path.join("chests", "recipe.json"), "recipe.json"]
+    assert files.earlier(state, first.model_copy(update={"init_from": None})) == []
 
 
 def test_the_judge_is_loaded_by_its_recipe_and_the_gate_s_detector_by_the_study(models):

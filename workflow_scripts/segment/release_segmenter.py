@@ -37,6 +37,7 @@ with step(snakemake) as job:  # noqa: F821
     on_patches = (learnt["role"].eq("tune") & learnt["kind"].eq("patch")).any()
     chosen = chosen_on_patches() if on_patches else OperatingPoint(**read_json(job.input.point)["segmenter"])
     weights.write(job.output.weights, trained.modules)
-    about = recipe(segment, job.settings("run"), job.settings("study"), chosen, learnt, sha256(job.output.weights))
+    earlier, digest = [read_json(path) for path in job.input.recipes], sha256(job.output.weights)
+    about = recipe(segment, job.settings("run"), job.settings("study"), chosen, learnt, digest, earlier)
     write_json(job.output.recipe, about)
     job.say(f"{chosen}")
