@@ -7,9 +7,11 @@ rule draw:
 rule draw_pretrained:
     input:
         weights=lambda wildcards: os.path.relpath(
-            models.weights_path(wildcards.network)
+            models.weights_path(files.drawing_from(wildcards))
         ),
-        recipe=lambda wildcards: os.path.relpath(models.recipe_path(wildcards.network)),
+        recipe=lambda wildcards: os.path.relpath(
+            models.recipe_path(files.drawing_from(wildcards))
+        ),
     output:
         folder=directory(f"{R}/draw/{{network}}"),
     log:
@@ -26,11 +28,11 @@ rule draw_pretrained:
             "generate/draw_pretrained.py",
             *(
                 f"lungsynth.generate.kinds.{kind}.network"
-                for kind in models.kinds_of(wildcards.network)
+                for kind in models.kinds_of(files.drawing_from(wildcards))
             ),
         ),
     message:
-        "images from models/{wildcards.network}"
+        "images from {wildcards.network}, a generator that is trained already"
     script:
         f"{SCRIPTS}/generate/draw_pretrained.py"
 

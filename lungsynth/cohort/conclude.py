@@ -66,7 +66,7 @@ def refuse_seen(scans: pd.DataFrame, recipes: Mapping[str, Mapping[str, Any]]) -
 
     Args:
         scans: usable scans with patient, role and the digest of their pixels.
-        recipes: of the shipped networks that the study starts from, by name.
+        recipes: of the shipped networks that the study starts from, by what they are called (`models.called`).
 
     Raises:
         DataError: names the patient and the network.
@@ -77,7 +77,7 @@ def refuse_seen(scans: pd.DataFrame, recipes: Mapping[str, Mapping[str, Any]]) -
         for row in scans[scans.role == "test"].itertuples():
             if row.patient in people or row.pixels in pixels:
                 raise DataError(
-                    f"cohort: {row.patient} is a test patient here, and models/{name} has learnt from it; give it "
+                    f"cohort: {row.patient} is a test patient here, and {name} has learnt from it; give it "
                     "another role, or start from other weights"
                 )
 

@@ -42,7 +42,7 @@ def write_folder(folder: Path, made: ImageSet, network: Pretrained, seed: int, s
         "what": WHAT[network.target],
         "empty": int((~made.masks.any((1, 2))).sum()),
         "mask_values": mask_values,
-        "card": f"models/{network.name}/CARD.md",
+        "card": network.card,
     }
     _write_datasheet(folder, "DATASHEET.md.j2", made, network, seed, more)
 

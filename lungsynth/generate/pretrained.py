@@ -34,11 +34,13 @@ class Pretrained:
 
     Attributes:
         name: of its folder; recipe: what stands in recipe.json.
+        card: where its card lies, as messages call it; None where it has none.
         drawing: what draws, with its networks: one for all, or one for each class in the order of `classes`.
     """
 
     name: str
     recipe: dict[str, Any]
+    card: str | None
     drawing: Sequence[tuple[Generator, dict[str, nn.Module]]]
 
     @property
@@ -109,7 +111,8 @@ def load(name: str | Path, device: str = "cpu") -> Pretrained:
         (generator_of(some), load_all(some, [folder / models.WEIGHTS] * len(some), shape, device, classes))
         for some in own
     ]
-    return Pretrained(folder.name, recipe, drawing)
+    card = f"{models.called(folder)}/{models.CARD}" if (folder / models.CARD).is_file() else None
+    return Pretrained(folder.name, recipe, card, drawing)
 
 
 def _recipe(folder: Path, name: str) -> dict[str, Any]:

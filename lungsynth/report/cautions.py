@@ -69,7 +69,7 @@ def _shipped(recipes: Sequence[Path]) -> Iterator[str]:
         target = next(iter(recipe["generate"]))
         before = ", and networks before it from others, " if recipe.get("started_from") else " "
         line = (
-            f"Generated {target} come from models/{path.parent.name}, which learnt from {recipe['images']} images"
+            f"Generated {target} come from {models.called(path.parent)}, which learnt from {recipe['images']} images"
             f"{before}of {len(recipe['patients']['fit'])} patients"
         )
         told = _membership(path.with_name(models.SCORES))
@@ -91,8 +91,8 @@ def _collapsed(files: Files) -> Iterator[str]:
 
 def _strangers(files: Files, sources: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Networks that know digital chests only, at work on people."""
-    recipes = {Path(path).parent.name: read_json(path) for path in files.get("recipes", ())}
-    names = [f"models/{name}" for name, recipe in recipes.items() if models.of_phantoms(recipe)]
+    recipes = {models.called(Path(path).parent): read_json(path) for path in files.get("recipes", ())}
+    names = [name for name, recipe in recipes.items() if models.of_phantoms(recipe)]
     if names and sources and all(source.get("reader") != models.PHANTOM for source in sources):
         yield f"Digital chests are all that {', '.join(names)} learnt from, and no scan of this study is one."
 

@@ -1,6 +1,10 @@
-"""Trained networks that ship: a folder of models/ each, with weights, recipe and card. No torch is imported here."""
+"""Trained networks that ship: a folder of models/ each, with weights, recipe and card. No torch is imported here.
+
+Where a setting names one, a path of a folder laid out in the same way will do: what has a separator in it is a path.
+"""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,14 +21,41 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in MODELS.glob(f"*/{RECIPE}"))
 
 
+def folder_of(name: str) -> Path:
+    """The folder of a network: of that name in models/, or the path itself, from the working directory."""
+    return Path(name) if _is_path(name) else MODELS / name
+
+
 def weights_path(name: str) -> str:
     """The file with the weights of a shipped network."""
-    return str(MODELS / name / WEIGHTS)
+    return str(folder_of(name) / WEIGHTS)
 
 
 def recipe_path(name: str) -> str:
     """The file with its recipe."""
-    return str(MODELS / name / RECIPE)
+    return str(folder_of(name) / RECIPE)
+
+
+def is_network(name: Any) -> bool:
+    """Whether a setting's value names a folder with a network: in models/, or by its path with weights and recipe."""
+    if not isinstance(name, str) or not _is_path(name):
+        return name in names()
+    return Path(recipe_path(name)).is_file() and Path(weights_path(name)).is_file()
+
+
+def called(name: str | Path) -> str:
+    """How a network's folder is called in messages, models/NAME or its path; name: as settings have it, or a folder."""
+    folder = folder_of(name) if isinstance(name, str) else name
+    return f"models/{folder.name}" if folder.parent.resolve() == MODELS.resolve() else str(folder)
+
+
+def label_of(name: str) -> str:
+    """The name of a network's folder, which what it draws is called by."""
+    return Path(os.path.abspath(folder_of(name))).name
+
+
+def _is_path(name: str) -> bool:
+    return os.sep in name
 
 
 def recipe_of(name: str, key: str = "init_from") -> dict[str, Any]:
@@ -36,13 +67,15 @@ def recipe_of(name: str, key: str = "init_from") -> dict[str, Any]:
     Raises:
         StudyError: there is no such network, or its recipe cannot be read.
     """
-    if name not in names():
+    if _is_path(name) and not is_network(name):
+        raise StudyError(f"{key}: got {name!r}; that is no folder with {WEIGHTS} and {RECIPE}, as in models/NAME/")
+    if not _is_path(name) and name not in names():
         hint = nearest(name, names(), "there are")
         raise StudyError(f"{key}: got {name!r}; models/ has no such folder{hint}")
     try:
-        return json.loads((MODELS / name / RECIPE).read_text(encoding="utf-8"))
+        return json.loads(Path(recipe_path(name)).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise StudyError(f"{key}: models/{name}/{RECIPE} cannot be read ({error})") from None
+        raise StudyError(f"{key}: {called(name)}/{RECIPE} cannot be read ({error})") from None
 
 
 PHANTOM = "phantom"

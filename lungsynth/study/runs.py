@@ -200,7 +200,7 @@ def _detail(study: Any, target: str) -> Run | None:
 
 def _with_detail(name: str | None, target: str) -> str | None:
     """The shipped folder that a generator starts from, where it holds a detail network too."""
-    if name not in models.names():
+    if not models.is_network(name):
         return None
     return name if DETAIL in models.recipe_of(name).get("generate", {}).get(target, {}) else None
 

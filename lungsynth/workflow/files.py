@@ -317,12 +317,20 @@ class Files:
 
         def folder(wildcards: Wildcards) -> str:
             name = self.study.draw.network
-            if name is None or not (name in models.names() and models.kinds_of(name)):
+            if not (models.is_network(name) and models.kinds_of(name)):
                 able = ", ".join(one for one in models.names() if models.kinds_of(one))
-                refuse(f"draw.network: got {name!r}; of models/ these are generators: {able or 'none'}")
-            return f"{self.root}/draw/{name}"
+                refuse(
+                    f"draw.network: got {name!r}; of models/ these are generators: {able or 'none'}; a path must lead "
+                    f"to a folder with {models.WEIGHTS} and {models.RECIPE} of one"
+                )
+            return f"{self.root}/draw/{models.label_of(name)}"
 
         return folder
+
+    def drawing_from(self, wildcards: Wildcards) -> str:
+        """The network that the wildcard `network` means, as settings name it: `draw.network`, or one of models/."""
+        name = self.study.draw.network
+        return name if name and models.label_of(name) == wildcards.network else wildcards.network
 
     def recipes(self) -> list[str]:
         """The recipes of all shipped networks that this study starts from, or is judged by."""
@@ -341,7 +349,7 @@ class Files:
 
     def _recipe_of(self, start: str | None) -> list[str]:
         """The recipe of a shipped network, or the one that lies beside a file of released weights."""
-        if start in models.names():
+        if models.is_network(start):
             return [os.path.relpath(models.recipe_path(start))]
         if start is None or Path(start).suffix != Path(models.WEIGHTS).suffix:
             return []

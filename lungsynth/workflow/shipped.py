@@ -51,12 +51,12 @@ def _generator_taken_over(config: dict[str, Any], target: str) -> dict[str, Any]
     if not isinstance(block, dict):
         return config
     key, name = f"generate.{target}.init_from", block.get("init_from")
-    if name in models.names():
+    if models.is_network(name):
         found = _part(models.recipe_of(name, key), "generate", name, key)
         block = _merged(block, _part(found, target, name, key))
     detail = block.get("detail")
     own = detail.get("init_from") if isinstance(detail, dict) else None
-    if own in models.names():
+    if models.is_network(own):
         key = f"generate.{target}.detail.init_from"
         found = _part(_part(models.recipe_of(own, key), "generate", own, key), target, own, key)
         block = {**block, "detail": _merged(detail, _part(found, "detail", own, key))}
@@ -65,7 +65,7 @@ def _generator_taken_over(config: dict[str, Any], target: str) -> dict[str, Any]
 
 def _part(recipe: dict[str, Any], name: str, folder: str, key: str) -> dict[str, Any]:
     if name not in recipe:
-        raise StudyError(f"{key}: models/{folder} holds no network for {name}")
+        raise StudyError(f"{key}: {models.called(folder)} holds no network for {name}")
     return recipe[name]
 
 
@@ -79,18 +79,21 @@ def _merged(own: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def file_to_start_from(name: str) -> str:
-    """The weights that `init_from` names: a folder of models/, or a file (.safetensors, or a run's state .pt).
+    """The weights that `init_from` names: a folder of models/, one laid out like these by its path, or a file.
+
+    A file is one of released weights (.safetensors), or a run's state (.pt).
 
     Raises:
         StudyError: neither.
     """
-    if Path(models.weights_path(name)).is_file():
+    if models.is_network(name) and Path(models.weights_path(name)).is_file():
         return models.weights_path(name)
     if Path(name).suffix in (".pt", ".safetensors") and Path(name).is_file():
         return str(Path(name).resolve())
     raise StudyError(
         f"init_from: got {name!r}; that is no run of this study, no folder of models/ (there are: "
-        f"{', '.join(models.names())}) and no file of weights"
+        f"{', '.join(models.names())}), no path of one with {models.WEIGHTS} and {models.RECIPE}, and no file "
+        "of weights"
     )
 
 
@@ -101,12 +104,12 @@ def check_grid(study: Study, target: str) -> None:
         StudyError: names both.
     """
     name = getattr(study.generate, target).init_from
-    if name not in models.names():
+    if not models.is_network(name):
         return
     theirs, ours = models.recipe_of(name)["grid"], grid_of(study.banks, study.image, target)
     if theirs != ours:
         raise StudyError(
-            f"generate.{target}.init_from: models/{name} draws {in_words(theirs)}; this study, {in_words(ours)}"
+            f"generate.{target}.init_from: {models.called(name)} draws {in_words(theirs)}; this study, {in_words(ours)}"
         )
 
 
@@ -116,9 +119,10 @@ def check_labels(name: str | None, target: str, key: str) -> None:
     Raises:
         StudyError: names it.
     """
-    if name in models.names() and "labels" not in models.recipe_of(name, key)["generate"][target]:
+    if models.is_network(name) and "labels" not in models.recipe_of(name, key)["generate"][target]:
         own = "classes to none or runs" if key.endswith("classes") else "labels to null"
-        raise StudyError(f"{key}: models/{name} has learnt without labels; set {own}, or take other weights")
+        who = models.called(name)
+        raise StudyError(f"{key}: {who} has learnt without labels; set {own}, or take other weights")
 
 
 def check_classes(study: Study) -> None:
@@ -130,11 +134,12 @@ def check_classes(study: Study) -> None:
         StudyError: says what the network knows.
     """
     drawn, key = study.generate.pictures, "generate.pictures.init_from"
-    if drawn.init_from not in models.names():
+    if not models.is_network(drawn.init_from):
         return
     recipe = models.recipe_of(drawn.init_from, key)
     names, way = recipe.get("classes", {}).get("names", []), _way(recipe)
-    who = f"{key}: models/{drawn.init_from} " + (f"draws {', '.join(names)}" if names else "was not told any classes")
+    known = f"draws {', '.join(names)}" if names else "was not told any classes"
+    who = f"{key}: {models.called(drawn.init_from)} {known}"
     if way and drawn.classes != way:
         raise StudyError(f"{who}; set generate.pictures.classes to {way}, or take other weights")
     as_it_is = drawn.classes == "runs" and not drawn.training.steps

@@ -15,6 +15,7 @@ from lungsynth.report.origin import flat, provenance, read_records, trainings
 from lungsynth.report.page import page
 from lungsynth.sets import bank
 from lungsynth.sets.tables import read_csv, write_csv, write_json
+from lungsynth.study import models
 from tests.unit.study_files import IN_SHARD, SHARDS, VIEW, slices, write_study
 
 ENVIRONMENT = {"tree": "abcdef0123456789", "lock": "9" * 64, "python": "3.11"}
@@ -230,7 +231,8 @@ def test_a_reader_is_warned_of_what_weakens_the_numbers(files, tmp_path):
     assert any(line.startswith("All scans") for line in cautions({}, [{"reader": "phantom"}]))
 
 
-def test_a_shipped_generator_and_what_it_learnt_from_stand_before_any_number(tmp_path):
+def test_a_shipped_generator_and_what_it_learnt_from_stand_before_any_number(tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "MODELS", tmp_path)
     folder = tmp_path / "chests"
     folder.mkdir()
     recipe = {"generate": {"normals": {}}, "images": 4805, "patients": {"fit": ["a", "b"]}}
@@ -243,6 +245,12 @@ def test_a_shipped_generator_and_what_it_learnt_from_stand_before_any_number(tmp
     assert cautions(files) == [
         f"{words}; these are told from others by its images with an AUC of 0.53 (.5: not at all)."
     ]
+    (folder / "scores.csv").unlink()
+    (folder / "recipe.json").write_text(json.dumps(recipe | {"started_from": ["weights"]}))
+    before = words.replace("images of", "images, and networks before it from others, of")
+    assert cautions(files) == [f"{before}."]
+    monkeypatch.undo()
+    assert cautions(files) == [f"{before.replace('models/chests', str(folder))}."]
 
 
 @pytest.mark.parametrize(("findings", "said"), [(1.0, True), (0.1, False), (None, False)])
@@ -281,7 +289,8 @@ def test_gate_and_judge_stand_side_by_side_and_the_judge_s_rates_are_published(f
     assert {card.label: card for card in alone.cards}["Lesions erased"].note == "by the gate's own segmenter"
 
 
-def test_networks_that_know_digital_chests_only_are_named_where_the_scans_are_of_people(tmp_path):
+def test_networks_that_know_digital_chests_only_are_named_where_the_scans_are_of_people(tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "MODELS", tmp_path)
     for name, patient in (("chests", "seed 7001: phantom-0000"), ("people", "LIDC-IDRI-0004")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "recipe.json").write_text(json.dumps({"segment": {}, "patients": {"fit": [patient]}}))

@@ -80,6 +80,7 @@ def released(folder: Path, runs: list[Run], channels: int = 1) -> Path:
 
 def test_a_generator_a_class_goes_into_one_file_and_draws_each_picture_by_that_of_its_class(tmp_path):
     network = load(released(tmp_path / "each", WAYS["runs"]))
+    assert (network.name, network.card) == ("each", None)
     assert set(weights.read(tmp_path / "each" / models.WEIGHTS)) == {"class0_generator", "class1_generator"}
     assert network.recipe["classes"] == {"names": ["a", "b"], "shares": [0.25, 0.75]}
     made = network.sample(40, seed=1)
@@ -139,9 +140,9 @@ def test_a_picture_for_testing_that_shipped_weights_learnt_from_is_refused(tmp_p
     further = recipe(WAYS["none"], "further", told["grid"], shown, shown, "of further", [told])
     assert set(told["pictures"]) < set(further["pictures"]) and further["images"] == 20
     mine = listed().assign(patient="P-another", role=["test"] + ["fit"] * 19)
-    with pytest.raises(DataError, match=r"models/further has learnt from it"):
+    with pytest.raises(DataError, match=r"and further has learnt from it"):
         refuse_seen(mine, {"further": further})
-    with pytest.raises(DataError, match=r"pictures: a/Quenby.png is for testing here, and models/x has learnt from it"):
+    with pytest.raises(DataError, match=r"pictures: a/Quenby.png is for testing here, and x has learnt from it"):
         refuse_seen(mine, {"x": told})
     refuse_seen(mine.assign(role="fit"), {"x": told})
     strangers = listed().assign(role="test", sha256=[f"{k + 99:064x}"[::-1] for k in range(20)])

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -135,6 +137,46 @@ def test_a_network_that_does_not_ship_is_named_with_the_nearest(models):
         load(with_segment(init_from="tony"))
 
 
+def test_a_folder_laid_out_like_those_of_models_is_named_by_its_path(models, monkeypatch):
+    """As by its name, from the working directory; by a path its weights must lie there too."""
+    by_name = load(with_segment(init_from="tiny", training={"steps": 0}))
+    monkeypatch.setattr(models_folder, "MODELS", models / "none")
+    monkeypatch.chdir(models)
+    with pytest.raises(StudyError, match=r"^segment\.init_from: got './tiny'; that is no folder with weights\."):
+        load(with_segment(init_from="./tiny", training={"steps": 0}))
+    (models / "tiny/weights.safetensors").touch()
+    by_path = load(with_segment(init_from="./tiny", training={"steps": 0}))
+    kept = {"init_from"}
+    assert by_path.segment.model_dump(exclude=kept) == by_name.segment.model_dump(exclude=kept)
+    assert models_folder.weights_path("./tiny") == "tiny/weights.safetensors"
+    files = Files(by_path, {})
+    assert "tiny/recipe.json" in files.recipes() and files.earlier(segmenter(by_path)) == ["tiny/recipe.json"]
+
+
+def drawn(network, wildcards):
+    """The folder that `draw` fills, and the network that it is drawn from."""
+    files = Files(load(CONFIG | {"draw": {"network": network, "count": 3}}), {})
+    folder = files.drawn()(None)
+    return folder, files.drawing_from(wildcards(network=folder.rpartition("/")[2]))
+
+
+def test_a_generator_is_drawn_from_by_name_or_by_path(tmp_path, monkeypatch, capsys):
+    shutil.copytree(models_folder.MODELS / "phantom_nodules", tmp_path / "mine/ours")
+    (tmp_path / "mine/half").mkdir()
+    shutil.copy(models_folder.MODELS / "phantom_nodules/recipe.json", tmp_path / "mine/half")
+    monkeypatch.chdir(tmp_path)
+    assert drawn("phantom_nodules", SimpleNamespace) == ("results/demo/draw/phantom_nodules", "phantom_nodules")
+    for path in ("mine/ours", "mine/ours/", str(tmp_path / "mine/ours")):
+        assert drawn(path, SimpleNamespace) == ("results/demo/draw/ours", path)
+    for wrong in ("mine/half", "mine/none", "mine", "ours", "nodule_segmenter", None):
+        with pytest.raises(SystemExit):
+            drawn(wrong, SimpleNamespace)
+        told = capsys.readouterr().err
+        assert (
+            told.startswith(f"lungsynth: draw.network: got {wrong!r}; of models/ these are") and told.count("\n") == 1
+        )
+
+
 def test_no_steps_and_no_network_is_refused():
     with pytest.raises(StudyError, match="steps: 0 trains nothing"):
         load(with_segment(init_from=None, training={"steps": 0}))
@@ -253,7 +295,7 @@ def test_a_patient_of_the_first_network_is_no_test_patient_two_networks_later():
     second = segmenter_recipe(study.segment, segmenter(study), "second", point, scans, "of second", [OLD])
     third = segmenter_recipe(study.segment, segmenter(study), "third", point, scans, "of third", [second])
     for row in ({"patient": "older", "pixels": "new"}, {"patient": "another name", "pixels": "00"}):
-        with pytest.raises(DataError, match=r"is a test patient here, and models/third has learnt from it"):
+        with pytest.raises(DataError, match=r"is a test patient here, and third has learnt from it"):
             refuse_seen(pd.DataFrame([row]).assign(role="test"), {"third": third})
     refuse_seen(pd.DataFrame([{"patient": "new", "pixels": "new"}]).assign(role="test"), {"third": third})
 

@@ -285,6 +285,7 @@ def test_a_drawn_folder_holds_images_with_spacing_masks_a_row_each_and_a_datashe
         assert one.hu.shape == (1, SIZE, SIZE) and tuple(one.spacing_mm) == (2.5, 2.0, 2.0) and "_synthetic" in file
     page = (tmp_path / "drawn/DATASHEET.md").read_text()
     assert "NOT FOR DIAGNOSTIC USE" in page and network.recipe["sha256"] in page
+    assert f"stand on its card\n({released}/CARD.md)." in page and "networks before it" not in page
 
 
 def test_the_spectrum_tells_strength_and_length_of_grain_and_knows_white_noise():

@@ -122,15 +122,19 @@ def test_released_generators_draw_elsewhere_and_another_study_starts_from_them(s
     assert shares == pytest.approx(learnt["class"].value_counts(normalize=True).to_dict())
     assert set(recipe["patients"]) == {"fit"} and "picture" not in " ".join(recipe["patients"]["fit"])
     assert {"authenticity", "kid"} <= set(pd.read_csv(released / "scores.csv")["metric"])
-    shutil.copytree(released, folder / "models/discs")
-    # The default study's chain is the other one.
-    snakemake(folder, "draw", "--cores", "2", "--config", "draw={network: discs, count: 20}")
-    one = folder / "results/demo/draw/discs"
+    # By its path; the default study's chain is the other one.
+    path = released.relative_to(folder)
+    snakemake(folder, "draw", "--cores", "2", "--config", f"draw={{network: {path}, count: 20}}")
+    one = folder / "results/demo/draw/released"
+    (record,) = (folder / "results/demo/.records").glob("draw_pretrained*.json")
+    read = [str(path / name) for name in ("recipe.json", "weights.safetensors")]
+    assert json.loads(record.read_text())["inputs"] == read
     rows = pd.read_csv(one / "images.csv")
     assert len(rows) == 20 and set(rows["label"]) == {"disc", "a ring"} and (one / "contact.png").is_file()
     with Image.open(one / rows["file"][0]) as picture:
         assert picture.mode == "L" and picture.size == (32, 32)
     assert not any(word in (one / "DATASHEET.md").read_text() for word in (" HU", " mm", "chest", "mask"))
+    shutil.copytree(released, folder / "models/discs")
     again = "generate={pictures: {init_from: discs, kind: wgan_gp, training: {steps: 0}}}"
     drawn = "results/again/generate/pictures/generated.npz"
     snakemake(folder, drawn, "--cores", "2", "--config", "study=again", again, *mine)

@@ -9,7 +9,7 @@ from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     wanted, name = job.settings("draw"), job.wildcards.network
-    network = load(name, pick_device(job.settings("device")))
+    network = load(job.input.weights.parent, pick_device(job.settings("device")))
     made = network.sample(wanted.count, job.seed)
     with whole_folder(job.output.folder) as folder:
         if network.target == "pictures":

@@ -91,7 +91,7 @@ def refuse_seen(table: pd.DataFrame, recipes: Mapping[str, Mapping[str, Any]]) -
     By its pixels: files of strangers are called alike, and so are their patients.
 
     Args:
-        table: of `Listed`; recipes: of the shipped networks that the study starts from, by name.
+        table: of `Listed`; recipes: of the networks that the study starts from, by what they are called.
 
     Raises:
         DataError: names the first and the network.
@@ -101,7 +101,7 @@ def refuse_seen(table: pd.DataFrame, recipes: Mapping[str, Mapping[str, Any]]) -
         seen = test[test["sha256"].str[:PICTURE_DIGITS].isin(recipe.get("pictures", ()))]
         if len(seen):
             raise DataError(
-                f"pictures: {seen['file'].iloc[0]} is for testing here, and models/{name} has learnt from it "
+                f"pictures: {seen['file'].iloc[0]} is for testing here, and {name} has learnt from it "
                 f"({len(seen)} such); take these out of the folder, or start from other weights"
             )
 

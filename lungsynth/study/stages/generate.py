@@ -67,7 +67,7 @@ class Generated(WithKinds):
     """One of the two layers of stage 1: its generator, how it is trained, what is drawn and kept."""
 
     kind: str = Field("w_capsule", description="of generator; its settings stand under its name")
-    init_from: str | None = Field(None, description="models/ folder, run, or file of weights to start from; null: none")
+    init_from: str | None = Field(None, description="models/ folder, path of one, run, or file of weights; null: none")
     labels: Labels | None = Field(None, description="classes that it learns and draws by; null: none")
     training: Training = Training()
     use: Literal["last", "slope", "best_kid"] = Field(
@@ -124,7 +124,7 @@ class Detail(DetailSettings):
     """The second of two scales: the generator draws coarse slices, this network makes them slices at full size."""
 
     factor: int = Field(1, ge=1, le=16, description="pixels of a slice along a coarse one's; 1: no detail network")
-    init_from: str | None = Field(None, description="models/ folder, run, or file of weights to start from; null: none")
+    init_from: str | None = Field(None, description="models/ folder, path of one, run, or file of weights; null: none")
     training: Training = Training(steps=2000, batch=4, ema=0.995)
 
 
@@ -209,7 +209,7 @@ class Generate(Settings):
 class Draw(Settings):
     """The target `draw`: a folder of images from a generator that ships, without any scan or training."""
 
-    network: str | None = Field(None, description="folder of models/ with a generator; null: none is drawn from")
+    network: str | None = Field(None, description="a folder of models/, or path of one, with a generator; null: none")
     count: int = Field(100, ge=1, le=100_000, description="images")
 
 

@@ -80,7 +80,7 @@ class CycleGanSettings(Settings):
 class Refine(CycleGanSettings):
     """CycleGAN of the composites towards real slices, and the gate behind it."""
 
-    init_from: str | None = Field(None, description="models/ folder, run, or file of weights to start from; null: none")
+    init_from: str | None = Field(None, description="models/ folder, path of one, run, or file of weights; null: none")
     training: Training = Training(steps=300, batch=1, threads=2, ema=0.98)
     gate: Gate = Gate()
     judge: str | None = Field(

@@ -100,7 +100,9 @@ class NoduleVolumes(Settings):
 class Volumetric(Settings):
     """The third dimension: candidates of any kind of detector judged once more, from a cube of the scan round each."""
 
-    init_from: str | None = Field(None, description="a folder of models/ with such a network; null: nothing is judged")
+    init_from: str | None = Field(
+        None, description="a folder of models/, or path of one, with such a network; null: none"
+    )
     network: CubeNetwork = CubeNetwork()
     cut: float = Field(
         0.5, gt=0, lt=1, description="the network's probability under which it lowers a candidate's; of its weights"
@@ -140,7 +142,7 @@ class Segment(WithKinds):
     kind: str = Field("dense_unet", description="of detector; its settings stand under its name")
     init_from: str | None = Field(
         "phantom_segmenter",
-        description="a folder of models/ whose detector and operating point are taken over; null: train anew",
+        description="a folder of models/, or path of one: its detector and operating point are taken; null: train anew",
     )
     network: Network = Network()
     windows: Windows = Windows()
