@@ -1,12 +1,14 @@
 """From the files of a study to the page: everything arrives, the counts add up, and what is missing is left out."""
 
 import json
+import pickle
 from dataclasses import fields
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from lungsynth.report import anatomy, charts, figures
 from lungsynth.report.assemble import assemble
 from lungsynth.report.cautions import cautions
 from lungsynth.report.contact import story_sheet
@@ -76,6 +78,34 @@ REST = [f"{what}_{name}" for what in ("losses", "slopes", "verdict") for name in
 REST += ["selection_nodules", "selection_normals"]
 
 
+@pytest.fixture(scope="module")
+def remembered():
+    """A memory for a function of plain values: equal arguments are answered once in this module."""
+    known = {}
+
+    def wrapped(function):
+        def answer(*args, **more):
+            key = pickle.dumps((function.__module__, function.__name__, args, more))
+            if key not in known:
+                known[key] = function(*args, **more)
+            return known[key]
+
+        return answer
+
+    return wrapped
+
+
+@pytest.fixture
+def drawn_once(remembered, monkeypatch):
+    """Charts and pictures that many pages share are drawn for the first of them."""
+    for module in (anatomy, charts):
+        for name, function in list(vars(module).items()):
+            if hasattr(function, "__wrapped__"):
+                monkeypatch.setattr(module, name, remembered(function))
+    monkeypatch.setattr(figures, "encode", remembered(figures.encode))
+
+
+@pytest.mark.usefixtures("drawn_once")
 @pytest.mark.parametrize("missing", [*TOGETHER, *((name,) for name in [*TABLES, *LAYERS, *REST])])
 def test_a_page_is_made_without_any_one_of_the_files(files, missing):
     left = {name: path for name, path in files.items() if name not in missing}
