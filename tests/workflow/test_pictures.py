@@ -44,7 +44,7 @@ def discs(folder, name: str, count: int, inner: float, seed: int) -> None:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """A copy of the repository in which the tiny study of pictures ran to its end."""
+    """A copy of the repository in which the tiny study of pictures ran to its end, and released its generators."""
     folder = copy_of_repository(tmp_path_factory.mktemp("pictures"))
     data = folder / "data"
     discs(data / "mine", "disc", 24, 0, 1)
@@ -53,7 +53,7 @@ def study(tmp_path_factory):
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LUNGSYNTH_DATA", str(data))
-        snakemake(folder, "--cores", "2", "--configfile", "config.yaml", "tiny.yaml")
+        snakemake(folder, "all", "release_generators", "--cores", "2", "--configfile", "config.yaml", "tiny.yaml")
         again = snakemake(folder, "--cores", "2", "--dry-run", "--configfile", "config.yaml", "tiny.yaml")
     assert "Nothing to be done" in again.stdout + again.stderr
     return folder / "results/tiny"
@@ -112,7 +112,6 @@ def test_classifiers_learn_from_equally_many_real_and_generated_pictures(study):
 def test_released_generators_draw_elsewhere_and_another_study_starts_from_them(study, monkeypatch):
     folder, mine = study.parent.parent, ["--configfile", "config.yaml", "tiny.yaml"]
     monkeypatch.setenv("LUNGSYNTH_DATA", str(folder / "data"))
-    snakemake(folder, "release_generators", "--cores", "2", *mine)
     released = study / "generate/pictures/released"
     recipe = json.loads((released / "recipe.json").read_text())
     learnt = pd.read_csv(study / "banks/pictures_fit.csv")
