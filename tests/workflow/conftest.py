@@ -1,9 +1,12 @@
 """Copies of the repository in which the tiny study runs: undisturbed, and killed and resumed."""
 
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -30,11 +33,42 @@ def copy_of_repository(folder: Path) -> Path:
     return folder
 
 
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["snakemake.cli"])
+"""A process that has imported Snakemake and nothing of ours, from which plans are forked."""
+
+
+def _plan(folder: str, arguments: list[str], environment: dict[str, str], out: str, err: str) -> None:
+    """What `python -m snakemake` does, in a fork: its own folder, environment and output."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[0] = folder  # as `-m` has it
+    for number, path in ((1, out), (2, err)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    sys.argv = ["snakemake", *arguments]
+    from snakemake.cli import main
+
+    main()
+
+
+def planned(folder: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess:
+    """A dry run without the seconds that Snakemake's own imports take."""
+    with tempfile.TemporaryDirectory() as place:
+        out, err = (Path(place, name) for name in ("out", "err"))
+        fork = SERVER.Process(target=_plan, args=(str(folder), list(arguments), dict(os.environ), str(out), str(err)))
+        fork.start()
+        fork.join()
+        return subprocess.CompletedProcess(arguments, fork.exitcode, out.read_text(), err.read_text())
+
+
 def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
     """Run Snakemake in a copy; its output is part of the failure's message."""
-    run = subprocess.run(
-        [sys.executable, "-m", "snakemake", *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
+    if "--dry-run" in arguments:
+        run = planned(folder, arguments)
+    else:
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if check:
         assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
     return run
