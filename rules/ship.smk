@@ -12,6 +12,7 @@ rule draw_pretrained:
         recipe=lambda wildcards: os.path.relpath(
             models.recipe_path(files.drawing_from(wildcards))
         ),
+        card=files.card,
     output:
         folder=directory(f"{R}/draw/{{network}}"),
     log:

@@ -14,6 +14,7 @@ from lungsynth.ct.files import write_bytes, write_text
 from lungsynth.generate.pretrained import Pretrained
 from lungsynth.sets.bank import ImageSet
 from lungsynth.sets.grid import in_words
+from lungsynth.sets.seen import learnt_from
 from lungsynth.sets.tables import write_csv
 
 MARK = "_synthetic"
@@ -96,5 +97,6 @@ def _write_datasheet(
         undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True, trim_blocks=True
     )
     template = (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
+    learnt = learnt_from(network.recipe, "pictures" if network.target == "pictures" else "images")
     facts = {"name": network.name, "recipe": network.recipe, "count": len(made), "seed": seed, "version": __version__}
-    write_text(folder / "DATASHEET.md", page.from_string(template).render(**facts, **more))
+    write_text(folder / "DATASHEET.md", page.from_string(template).render(**facts, learnt_from=learnt, **more))

@@ -7,7 +7,6 @@ slices.images, slices.masks, slices.mm_per_px   # int16 HU, lungs (1 right, 2 le
 One that knows classes draws in the real proportions, or one class by its name: `sample(16, seed=1, label="solid")`.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,14 +93,18 @@ class Pretrained:
 
 
 def load(name: str | Path, device: str = "cpu") -> Pretrained:
-    """A generator of models/ by its name, or any folder with weights.safetensors and recipe.json.
+    """A generator of models/ by its name, or any folder with weights.safetensors and recipe.json by its path.
+
+    A string without a separator is a name, as in settings.
 
     Raises:
         StudyError: no such folder, or it holds no generator.
         DataError: the weights are not those that the recipe states.
     """
-    folder = Path(name) if Path(name).is_dir() else models.MODELS / name
-    recipe = _recipe(folder, str(name))
+    where = name if isinstance(name, str) else str(name.absolute())
+    folder, recipe = models.folder_of(where), models.recipe_of(where, "load")
+    if "generate" not in recipe:
+        raise StudyError(f"load: {name!r} is no generator; its recipe speaks of {', '.join(sorted(recipe))}")
     runs = [Run.model_validate(run) for run in recipe["training"]["runs"]]
     grid, told = recipe["grid"], next(iter(recipe["generate"].values()))
     shape = shape_of(runs[0], grid["size_px"], grid.get("channels", 1))
@@ -112,16 +115,4 @@ def load(name: str | Path, device: str = "cpu") -> Pretrained:
         for some in own
     ]
     card = f"{models.called(folder)}/{models.CARD}" if (folder / models.CARD).is_file() else None
-    return Pretrained(folder.name, recipe, card, drawing)
-
-
-def _recipe(folder: Path, name: str) -> dict[str, Any]:
-    if folder.parent == models.MODELS:
-        recipe = models.recipe_of(folder.name, "load")
-    elif (folder / models.RECIPE).is_file():
-        recipe = json.loads((folder / models.RECIPE).read_text(encoding="utf-8"))
-    else:
-        raise StudyError(f"load: {name!r} has no {models.RECIPE}; models/ has {', '.join(models.names())}")
-    if "generate" not in recipe:
-        raise StudyError(f"load: {name!r} is no generator; its recipe speaks of {', '.join(sorted(recipe))}")
-    return recipe
+    return Pretrained(models.label_of(where), recipe, card, drawing)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from lungsynth.report.scores import METRIC_WORDS, REFERENCES
 from lungsynth.sets.catalogue import DRAWN
+from lungsynth.sets.seen import learnt_from
 from lungsynth.sets.tables import read_csv, read_json
 from lungsynth.study import models
 
@@ -67,11 +68,7 @@ def _shipped(recipes: Sequence[Path]) -> Iterator[str]:
         if "generate" not in recipe:
             continue
         target = next(iter(recipe["generate"]))
-        before = ", and networks before it from others, " if recipe.get("started_from") else " "
-        line = (
-            f"Generated {target} come from {models.called(path.parent)}, which learnt from {recipe['images']} images"
-            f"{before}of {len(recipe['patients']['fit'])} patients"
-        )
+        line = f"Generated {target} come from {models.called(path.parent)}, which learnt from {learnt_from(recipe)}"
         told = _membership(path.with_name(models.SCORES))
         yield line + (
             f"; these are told from others by its images with an AUC of {told:.2f} (.5: not at all)." if told else "."

@@ -30,7 +30,10 @@ WORDS = (
     "scan. Accuracy is the share of places told right at .5, of a list with as many nodules as dense things that are "
     "none. Dice and IoU are over all nodules with a mask, a missed one has 0; a system without outlines has none."
 )
-SECONDS = "Seconds a scan are those of the whole step on this machine: its start, reading and writing are in them."
+SECONDS = (
+    "Seconds a scan are those of the whole step on this machine: its start, reading and writing are in them. Of "
+    "several folds, seconds are means."
+)
 
 
 def page(

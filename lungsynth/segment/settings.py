@@ -64,6 +64,16 @@ class SliceSettings(LearningSettings):
     negatives: float = Field(0.5, gt=0, lt=1, description="share of the windows that was cut without a nodule")
     dice: float = Field(1.0, ge=0, description="weight of the Dice term beside 1 x cross entropy")
 
+    @model_validator(mode="after")
+    def _no_size_tells_the_place(self):
+        if max(self.sizes_px) > self.window_px and not self.augmentation.warps:
+            raise ValueError(
+                f"windows_px {max(self.windows_px)} is larger than window_px {self.window_px}: cut from a context and "
+                "not warped, larger windows have the nodule nearer to their middle; let window_px be the largest, or "
+                "set a turn, zoom, stretch or bend_px of augmentation"
+            )
+        return self
+
     def check_contexts(self, network: Network, windows: Windows) -> None:
         """See `DetectorSettings`: a window lies in its context."""
         for name, size in self._named_sizes():

@@ -13,6 +13,7 @@ from lungsynth.segment.inference import candidates, slices
 from lungsynth.segment.inference.grid import Grid
 from lungsynth.segment.inference.planes import Scan
 from lungsynth.segment.inference.views import EightViews
+from lungsynth.segment.scoring.threshold import UNCHOSEN
 from lungsynth.segment.settings import FiveLevels, SliceSettings
 from lungsynth.segment.training.batches import batches
 from lungsynth.segment.training.descent import Descent
@@ -22,8 +23,6 @@ from lungsynth.study.stages.segment import Inference, Network, OperatingPointSet
 from lungsynth.train.data import Shape, Source
 from lungsynth.train.trainable import LossFamily, Update
 
-UNCHOSEN = 0.5
-"""Threshold of the probability where no tune scan has chosen one."""
 PRIOR_LOGIT = -3.0
 """A head starts at a nodule share of 5 % instead of 50: it saves the first tens of steps."""
 

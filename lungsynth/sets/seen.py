@@ -57,5 +57,11 @@ def with_earlier(seen: Mapping[str, Any], earlier: Iterable[Mapping[str, Any]]) 
     }
 
 
+def learnt_from(recipe: Mapping[str, Any], images: str = "images") -> str:
+    """What a released network has learnt from: so many images, or what they are called, of so many patients."""
+    before = ", and networks before it from others," if recipe.get("started_from") else ""
+    return f"{recipe['images']} {images}{before} of {len(recipe['patients']['fit'])} patients"
+
+
 def _union(lists: Iterable[Iterable[str]]) -> list[str]:
     return sorted({name for some in lists for name in some})

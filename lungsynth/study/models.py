@@ -14,6 +14,8 @@ from lungsynth.study.errors import StudyError, nearest
 MODELS = Path(__file__).resolve().parents[2] / "models"
 WEIGHTS, RECIPE, CARD, SCORES = "weights.safetensors", "recipe.json", "CARD.md", "scores.csv"
 """The recipe lies beside released weights and states their digest; a generator's scores lie there too."""
+RELEASED = "released"
+"""The folder that a study's own network is released in."""
 
 
 def names() -> list[str]:
@@ -49,9 +51,20 @@ def called(name: str | Path) -> str:
     return f"models/{folder.name}" if folder.parent.resolve() == MODELS.resolve() else str(folder)
 
 
+def same(one: str, other: str) -> bool:
+    """Whether two settings name one network, be it by name or by path."""
+    return folder_of(one).resolve() == folder_of(other).resolve()
+
+
 def label_of(name: str) -> str:
-    """The name of a network's folder, which what it draws is called by."""
-    return Path(os.path.abspath(folder_of(name))).name
+    """What a network's images are called by: its folder's name, and the study's and target's of one that lies in one.
+
+    All that a study releases lie in STUDY/generate/TARGET/released.
+    """
+    folder = Path(os.path.abspath(folder_of(name)))
+    if folder.name != RELEASED:
+        return folder.name
+    return "-".join([*(part for part in folder.parts[-4:-1] if part not in ("/", "generate")), RELEASED])
 
 
 def _is_path(name: str) -> bool:
@@ -73,9 +86,12 @@ def recipe_of(name: str, key: str = "init_from") -> dict[str, Any]:
         hint = nearest(name, names(), "there are")
         raise StudyError(f"{key}: got {name!r}; models/ has no such folder{hint}")
     try:
-        return json.loads(Path(recipe_path(name)).read_text(encoding="utf-8"))
+        recipe = json.loads(Path(recipe_path(name)).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise StudyError(f"{key}: {called(name)}/{RECIPE} cannot be read ({error})") from None
+    if not isinstance(recipe, dict):
+        raise StudyError(f"{key}: {called(name)}/{RECIPE} is no recipe: it holds no names and values")
+    return recipe
 
 
 PHANTOM = "phantom"
@@ -89,5 +105,13 @@ def of_phantoms(recipe: Mapping[str, Any]) -> bool:
 
 
 def kinds_of(name: str) -> list[str]:
-    """The kinds of generator in a shipped folder."""
-    return sorted({block["kind"] for block in recipe_of(name, "draw.network").get("generate", {}).values()})
+    """The kinds of generator in a shipped folder.
+
+    Raises:
+        StudyError: its recipe cannot be read, or names no kind.
+    """
+    blocks = recipe_of(name, "draw.network").get("generate", {})
+    try:
+        return sorted({block["kind"] for block in blocks.values()})
+    except (AttributeError, KeyError, TypeError):
+        raise StudyError(f"draw.network: {called(name)}/{RECIPE} names no kind of generator") from None

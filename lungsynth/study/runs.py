@@ -36,7 +36,9 @@ class Run(Settings):
     settings: dict[str, Any] = Field(default_factory=dict, description="the kind's own")
     factor: int = Field(1, ge=1, description="its images are means over so many pixels along each side")
     training: Training = Training()
-    init_from: str | None = Field(None, description="a folder of models/, another run, or a file of weights")
+    init_from: str | None = Field(
+        None, description="a folder of models/ or one laid out so, another run, or a file of weights"
+    )
     compared: bool = Field(
         False,
         description="of a comparison: it takes all its steps whatever the monitor says, and a spoilt end is a result",

@@ -14,7 +14,9 @@ class Training(Settings):
     checkpoints: int = Field(2, ge=1, description="cached pieces; a run that is killed loses one of them")
     points_every: int = Field(5, ge=1, description="steps averaged into one point of the loss curve")
     batch: int = Field(16, ge=1, description="images a step")
-    threads: int = Field(1, ge=1, le=64, description="cores that the training takes, whatever --cores says")
+    threads: int = Field(
+        1, ge=1, le=64, description="cores that it takes, whatever --cores says; beside a GPU all but one draw batches"
+    )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the forward passes")
     ema: float = Field(0, ge=0, lt=1, description="decay of the weights' running average; 0: none")
 

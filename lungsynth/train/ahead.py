@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader
 
 
@@ -14,12 +15,12 @@ class Ahead:
 
     Args:
         draw: a batch, a function of step and number within the step alone.
-        steps: those that will be asked for, or the first of them.
-        workers: processes that draw; 0: each batch is drawn here, when it is wanted.
+        end: the first step that will not be asked for.
+        workers: processes that draw, forks of this one; 0: each batch is drawn here, when it is wanted.
     """
 
-    def __init__(self, draw: Callable[[int, int], Any], steps: range, workers: int):
-        self._draw, self._steps, self._workers = draw, steps, workers
+    def __init__(self, draw: Callable[[int, int], Any], end: int, workers: int):
+        self._draw, self._end, self._workers = draw, end, workers
         self._ready: Iterator[list[Any]] | None = None
         self._taken = 0
 
@@ -29,14 +30,25 @@ class Ahead:
             self._ready = iter(self._loader(self._taken, step))
         ready = next(self._ready) if self._ready else []
         self._taken = 0
+        return self._all(step, ready)
+
+    def _all(self, step: int, ready: list[Any]) -> Iterator[Any]:
         for number in count():
             self._taken = number + 1
             yield ready[number] if number < len(ready) else self._draw(step, number)
 
     def _loader(self, many: int, step: int) -> DataLoader:
-        drawn = _Drawn(self._draw, many)
-        rest = range(step, self._steps.stop)
-        return DataLoader(drawn, None, sampler=rest, num_workers=self._workers, prefetch_factor=4, collate_fn=list)
+        # With a generator of its own it takes none of torch's random numbers, which are the step's.
+        return DataLoader(
+            _Drawn(self._draw, many),
+            batch_size=None,
+            sampler=range(step, self._end),
+            num_workers=self._workers,
+            collate_fn=list,
+            prefetch_factor=4,
+            multiprocessing_context="fork",
+            generator=torch.Generator(),
+        )
 
 
 class _Drawn:

@@ -22,7 +22,8 @@ class Source:
     """A training's data: what a batch is, and what networks are built for.
 
     Attributes:
-        draw: a batch (a tensor, or tensors in a dict or tuple) with the given random numbers only.
+        draw: a batch (a tensor, or tensors in a dict or tuple, on the CPU) with the given random numbers only; it keeps
+            nothing, and may run in a fork.
         shape: of its images.
         classes: of its labels; 1 where there are none.
         real: all real images [n, channels, size, size] in [-1, 1], for kinds that fit a prior or a first image to them.

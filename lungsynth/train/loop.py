@@ -146,7 +146,7 @@ def _take_steps(
 ) -> None:
     plan = training.plan
     steps = range(training.step, plan.end)
-    batches = _batches(data, plan, steps, device)
+    batches = _batches(data, plan, device)
     bar = tqdm(steps, desc=plan.name, file=progress, disable=progress is None, mininterval=2, ascii=True)
     for step in bar:
         training.scale_rates(kind.rate(step, plan.steps) if hasattr(kind, "rate") else 1.0)
@@ -197,13 +197,13 @@ def _next(updates: Iterator, plan: RunPlan, device: torch.device) -> Any:
         return next(updates, None)
 
 
-def _batches(data: Source, plan: RunPlan, steps: range, device: torch.device) -> Ahead:
+def _batches(data: Source, plan: RunPlan, device: torch.device) -> Ahead:
     """Batches, each from a stream of its own; beside a GPU the training's other cores draw them."""
 
     def draw(step: int, number: int) -> Any:
         return data.draw(named_rng(plan.seed, plan.name, "batch", step, number))
 
-    return Ahead(draw, steps, plan.training.threads - 1 if device.type == "cuda" else 0)
+    return Ahead(draw, plan.end, plan.training.threads - 1 if device.type == "cuda" else 0)
 
 
 def _to(batch: Any, device: torch.device) -> Any:

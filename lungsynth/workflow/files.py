@@ -167,7 +167,8 @@ class Files:
             if missing := next((path for path in paths if not path.startswith(own) and not Path(path).exists()), None):
                 name = missing.split("/")[1]
                 refuse(
-                    f"compare.detectors.folds: {missing} is missing; run compare_detectors of the study {name} first"
+                    f"compare.detectors.folds: {missing} is missing; run compare_detectors of the study {name} first, "
+                    "with the same seed, seeds and kinds"
                 )
             return paths
 
@@ -317,7 +318,11 @@ class Files:
 
         def folder(wildcards: Wildcards) -> str:
             name = self.study.draw.network
-            if not (models.is_network(name) and models.kinds_of(name)):
+            try:
+                draws = models.is_network(name) and models.kinds_of(name)
+            except StudyError as error:
+                refuse(str(error))
+            if not draws:
                 able = ", ".join(one for one in models.names() if models.kinds_of(one))
                 refuse(
                     f"draw.network: got {name!r}; of models/ these are generators: {able or 'none'}; a path must lead "
@@ -332,10 +337,17 @@ class Files:
         name = self.study.draw.network
         return name if name and models.label_of(name) == wildcards.network else wildcards.network
 
+    def card(self, wildcards: Wildcards) -> list[str]:
+        """Input function: the card of the network that draws, to which its images' datasheet points; none without."""
+        path = models.folder_of(self.drawing_from(wildcards)) / models.CARD
+        return [os.path.relpath(path)] if path.is_file() else []
+
     def recipes(self) -> list[str]:
         """The recipes of all shipped networks that this study starts from, or is judged by."""
         used = {run.init_from for run in runs.chosen(self.study)}
-        if self.study.chain == "composites":
+        if self.study.chain == "pictures":
+            used.add(self.study.compare.sizes.init_from)
+        else:
             used |= {*self.study.refine.eyes.values(), self.study.segment.volumetric.init_from}
         return sorted({path for start in used for path in self._recipe_of(start)})
 

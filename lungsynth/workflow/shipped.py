@@ -17,7 +17,7 @@ def taken_over(config: dict[str, Any]) -> dict[str, Any]:
     How it is trained further stays the study's.
 
     Raises:
-        StudyError: `segment.init_from` is no folder of models/; a folder holds a network for something else.
+        StudyError: `segment.init_from` names no network; a folder holds a network for something else.
     """
     config = _judge_taken_over(_segmenter_taken_over(config))
     for target in DRAWN:
@@ -166,5 +166,5 @@ def check_eyes(study: Study) -> None:
             _part(models.recipe_of(name, keys[eye]), "segment", name, keys[eye])
     judge, others = study.refine.judge, {"the study's own segmenter": study.segment.init_from}
     for who, name in {**others, "what the gate sees through": study.refine.gate.eye}.items():
-        if judge is not None and judge == name:
+        if judge is not None and name is not None and models.same(judge, name):
             raise StudyError(f"refine.judge: {judge} is {who}, and cannot judge beside it; name another, or null")

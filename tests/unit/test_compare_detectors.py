@@ -316,6 +316,9 @@ def test_folds_are_pooled_each_at_its_own_operating_point():
     assert found["sensitivity"].value == found["candidates_per_scan"].value == 4 / 6
     one = systems.measures(pooled(parts[:1], [SIX[:3]]), nodules, SIX[:3], draws(SIX[:3]))
     assert one["sensitivity"].value == 2 / 3
+    # Each fold lists the scans of the others, to learn from: their marks are not counted twice.
+    tested = [pd.DataFrame({"scan": some}) for some in (SIX[:3], SIX[3:])]
+    assert sorted(systems.marks_of([nodules, nodules], tested)["scan"]) == SIX
     with pytest.raises(DataError, match=r"folds: the scan s2 is tested in more than one"):
         pooled(parts, [SIX[:3], SIX[2:]])
 

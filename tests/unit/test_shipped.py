@@ -247,10 +247,32 @@ def test_a_judge_is_a_shipped_segmenter_and_not_the_study_s_own(phantom_models):
         load(judged_by("chest"))
     with pytest.raises(StudyError, match=r"^refine\.judge: chests is the study's own segmenter, and cannot"):
         load(judged_by("chests", init_from="chests"))
+    with pytest.raises(StudyError, match=r"^refine\.judge: .*/chests is the study's own segmenter, and cannot"):
+        load(judged_by(str(phantom_models / "chests"), init_from="chests"))
     with pytest.raises(StudyError, match=r"^refine\.judge: chests is what the gate sees through, and cannot"):
         load(judged_by("chests", eye="chests"))
     with pytest.raises(StudyError, match=r"^refine\.gate\.eye: got 'chest'; models/ has no such folder"):
         load(judged_by(None, eye="chest"))
+
+
+@pytest.mark.parametrize(
+    "recipe, words",
+    [("[1]", "is no recipe"), ("{", "cannot be read"), ('{"generate": {"normals": {}}}', "names no kind of generator")],
+)
+def test_a_recipe_that_draws_nothing_is_one_line(tmp_path, recipe, words, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/recipe.json").write_text(recipe)
+    (tmp_path / "mine/weights.safetensors").touch()
+    with pytest.raises(SystemExit):
+        drawn(str(tmp_path / "mine"), SimpleNamespace)
+    told = capsys.readouterr().err
+    assert told.startswith("lungsynth: draw.network: ") and words in told and told.count("\n") == 1
+
+
+def test_what_is_drawn_by_path_is_called_by_the_study_that_released_it():
+    assert models_folder.label_of("results/cxr/generate/pictures/released") == "cxr-pictures-released"
+    assert models_folder.label_of("somewhere/films/") == "films"
+    assert models_folder.label_of("phantom_slices") == "phantom_slices"
 
 
 def test_a_recipe_names_digital_patients_by_their_seed_and_scans_by_their_pixels():

@@ -23,7 +23,7 @@ from lungsynth.segment.kinds.dense_unet.settings import Settings
 from lungsynth.segment.kinds.unet.settings import Settings as FiveLevels
 from lungsynth.segment.scoring import patches
 from lungsynth.segment.training import paste, windows
-from lungsynth.segment.training.augment import window
+from lungsynth.segment.training.augment import reach_of, window
 from lungsynth.segment.training.augmentation import Augmentation
 from lungsynth.segment.training.batches import Contexts, batches
 from lungsynth.segment.training.losses import dice_loss
@@ -120,8 +120,23 @@ def test_each_batch_is_of_one_size_and_its_nodules_lie_as_far_from_the_middle(sc
         assert 8 < np.abs(np.array(places) - (size - 1) / 2).max() < 18
 
 
+@pytest.mark.parametrize("sizes, how", [((48, 32, 64), WARPED), ((64, 32), Augmentation(**STILL))])
+def test_no_size_tells_how_far_from_its_middle_a_nodule_may_lie(scan, sizes, how, monkeypatch):
+    reach = set()
+
+    def seen(hu, mask, size, how, stream, reach_px, soft, beyond_px):
+        reach.add(min(reach_px, reach_of(hu.shape[-1], size, beyond_px if how.warps else 0)))
+        return window(hu, mask, size, how, stream, reach_px, soft, beyond_px)
+
+    monkeypatch.setattr("lungsynth.segment.training.batches.window", seen)
+    data = batches([contexts(scan)], sizes, 2, how)
+    assert {data(rng(n, "b"))["mask"].shape[-1] for n in range(20)} == set(sizes)
+    assert len(reach) == 1
+
+
 def test_a_kind_learns_from_several_sizes_of_shares(scan):
-    own = Settings.model_validate({**SMALL, "window_px": 32, "windows_px": (16, 48), "targets": "votes"})
+    own = {**SMALL, "augmentation": WARPED.model_dump(), "window_px": 32, "windows_px": (16, 48), "targets": "votes"}
+    own = Settings.model_validate(own)
     kind = DenseUNetKind(own, Network(slices=1, spacing_mm=0.7))
     source, modules = kind.source([contexts(scan)], 4), kind.build(kind.shape)
     assert source.shape.size_px == 32
@@ -134,12 +149,16 @@ def test_a_kind_learns_from_several_sizes_of_shares(scan):
 
 
 def test_sizes_that_do_not_fit_are_refused_by_their_key():
-    with pytest.raises(ValidationError, match="windows_px 50 must be a multiple of 8 for 4 widths"):
-        Settings(window_px=48, windows_px=(50,))
-    with pytest.raises(ValidationError, match="windows_px 56 must be a multiple of 16 for five levels"):
-        FiveLevels.model_validate({"window_px": 48, "windows_px": [56]})
+    with pytest.raises(ValidationError, match="windows_px 56 is larger than window_px 48: cut from a context and not"):
+        Settings(window_px=48, windows_px=(32, 56))
+    with pytest.raises(ValidationError, match="windows_px 42 must be a multiple of 8 for 4 widths"):
+        Settings(window_px=48, windows_px=(42,))
+    with pytest.raises(ValidationError, match="windows_px 40 must be a multiple of 16 for five levels"):
+        FiveLevels.model_validate({"window_px": 48, "windows_px": [40]})
     with pytest.raises(ValueError, match=r"windows_px 72 is larger than segment\.windows\.context_px 64"):
-        Settings(window_px=48, windows_px=(56, 72)).check_contexts(Network(), Windows(context_px=64))
+        Settings(window_px=48, windows_px=(56, 72), augmentation=WARPED).check_contexts(
+            Network(), Windows(context_px=64)
+        )
 
 
 def test_dice_of_shares_is_the_agreement_with_each_reader(votes):

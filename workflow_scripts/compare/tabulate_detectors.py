@@ -20,7 +20,7 @@ from lungsynth.workflow.step import step
 with step(snakemake) as job:  # noqa: F821
     cohorts, confidence = [usable(path, ["test"]) for path in job.input.cohort], job.settings("score.confidence")
     cohorts, folds = [one[one["kind"] == "volume"] for one in cohorts], [path.parts[-3] for path in job.input.cohort]
-    cohort, marks = concatenate(cohorts), concatenate(read_csv(path) for path in job.input.marks)
+    cohort, marks = concatenate(cohorts), systems.marks_of([read_csv(path) for path in job.input.marks], cohorts)
     tables = zip(job.input.candidates, job.input.nodules, job.input.places, strict=True)
     told = [read_json(path) for path in job.input.facts]
     read = [read_answers(one, *paths) for one, paths in zip(told, tables, strict=True)]
@@ -54,7 +54,8 @@ with step(snakemake) as job:  # noqa: F821
     # Wall time is of this machine and this run: on the page, and not in tables that a second run makes again.
     logs = [job.log.parents[1] / name for name in folds]
     seconds = {run: np.mean([seconds_of(each, "train_segmenter", "nodules", run) for each in logs]) for run in answers}
-    detection = {run: np.mean([job_seconds(each, f"detect_contender-{run}") for each in logs]) for run in answers}
-    a_scan = {one["run"]: detection[one["run"]] / one.get("scans", 1) for one in facts}
+    a_scan = {run: [job_seconds(each, f"detect_contender-{run}") for each in logs] for run in answers}
+    scans = {run: [one.get("scans", 1) for one in told if one["run"] == run] for run in answers}
+    a_scan = {run: np.sum(times) / np.sum(scans[run]) for run, times in a_scan.items()}
     write_text(job.output.page, page(kinds, groups, apart, claims, facts, seconds, a_scan, len(names), len(folds)))
     job.say(kinds[["kind", "runs", "sensitivity", "candidates_per_scan", "cpm"]].to_string(index=False))

@@ -1,12 +1,13 @@
 """The network that judges candidates in three dimensions as others get it: weights, recipe with its cut, scores."""
 
 from lungsynth.ct.files import sha256
+from lungsynth.segment.scoring import threshold
 from lungsynth.segment.volumetric import pairs, release
 from lungsynth.segment.volumetric.crops import people
 from lungsynth.segment.volumetric.judge import load_state
 from lungsynth.segment.volumetric.network import judged
 from lungsynth.sets.scans import usable
-from lungsynth.sets.tables import read_json, write_csv, write_json
+from lungsynth.sets.tables import write_csv, write_json
 from lungsynth.train import weights
 from lungsynth.train.loop import pick_device
 from lungsynth.workflow.sources import under_data
@@ -18,7 +19,8 @@ with step(snakemake) as job:  # noqa: F821
     tune = cubes.take((cubes.table["role"] == "tune").to_numpy())
     opinion = judged(judge.module, tune.cubes, own.network)
     cut = release.cut(tune.table, opinion, own.keep)
-    least = max([read_json(path)["operating_point"]["probability"] for path in job.input.recipe], default=0.0)
+    point = threshold.shipped(job.input.recipe)
+    least = point.probability if point else 0.0
     weights.write(job.output.weights, {"judge": judge.module})
     learnt, folder = usable(job.input.cohort, ["fit", "tune"]), under_data(own.nodules.path)
     about = release.recipe(

@@ -12,6 +12,7 @@ import pandas as pd
 from lungsynth.segment.scoring import detection
 from lungsynth.segment.scoring.detection import Curve, match
 from lungsynth.segment.scoring.detection_table import Draws, nodule_dice
+from lungsynth.sets.tables import concatenate
 
 NODULES = ["scan", "mark", "diameter_mm", "texture", "dice", "iou"]
 """Columns of a table of outlined nodules, one row each; one that was missed has 0."""
@@ -132,6 +133,15 @@ def measures(
         for name in ("dice", "iou"):
             made[name] = _mean(answers.nodules["scan"], answers.nodules[name], scans, draws)
     return made
+
+
+def marks_of(marks: Sequence[pd.DataFrame], scans: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The marks of the scans that are tested, of one study or of several folds that may list each other's scans.
+
+    Args:
+        marks: all of each fold; scans: those tested in each, with the column `scan`.
+    """
+    return concatenate(table[table["scan"].isin(some["scan"])] for table, some in zip(marks, scans, strict=True))
 
 
 def mean_of(runs: Sequence[Mapping[str, Measured]]) -> dict[str, Measured]:

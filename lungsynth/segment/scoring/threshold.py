@@ -14,7 +14,7 @@ from lungsynth.study.errors import DataError
 THRESHOLDS = (0.2, 0.3)
 """Segmentation thresholds that are tried: low ones, since what they join is taken apart again."""
 UNCHOSEN = 0.5
-"""The threshold where neither study, tune scans nor a shipped network say any."""
+"""The threshold where neither study, tune scans nor a shipped network says any."""
 SHOW_NOTHING = 2.0
 """A candidate score that none reaches."""
 

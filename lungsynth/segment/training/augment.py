@@ -17,6 +17,11 @@ BEND_NODES = 4
 """Places along each side where the smooth displacement is drawn."""
 
 
+def reach_of(context_px: int, size: int, beyond_px: int = 0) -> int:
+    """How far what is in the middle of a context may lie from that of a window, in px along each side."""
+    return min((context_px - size) // 2 + beyond_px, size // 2 - EDGE_PX)
+
+
 def window(
     hu: np.ndarray,
     mask: np.ndarray,
@@ -27,16 +32,16 @@ def window(
     soft: bool = False,
     beyond_px: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One augmented window: float32 HU [slices, size, size] and float32 mask 0/1 [1, size, size].
+    """One augmented window: float32 HU [slices, size, size] and float32 mask [1, size, size].
 
-    hu: int16 [slices, c, c]; mask: uint8 0/1 [c, c]; what they are about is in the middle (row and column c // 2), and
+    hu: int16 [slices, c, c]; mask: uint8 [c, c]; what they are about is in the middle (row and column c // 2), and
     comes to lie anywhere in the window, or at most `reach_px` from the window's middle along each side.
-    soft: `mask` is uint8 shares of readers (255: all), and comes out as shares 0..1.
+    soft: `mask` is shares of readers (255: all), and comes out as shares 0..1; else it is 0/1, and stays so.
     beyond_px: by how much a window that is warped may reach over the context's edge, where its mirror image lies.
     """
     room = hu.shape[-1] - size
-    most = room // 2 + (beyond_px if how.warps else 0)
-    reach = min(most, size // 2 - EDGE_PX, most if reach_px is None else reach_px)
+    most = reach_of(hu.shape[-1], size, beyond_px if how.warps else 0)
+    reach = most if reach_px is None else min(most, reach_px)
     offset = rng.integers(-reach, reach + 1, size=2)
     hu, mask = hu.astype(np.float32), mask[None].astype(np.float32)
     if soft:

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from lungsynth.segment.training.augment import window
+from lungsynth.segment.training.augment import reach_of, window
 from lungsynth.segment.training.augmentation import Augmentation
 from lungsynth.segment.training.windows import Windows, join
 from lungsynth.study.errors import DataError
@@ -75,10 +75,11 @@ def batches(
     """
     contexts, soft = Contexts(windows, max(sizes_px), negatives), targets == "votes"
     images, masks = contexts.windows.images, contexts.windows.masks if soft else contexts.windows.consensus
+    reach = reach_of(images.shape[-1], sizes_px[0])
 
     def draw(rng: np.random.Generator) -> dict:
         size = sizes_px[rng.integers(len(sizes_px))] if len(sizes_px) > 1 else sizes_px[0]
-        how = {"soft": soft, "beyond_px": max(0, size - sizes_px[0]) // 2}
+        how = {"soft": soft, "reach_px": reach, "beyond_px": max(0, size - sizes_px[0]) // 2}
         rows = contexts.draw(batch, rng)
         pairs = [window(images[row], masks[row], size, augmentation, rng, **how) for row in rows]
         hu, mask = (np.stack(arrays) for arrays in zip(*pairs, strict=True))

@@ -12,7 +12,8 @@ class Gate(Settings):
     """What a refined lesion may not do; what falls under a bound is counted and left out of the release."""
 
     eye: str | None = Field(
-        "phantom_gate", description="folder of models/: the segmenter that it sees through; null: the study's own"
+        "phantom_gate",
+        description="folder of models/, or path of one: the segmenter that it sees through; null: the study's own",
     )
     min_contrast_share: float = Field(0.5, ge=0, le=1, description="contrast after over before; less is erased")
     move_mm: float = Field(2, ge=0, description="a centroid may move by this, or by move_radius_share, the larger")
@@ -85,8 +86,8 @@ class Refine(CycleGanSettings):
     gate: Gate = Gate()
     judge: str | None = Field(
         "phantom_judge",
-        description="folder of models/: a segmenter that neither refiner nor gate sees through, and whose rates are "
-        "published; null: none",
+        description="folder of models/, or path of one: a segmenter that neither refiner nor gate sees through, and "
+        "whose rates are published; null: none",
     )
 
     @property
