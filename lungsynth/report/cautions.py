@@ -17,6 +17,8 @@ MOST_FINDINGS = 0.2
 """Share of normal slices in which a segmenter may find something and still be believed."""
 LEAST_FOUND = 0.85
 """Share of the lesions laid that the judge must find to be believed."""
+STRANGE = 0.2
+"""Share of what real images score in precision, under which generated ones are like nothing real."""
 EYES = {"gate": "the gate's segmenter", "judge": "the judge of refinement"}
 
 Files = Mapping[str, Path | list[Path]]
@@ -43,7 +45,8 @@ def cautions(files: Files, sources: Sequence[Mapping[str, Any]] = ()) -> list[st
         lines += _blind_judge(read_csv(files["judge"]))
     if "lesions_domain" in files:
         lines += _unmarked(_table(files["lesions_domain"]))
-    lines += _doubtful([score for path in files.get("score_facts", ()) for score in read_json(path)])
+    scores = [score for path in files.get("score_facts", ()) for score in read_json(path)]
+    lines += [*_like_nothing(scores), *_doubtful(scores)]
     if "quarantine" in files and (count := len(read_csv(files["quarantine"]))):
         lines.append(f"{count} scan{'s were' if count > 1 else ' was'} left out; the reasons stand at the end.")
     return lines
@@ -149,6 +152,18 @@ def _unmarked(domain: pd.DataFrame) -> Iterator[str]:
             "The domain patients' slices carry no marks: the share of lesions among the refiner's targets is unknown, "
             "and may differ from the composites'."
         )
+
+
+def _like_nothing(scores: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Generated images of which hardly any lies among real ones, where other real ones do."""
+    for score in scores:
+        floor = score["floor"] or 0
+        if (score["set"], score["metric"]) == ("generated", "precision") and score["value"] < STRANGE * floor:
+            target = score["reference"].removesuffix("_test")
+            yield (
+                f"Of the generated {target} {score['value']:.0%} lie among real ones, and of other real ones "
+                f"{floor:.0%}: they look like nothing real, and that none is a copy says nothing."
+            )
 
 
 def _doubtful(scores: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -5,7 +5,7 @@ Text stays text in the page's font, places are in px, and the same chart gives t
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec
@@ -15,7 +15,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import Formatter, MaxNLocator
 
 from lungsynth.report.blocks import number
 
@@ -111,8 +111,19 @@ def frame(figure: Figure, left: float, top: float, width: float, height: float) 
     axes.patch.set_visible(False)
     for axis, most in ((axes.xaxis, 5), (axes.yaxis, 4)):
         axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10]))
-        axis.set_major_formatter(lambda value, _: number(value))
+        axis.set_major_formatter(_Ticks())
     return axes
+
+
+class _Ticks(Formatter):
+    """Numbers as people write them, with as many digits as tell the ticks of an axis apart."""
+
+    def __call__(self, value: float, pos: int | None = None) -> str:
+        return number(value)
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        written = [[number(value, digits) for value in values] for digits in range(3, 9)]
+        return next((words for words in written if len(set(words)) == len(set(values))), written[-1])
 
 
 def tip(words: str) -> str:

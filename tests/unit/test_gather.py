@@ -230,10 +230,24 @@ def test_nothing_is_warned_of_where_nothing_is_wrong(tmp_path):
     bank.write(tmp_path / "lesions_test.npz", slices(4, 2, 1, lesions=True))
     write_csv(tmp_path / "detection.csv", pd.DataFrame({"system": ["segmenter"], "nodules": [46]}))
     write_csv(tmp_path / "quarantine.csv", pd.DataFrame(columns=["scan", "reason"]))
-    write_json(tmp_path / "scores.json", [{"metric": "fid", "warnings": []}])
+    write_json(tmp_path / "scores.json", [score("fid", 5.0, 1.0), score("precision", 0.2, 0.9)])
     files = {name: tmp_path / f"{name}.csv" for name in ("detection", "quarantine")}
     files |= {"lesions_test": tmp_path / "lesions_test.npz", "score_facts": [tmp_path / "scores.json"]}
     assert cautions(files | {"lesions_domain": files["lesions_test"]}, [{"reader": "luna16"}]) == []
+
+
+def score(metric, value, floor, warnings=()):
+    """Of generated pictures, as a file of scores has it."""
+    one = {"metric": metric, "value": value, "floor": floor, "warnings": list(warnings)}
+    return one | {"set": "generated", "reference": "pictures_test"}
+
+
+@pytest.mark.parametrize("value, floor, said", [(0, 0.96, True), (0.1, 0.9, True), (0.25, 0.9, False), (0, 0, False)])
+def test_images_like_nothing_real_are_said_to_be(tmp_path, value, floor, said):
+    write_json(tmp_path / "scores.json", [score("precision", value, floor)])
+    lines = cautions({"score_facts": [tmp_path / "scores.json"]})
+    words = f"Of the generated pictures {value:.0%} lie among real ones, and of other real ones {floor:.0%}: "
+    assert [line.startswith(words) for line in lines] == ([True] if said else [])
 
 
 @pytest.mark.parametrize("collapsed", [True, False])

@@ -173,6 +173,12 @@ class TestCharts:
             assert set(re.findall(r'href="#(\w+)"', drawn)) == set(re.findall(r' id="(\w+)"', drawn))
 
 
+def test_ticks_that_lie_close_are_told_apart():
+    axes = plot.frame(plot.canvas(200, 100), 5, 5, 100, 50)
+    assert axes.yaxis.get_major_formatter().format_ticks([186.0, 186.5, 187.0]) == ["186", "186.5", "187"]
+    assert axes.yaxis.get_major_formatter().format_ticks([0.0, 0.5, 1.0]) == ["0", "0.5", "1"]
+
+
 def test_losses_carry_the_monitors_lines_and_their_words():
     training = Training("g", "dcgan", {"generator": np.linspace(3, 1, 80)}, e0=20, stop=60, verdict="stable")
     text = charts.losses(training)
