@@ -13,7 +13,9 @@ import pandas as pd
 from lungsynth.ct.files import write_bytes, write_text
 from lungsynth.study.errors import DataError
 
-IDENTIFIERS = ("id", "patient", "scan", "source", "texture", "series", "class", "label", "file")
+IDENTIFIERS = ("id", "patient", "scan", "source", "texture", "series", "class", "file")
+LABEL = "label"
+"""The name of a class where rows are images, which have an `id`; elsewhere a component's number in a mask."""
 Cell = Literal["text", "number", "number or empty", "whole number", "flag"]
 FLAGS = {"0": 0, "1": 1, "false": 0, "true": 1}
 ROW_GROUP = 65536
@@ -44,7 +46,7 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     """
     try:
         header = pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns
-        texts = {name: str for name in header if name in IDENTIFIERS}
+        texts = {name: str for name in header if name in IDENTIFIERS or (name == LABEL and "id" in header)}
         # Per column, so that a patient called NA or 007 keeps his name.
         missing = {name: MISSING for name in header if name not in texts}
         return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=missing, encoding="utf-8-sig")

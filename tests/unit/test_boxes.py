@@ -10,8 +10,10 @@ from lungsynth.cohort.prepare import MARK_COLUMNS, prepare_scan
 from lungsynth.ct import volume as volumes
 from lungsynth.ct.volume import Volume
 from lungsynth.segment.scoring.detection import match
+from lungsynth.segment.scoring.systems import overlaps
 from lungsynth.sets import boxes
-from lungsynth.sets.scans import Prepared
+from lungsynth.sets.scans import Prepared, prepared
+from lungsynth.sets.tables import read_csv, write_csv
 
 SPACING_MM = (4.0, 0.8, 0.8)
 SHAPE = (20, 90, 100)
@@ -108,3 +110,34 @@ def test_a_row_says_where_the_box_is_and_is_empty_without_one(tmp_path):
     ball = Scan(scan.volume, marks=(Mark((0.0, 0.0, 120.0), 5.0),))
     _, (row,) = prepare_scan(ScanRef("s", "p", "volume", ()), ball, tmp_path, chest_ct=False)
     assert np.isnan([row[name] for name in boxes.BOX]).all()
+
+
+def test_a_mark_without_a_mask_is_known_from_the_files_of_the_cohort(tmp_path):
+    """A ball in the scan beside a nodule with a mask: what it covers may be lesion, and is told so when it is read."""
+    hu, nodules = np.full(SHAPE, -900, np.int16), np.zeros(SHAPE, np.uint8)
+    hu[0, 0, 0], nodules[5, 10:13, 10:13] = 100, 1
+    volume = Volume(hu, SPACING_MM)
+    marks = (
+        Mark(tuple(volume.to_mm((5, 11, 11))), 3.0, "solid", 3, 1, "lidc"),
+        Mark(tuple(volume.to_mm((12, 40, 40))), 8.0),
+    )
+    folder = tmp_path / "0"
+    folder.mkdir()
+    scan = Scan(volume, nodules=nodules, marks=marks)
+    _, rows = prepare_scan(ScanRef("s", "p", "volume", ()), scan, folder, chest_ct=False)
+    write_csv(folder / "marks.csv", pd.DataFrame(rows, columns=list(MARK_COLUMNS)))
+    cohort = {"scan": "s", "patient": "p", "role": "fit", "kind": "volume", "axes": "LPS", "batch": 0, "verdict": "ok"}
+    write_csv(tmp_path / "cohort.csv", pd.DataFrame([cohort]))
+    (read,) = prepared(tmp_path / "cohort.csv", [folder])
+    assert read.unmasked["mark"].tolist() == [2]
+    assert read.marked()[12, 40, 40] and read.marked()[5, 11, 11] and not read.marked()[0].any()
+    table = read_csv(folder / "marks.csv")
+    assert overlaps(table, read.nodules, np.zeros(nodules.shape, int))["dice"].tolist() == [0.0]
+    assert overlaps(table.iloc[1:], read.nodules, read.nodules).empty
+
+
+def test_the_class_of_an_image_is_text_and_the_number_of_a_component_is_none(tmp_path):
+    write_csv(tmp_path / "images.csv", pd.DataFrame({"id": ["a", "b"], "label": ["0", "01"]}))
+    write_csv(tmp_path / "marks.csv", pd.DataFrame({"scan": ["a", "b"], "label": [2, 10]}))
+    assert read_csv(tmp_path / "images.csv")["label"].tolist() == ["0", "01"]
+    assert read_csv(tmp_path / "marks.csv").sort_values("label", ascending=False)["label"].tolist() == [10, 2]

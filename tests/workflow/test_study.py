@@ -208,6 +208,28 @@ def test_generators_are_compared_on_the_study_and_beside_its_composites(finished
     assert "http://" not in page.replace("http://www.w3.org", "")
 
 
+def test_detectors_are_compared_on_whole_scans_and_over_folds(finished):
+    own = {"dense_unet": {"architecture": {"widths": [8, 16], "growth": 4, "layers": 2}}}
+    compared = {"kinds": ["cnn_vgg", "dense_unet"], "seeds": 1, "patches": 32, "batch": 8, "settings": own}
+    overlay = finished / "studies/detected.yaml"
+    overlay.write_text(yaml.safe_dump({"compare": {"detectors": compared | {"folds": ["test"]}}}), encoding="utf-8")
+    study = [*TEST_STUDY, "studies/detected.yaml"]
+    snakemake(finished, "--cores", "2", *study, "--", "compare_detectors", "pool_detectors")
+    folder = finished / "results/test/compare"
+    kinds = pd.read_csv(folder / "detectors.csv").set_index("kind")
+    assert kinds.index.tolist() == ["cnn_vgg", "dense_unet", "baseline"] and (kinds["patches"] == [32, 32, 0]).all()
+    # A patch classifier outlines nothing; of the others every nodule with a mask counts, found or not.
+    marks = pd.read_csv(finished / "results/test/cohort/marks.csv")
+    tested = set(pd.read_csv(finished / "results/test/cohort/cohort.csv").query("role == 'test'")["scan"])
+    outlined = pd.read_csv(folder / "detectors/baseline_nodules.csv")
+    assert len(outlined) == marks["scan"].isin(tested).sum() > 5
+    assert np.isnan(kinds.at["cnn_vgg", "dice"]) and 0 < kinds.at["baseline", "dice"] < 1
+    assert np.isclose(kinds.at["baseline", "dice"], outlined["dice"].mean())
+    for end in (".csv", "_groups.csv", "_differences.csv", "_claims.csv"):
+        assert (folder / f"detectors{end}").read_bytes() == (folder / f"pooled_detectors{end}").read_bytes()
+    assert "threshold and opening" in (folder / "detectors.html").read_text(encoding="utf-8").lower()
+
+
 def test_a_blind_test_is_made_of_the_study_and_its_answers_are_scored(finished):
     asked = {"orientation": 2, "real": 3, "generated": 3}
     overlay = finished / "studies/asked.yaml"

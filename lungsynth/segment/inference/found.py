@@ -59,7 +59,7 @@ class Found:
 
     def __init__(self, path: Path, scan: Prepared | None = None, judged: Path | None = None):
         self.scan, self.table, self.probability = scan, None, None
-        self._judged = None if judged is None else read_csv(judged).astype({"label": int})
+        self._judged = None if judged is None else read_csv(judged)
         if path.name.endswith(PROBABILITY):
             self.probability = volumes.read(path)
         else:
@@ -77,4 +77,4 @@ class Found:
         if self._judged is None or not len(table):
             return table
         rows = self._judged[np.isclose(self._judged["threshold"], threshold)].set_index("label")["probability"]
-        return table.assign(probability=rows.loc[table["label"].astype(int)].to_numpy(float))
+        return table.assign(probability=rows.loc[table["label"]].to_numpy(float))
