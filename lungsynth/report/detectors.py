@@ -108,11 +108,15 @@ def _ahead(differences: pd.DataFrame) -> list[str]:
     lines = []
     for measure, rows in differences[differences["measure"].isin(TELLING)].groupby("measure", sort=False):
         sure = rows[rows["ahead"] != ""]
-        told = [
-            f"{row.ahead} before {row.second if row.ahead == row.first else row.first} "
-            f"({number(row.difference)} [{number(row.low)}, {number(row.high)}])"
-            for row in sure.itertuples()
-        ]
+        told = [_lead(row) for row in sure.itertuples()]
         words = "; ".join(told) if told else "no two systems are told apart"
         lines.append(f"{MEASURES[measure]}: {words}.")
     return lines
+
+
+def _lead(row: Any) -> str:
+    """Who is ahead of whom in a row of differences, and by how much: a positive number."""
+    behind, sign, ends = row.second, 1, (row.low, row.high)
+    if row.ahead == row.second:
+        behind, sign, ends = row.first, -1, (-row.high, -row.low)
+    return f"{row.ahead} before {behind} ({number(sign * row.difference)} [{number(ends[0])}, {number(ends[1])}])"
