@@ -124,7 +124,7 @@ def test_released_generators_draw_elsewhere_and_another_study_starts_from_them(s
     # By its path; the default study's chain is the other one.
     path = released.relative_to(folder)
     snakemake(folder, "draw", "--cores", "2", "--config", f"draw={{network: {path}, count: 20}}")
-    one = folder / "results/demo/draw/released"
+    one = folder / f"results/demo/draw/{study.name}-pictures-released"
     (record,) = (folder / "results/demo/.records").glob("draw_pretrained*.json")
     read = [str(path / name) for name in ("recipe.json", "weights.safetensors")]
     assert json.loads(record.read_text())["inputs"] == read
