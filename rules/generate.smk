@@ -1,5 +1,7 @@
 # Stage 1: two generators under one loop, what they draw, and which of it is kept.
 DRAWN_BY = {target: runs.drawn_by(study, target) for target in TARGETS}
+# Generators of pictures may learn from a part of the bank; what copies are is told by that part.
+PARTS_LEARNT = {"runs": DRAWN_BY["pictures"]} if study.chain == "pictures" else {}
 GENERATED = [
     *(
         file
@@ -149,7 +151,10 @@ rule select_samples:
         **NETWORK,
     params:
         settings=lambda wildcards: settings(
-            "device", f"generate.{wildcards.target}.selection", "image.window_hu"
+            "device",
+            f"generate.{wildcards.target}.selection",
+            "image.window_hu",
+            **PARTS_LEARNT,
         ),
         code=code("generate/select_samples.py", EXTRACTOR),
     message:

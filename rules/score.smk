@@ -35,6 +35,7 @@ rule score_sets:
                 if wildcards.extractor == INCEPTION
                 else []
             ),
+            **PARTS_LEARNT,
         ),
         code=code("score/score_sets.py", EXTRACTOR, *METRIC_MODULES),
     message:

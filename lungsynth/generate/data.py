@@ -3,7 +3,6 @@
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -12,8 +11,6 @@ from lungsynth.nets.shift import half_mirrored
 from lungsynth.sets.bank import ImageSet
 from lungsynth.sets.labels import Labelled
 from lungsynth.study.errors import TrainingError
-from lungsynth.study.runs import CLASS, Subset
-from lungsynth.study.seeds import rng as named_rng
 from lungsynth.train.data import Shape, Source, need
 
 Turn = Literal["none", "mirror", "square"]
@@ -29,29 +26,6 @@ def to_tensor(images: ImageSet, window_hu: tuple[float, float], with_mask: bool)
     if with_mask:
         channels.append(channels_first(np.where(images.masks > 0, np.float32(1), np.float32(-1))))
     return torch.from_numpy(np.concatenate(channels, axis=1))
-
-
-def part_of(images: ImageSet, subset: Subset | None, seed: int) -> ImageSet:
-    """The images that a run's subset names, see `rows_of`."""
-    return images if subset is None else images.take(rows_of(images.table, subset, seed))
-
-
-def rows_of(table: pd.DataFrame, subset: Subset, seed: int) -> np.ndarray:
-    """The rows of a bank's table that a run's subset names, int [n], rising.
-
-    Of equal seeds, a smaller count lies in a larger one.
-
-    Raises:
-        TrainingError: there are fewer than the subset's count, or none.
-    """
-    rows = np.arange(len(table))
-    if subset.label is not None:
-        rows = np.flatnonzero((table[CLASS] == subset.label).to_numpy())
-    wanted = len(rows) if subset.count is None else subset.count
-    if not 0 < wanted <= len(rows):
-        which = "" if subset.label is None else f" of the class {subset.label!r}"
-        raise TrainingError(f"the bank of real images holds {len(rows)}{which}, {max(wanted, 1)} are wanted")
-    return np.sort(named_rng(seed, "subset", subset.label or "all").permutation(rows)[:wanted])
 
 
 def bank_source(images: Tensor, size: int, turn: Turn, known: Labelled | None = None) -> Source:

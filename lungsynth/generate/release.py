@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from lungsynth.generate.data import rows_of
 from lungsynth.generate.labels import classes_of, labelled
 from lungsynth.generate.registry import GENERATORS
 from lungsynth.generate.trained import is_detail, parts_of
 from lungsynth.sets.labels import Labelled
+from lungsynth.sets.parts import rows_of
 from lungsynth.sets.seen import what_was_seen, who_was_seen, with_earlier
 from lungsynth.study.runs import DETAIL, Run
 

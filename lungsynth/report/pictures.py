@@ -18,6 +18,7 @@ from lungsynth.report.origin import behind, flat, provenance
 from lungsynth.report.page import page
 from lungsynth.sets import bank
 from lungsynth.sets.bank import ImageSet
+from lungsynth.sets.parts import learnt_by
 from lungsynth.sets.tables import read_csv, read_json
 
 COLUMNS, ROWS = 8, 3
@@ -70,6 +71,7 @@ def report(
         records, environment, target: see `assemble`.
     """
     banks = {role: bank.read(files[f"pictures_{role}"]) for role in ("fit", "test", "generated", "selected")}
+    banks["fit"] = learnt_by(banks["fit"], runs, view["seed"])
     settings, scores = flat(view), read_csv(files["scores"])
     trainings = [
         training(run.name.rpartition("/")[2], run.kind, losses, verdict, run.training.points_every, slopes)

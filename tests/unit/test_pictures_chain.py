@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from lungsynth.ct.window import to_levels, to_unit
 from lungsynth.features.classes import TURNS, of_pictures
-from lungsynth.generate.data import part_of, to_tensor
+from lungsynth.generate.data import to_tensor
 from lungsynth.generate.sample import as_pictures
 from lungsynth.generate.selection import select
 from lungsynth.report.pictures import few_learnt_from
 from lungsynth.sets.bank import ImageSet
+from lungsynth.sets.parts import learnt_by, part_of
 from lungsynth.study import comparison, runs
 from lungsynth.study.errors import StudyError, TrainingError
 from lungsynth.study.runs import Subset
@@ -148,6 +149,15 @@ def test_sizes_and_sweeps_are_runs_of_the_study_s_generator(tmp_path, monkeypatc
     config["compare"]["sweep"]["gamma"] = [1]
     with pytest.raises(StudyError, match=r"compare\.sweep\.gamma: the kind dcgan has no such setting"):
         check_compared(load(config), "sweep")
+
+
+def test_what_generators_have_learnt_from_is_the_union_of_their_parts(tmp_path, monkeypatch):
+    bank, one = pictures(20), load(study(tmp_path, monkeypatch, count=4))
+    drawn_by = runs.drawn_by(one, "pictures")
+    found = learnt_by(bank, drawn_by, one.seed).table
+    parts = [set(part_of(bank, run.subset, one.seed).table["id"]) for run in drawn_by]
+    assert set(found["id"]) == set.union(*parts) and found["id"].is_unique and len(found) == 4 * len(drawn_by)
+    assert learnt_by(bank, [run.model_copy(update={"subset": None}) for run in drawn_by], one.seed) is bank
 
 
 def test_twenty_pictures_are_a_caution(tmp_path, monkeypatch):

@@ -2,13 +2,13 @@
 
 from lungsynth.compare import contender
 from lungsynth.features import apply
-from lungsynth.generate.data import part_of
 from lungsynth.generate.drawn import draw_bank
 from lungsynth.generate.labels import how_many, labelled
 from lungsynth.generate.trained import parameters, shape_of
 from lungsynth.score.made import How, scores_of_made
 from lungsynth.score.record import Effort
 from lungsynth.sets import bank
+from lungsynth.sets.parts import part_of
 from lungsynth.sets.tables import read_json, write_json
 from lungsynth.study.errors import DataError
 from lungsynth.train.loop import pick_device

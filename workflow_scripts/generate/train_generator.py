@@ -1,12 +1,13 @@
 """One checkpoint of a generator, of nodules or of normal slices, or of a detail network."""
 
 from lungsynth.generate.collapse import alarm
-from lungsynth.generate.data import bank_source, part_of, to_tensor
+from lungsynth.generate.data import bank_source, to_tensor
 from lungsynth.generate.detail.kind import crop_source
 from lungsynth.generate.detail.network import shrink
 from lungsynth.generate.labels import labelled
 from lungsynth.generate.trained import is_detail, trainable
 from lungsynth.sets import bank
+from lungsynth.sets.parts import part_of
 from lungsynth.sets.tables import read_json
 from lungsynth.study.comparison import at_rate
 from lungsynth.workflow.step import step

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pandas as pd
 
 from lungsynth.features.apply import features_of, read
-from lungsynth.generate.data import part_of
 from lungsynth.generate.drawn import draw_bank
 from lungsynth.score.metrics.fid import Fid
 from lungsynth.score.metrics.kid import Kid
 from lungsynth.sets import bank
+from lungsynth.sets.parts import part_of
 from lungsynth.sets.tables import write_csv
 from lungsynth.train.checkpoints import read_verdict
 from lungsynth.train.loop import pick_device

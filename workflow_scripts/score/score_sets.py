@@ -7,10 +7,14 @@ from lungsynth.score.plan import INCEPTION, seen_by
 from lungsynth.score.samples import patients_of
 from lungsynth.score.scorer import embedded, metrics_of, score_subject, source_of
 from lungsynth.sets import bank, shard
+from lungsynth.sets.parts import learnt_by
 from lungsynth.sets.tables import write_csv
 from lungsynth.study.seeds import rng
 from lungsynth.train.loop import pick_device
 from lungsynth.workflow.step import step
+
+LEARNT = "pictures_fit"
+"""The bank of which generators may learn from a part."""
 
 with step(snakemake) as job:  # noqa: F821
     name, device = job.wildcards.extractor, pick_device(job.settings("device"))
@@ -30,6 +34,8 @@ with step(snakemake) as job:  # noqa: F821
             stream = rng(job.seed, "score", "images")  # the same for all stages: their images stay pairs
             return embedded(key, extractor, shard.sample(paths, job.settings("score.images"), stream))
         one = bank.read(paths)
+        if file == LEARNT and "runs" in job.view:
+            one = learnt_by(one, job.settings("runs"), job.seed)
         return embedded(key, extractor, one.images, one.masks, patients_of(one.table))
 
     scores, differences = [], {}
