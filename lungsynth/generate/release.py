@@ -10,7 +10,7 @@ from lungsynth.generate.labels import classes_of, labelled
 from lungsynth.generate.registry import GENERATORS
 from lungsynth.generate.trained import is_detail, parts_of
 from lungsynth.sets.labels import Labelled
-from lungsynth.sets.parts import rows_of
+from lungsynth.sets.parts import rows_learnt
 from lungsynth.sets.seen import what_was_seen, who_was_seen, with_earlier
 from lungsynth.study.runs import DETAIL, Run
 
@@ -36,7 +36,7 @@ def recipe(
     """
     generator = runs[0]
     known, classes, parts = labelled(generator, learnt), classes_of(runs, learnt), parts_of(runs)
-    shown = _shown(runs, learnt)
+    shown = learnt.iloc[rows_learnt(learnt, runs, generator.seed)]
     if generator.target == "pictures":
         seen = what_was_seen(cohort[cohort["id"].isin(shown["id"])])
     else:
@@ -51,12 +51,6 @@ def recipe(
         **({} if classes is None else {"classes": asdict(classes)}),
         **({"parts": parts} if parts else {}),
     }
-
-
-def _shown(runs: Sequence[Run], learnt: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the bank that any of the runs was shown: all, or the parts that their subsets name."""
-    rows = [range(len(learnt)) if run.subset is None else rows_of(learnt, run.subset, run.seed) for run in runs]
-    return learnt.iloc[sorted({int(row) for some in rows for row in some})]
 
 
 def _what_they_are(runs: Sequence[Run], known: Labelled | None) -> dict[str, Any]:

@@ -34,8 +34,14 @@ def rows_of(table: pd.DataFrame, subset: Subset, seed: int) -> np.ndarray:
     return np.sort(named_rng(seed, "subset", subset.label or "all").permutation(rows)[:wanted])
 
 
+def rows_learnt(table: pd.DataFrame, runs: Sequence[Run], seed: int) -> np.ndarray:
+    """The rows of a bank's table that any of these runs learns from, int [n], rising; all where there is no run."""
+    every = np.arange(len(table))
+    parts = [every if run.subset is None else rows_of(table, run.subset, seed) for run in runs]
+    return np.unique(np.concatenate(parts)) if parts else every
+
+
 def learnt_by(images: ImageSet, runs: Sequence[Run], seed: int) -> ImageSet:
     """Those of a bank that any of these runs learns from: against others a copy of one would pass for new."""
-    parts = [np.arange(len(images)) if run.subset is None else rows_of(images.table, run.subset, seed) for run in runs]
-    rows = np.unique(np.concatenate(parts)) if parts else np.arange(len(images))
+    rows = rows_learnt(images.table, runs, seed)
     return images if len(rows) == len(images) else images.take(rows)

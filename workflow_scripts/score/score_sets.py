@@ -34,7 +34,7 @@ with step(snakemake) as job:  # noqa: F821
             stream = rng(job.seed, "score", "images")  # the same for all stages: their images stay pairs
             return embedded(key, extractor, shard.sample(paths, job.settings("score.images"), stream))
         one = bank.read(paths)
-        if file == LEARNT and "runs" in job.view:
+        if file == LEARNT:
             one = learnt_by(one, job.settings("runs"), job.seed)
         return embedded(key, extractor, one.images, one.masks, patients_of(one.table))
 
