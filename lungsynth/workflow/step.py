@@ -23,6 +23,9 @@ from lungsynth.workflow import records
 from lungsynth.workflow.settings import typed
 
 PR_SET_PDEATHSIG = 1
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+KEPT_BYTES = 2**31 - 1
+"""Memory that a job frees and keeps at most; the largest number that `mallopt` takes."""
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -80,6 +83,7 @@ def step(snakemake: Any, threads: int = 1) -> Iterator[Job]:
         threads: of torch, BLAS and SimpleITK, whatever cores the run has; a training's settings have their own.
     """
     _die_with_scheduler()
+    keep_freed_memory()
     job = Job(snakemake)
     with _log(job.log, job.rule) as screen:
         try:
@@ -114,6 +118,19 @@ def set_threads(threads: int) -> None:
         sys.modules["torch"].set_num_threads(threads)
     if "SimpleITK" in sys.modules:
         sys.modules["SimpleITK"].ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+
+
+def keep_freed_memory() -> bool:
+    """Have the C library keep what is freed for what is asked for next; whether it can be told to (glibc).
+
+    Left alone it fetches each of a network's maps from the system anew, which clears every page of it: on a processor
+    that costs a network up to a fifth of its time (benchmarks/kept_memory.py).
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    return bool(mallopt(M_MMAP_THRESHOLD, KEPT_BYTES) & mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))
 
 
 def _die_with_scheduler() -> None:
