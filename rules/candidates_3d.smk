@@ -38,7 +38,9 @@ rule cut_cubes:
         ),
         code=code("segment/cut_cubes.py", DETECTOR),
         data=lambda wildcards: data_digest(
-            [{"reader": "volumes", "path": study.segment.volumetric.nodules.path}]
+            [{"reader": "volumes", "path": path}]
+            if (path := study.segment.volumetric.nodules.path)
+            else []
         ),
     message:
         "cubes of nodules and of what the detector takes for some, in pairs"

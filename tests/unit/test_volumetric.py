@@ -184,8 +184,10 @@ def test_candidates_of_a_scan_are_those_away_from_its_nodules():
     # The nodule's own slice falls out; its candidate in the neighbouring ones is none of the others all the same.
     (thin,) = pieces.of_scan(scan, probability, 2, 0.5, 10, point, "people")
     assert thin.slice_mm == 5.0 and thin.mask.any((1, 2)).sum() == 2
-    (nodule,) = pieces.nodules_of_scan(scan, "people")
-    assert nodule.nodule and nodule.mask.sum() == 16
+    (nodule,) = pieces.nodules_of_scan(scan, probability, 0.5, point, "people")
+    assert nodule.nodule and nodule.mask.sum() == 16 and nodule.detector == pytest.approx(250 / 255, abs=0.01)
+    (missed,) = pieces.nodules_of_scan(scan, np.zeros_like(probability), 0.5, point, "people")
+    assert np.isnan(missed.detector)
     assert pieces.thinnings(2.5, (5, 8)) == [1, 2, 3] and pieces.thinnings(6.0, (5, 8)) == [1]
 
 
@@ -237,6 +239,8 @@ def test_volumes_are_read_with_their_masks(folder):
     assert all(one.mask[1, 8:12, 9:13].all() and one.mask.sum() == 16 for one in fit[:3])
     assert [one.patient for one in crops.read(folder, wanted, "tune")] == ["B"]
     assert crops.people(folder, wanted) == {"fit": ["A", "C", "D"], "tune": ["B"]}
+    # A study may learn from its own scans alone.
+    assert list(crops.read(None, wanted, "fit")) == [] and crops.people(None, wanted) == {"fit": [], "tune": []}
 
 
 def test_patients_held_out_by_hash_or_by_name_are_in_no_role():

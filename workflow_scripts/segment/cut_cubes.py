@@ -14,6 +14,7 @@ from lungsynth.workflow.step import step
 with step(snakemake) as job:  # noqa: F821
     own, point = job.settings("segment.volumetric"), job.settings("segment.operating_point")
     device, files = pick_device(job.settings("device")), found.files(job.input.detected)
+    folder = own.nodules.path and under_data(own.nodules.path)
     trained = load(job.settings("segment.detector"), job.input.state, device, job.settings("segment.inference"))
     made, level = [], pieces.level_of(point)
     for role in ("fit", "tune"):
@@ -24,8 +25,8 @@ with step(snakemake) as job:  # noqa: F821
                 seen = found.Found(files[one.scan], one).probability.hu
                 for every in pieces.thinnings(scan.volume.spacing_mm[0], own.thin_mm):
                     others += pieces.of_scan(scan, seen, every, level, own.per_scan, point, group)
-                nodules += pieces.nodules_of_scan(scan, group) if group == PHANTOM else []
-        for crop in job.bar(crops.read(under_data(own.nodules.path), own.nodules, role)):
+                nodules += pieces.nodules_of_scan(scan, seen, level, point, group)
+        for crop in job.bar(crops.read(folder, own.nodules, role)):
             best = float("nan")
             if role == "tune":  # the cut is set on nodules that the detector finds
                 seen = segment_volume(trained, crop.volume, pieces.all_of(crop.volume.hu))

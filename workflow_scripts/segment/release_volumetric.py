@@ -22,7 +22,7 @@ with step(snakemake) as job:  # noqa: F821
     point = threshold.shipped(job.input.recipe)
     least = point.probability if point else 0.0
     weights.write(job.output.weights, {"judge": judge.module})
-    learnt, folder = usable(job.input.cohort, ["fit", "tune"]), under_data(own.nodules.path)
+    learnt, folder = usable(job.input.cohort, ["fit", "tune"]), own.nodules.path and under_data(own.nodules.path)
     about = release.recipe(
         own, job.settings("run"), job.settings("study"), cut, cubes.table, people(folder, own.nodules), learnt
     )

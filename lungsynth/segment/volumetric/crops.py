@@ -36,8 +36,8 @@ class Crop:
     whole: bool
 
 
-def read(root: Path, wanted: NoduleVolumes, role: str) -> Iterator[Crop]:
-    """The nodules of a role, crops first.
+def read(root: Path | None, wanted: NoduleVolumes, role: str) -> Iterator[Crop]:
+    """The nodules of a role, crops first; none where there is no folder.
 
     role: fit, or tune: patients whose hash leaves `wanted.tune_remainder`. Those that `wanted.test_modulus` divides and
     those left out by name are in neither.
@@ -46,14 +46,14 @@ def read(root: Path, wanted: NoduleVolumes, role: str) -> Iterator[Crop]:
         DataError: a file is missing or damaged, or no nodule is left.
     """
     found = 0
-    for name in (CROPS, CUBES):
+    for name in (CROPS, CUBES) if root else ():
         table = read_csv(root / f"{name}.csv").astype({"patient": str})
         arrays = read_arrays(root / f"{name}.npz")
         bits = np.unpackbits(arrays["mask"])
         for row in table[[allowed(row, wanted, role) for row in table.to_dict("records")]].to_dict("records"):
             found += 1
             yield _crop(row, arrays["hu"], bits) if name == CROPS else _cube(row, arrays["hu"], bits)
-    if not found:
+    if root and not found:
         raise DataError(f"{root}: no nodule is left for {role}; see segment.volumetric.nodules")
 
 
@@ -90,9 +90,9 @@ def _cube(row: dict, hu: np.ndarray, bits: np.ndarray) -> Crop:
     return Crop(f"{CUBES}-{index}", row["patient"], Volume(hu[index], (CUBE_MM,) * 3), mask, True)
 
 
-def people(root: Path, wanted: NoduleVolumes) -> dict[str, list[str]]:
+def people(root: Path | None, wanted: NoduleVolumes) -> dict[str, list[str]]:
     """The patients of both roles, sorted; where it is not sure whose a cube is, all whose it may be."""
-    tables = [read_csv(root / f"{name}.csv").astype({"patient": str}) for name in (CROPS, CUBES)]
+    tables = [read_csv(root / f"{name}.csv").astype({"patient": str}) for name in ((CROPS, CUBES) if root else ())]
     rows = [row for table in tables for row in table.to_dict("records")]
     return {
         role: sorted({name for row in rows if allowed(row, wanted, role) for name in patients_of(row)})

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from scipy import ndimage
 
 from lungsynth.ct.shape import ball_diameter_mm
@@ -144,13 +145,18 @@ def of_scan(
         )
 
 
-def nodules_of_scan(scan: Scan, group: str) -> Iterator[Piece]:
-    """The nodules of a scan that are outlined."""
+def nodules_of_scan(
+    scan: Scan, probability: np.ndarray, level: float, point: OperatingPointSettings, group: str
+) -> Iterator[Piece]:
+    """The nodules of a scan that are outlined; the arguments are those of `of_scan`."""
+    found = None
     for label in np.unique(scan.nodules[scan.nodules > 0]):
+        found = found or candidates.find(scan.name, probability, scan.volume, scan.lungs, level, point)
         body = scan.nodules == label
         box = cut_out(scan.volume, body)
         volume = replace(scan.volume, hu=scan.volume.hu[box])
-        yield Piece(f"{scan.name}/nodule-{label}", scan.patient, group, volume, body[box], True, True, np.nan)
+        name, best = f"{scan.name}/nodule-{label}", _best_on(body, *found)
+        yield Piece(name, scan.patient, group, volume, body[box], True, True, best)
 
 
 def best_on(crop: Crop, probability: np.ndarray, level: float, point: OperatingPointSettings) -> float:
@@ -158,8 +164,12 @@ def best_on(crop: Crop, probability: np.ndarray, level: float, point: OperatingP
 
     probability: the detector's of every voxel, uint8 0..255 [z, y, x].
     """
-    table, labels = candidates.find(crop.name, probability, crop.volume, all_of(crop.volume.hu), level, point)
-    on = table.loc[table["label"].isin(np.unique(labels[crop.mask])), "probability"]
+    lungs = all_of(crop.volume.hu)
+    return _best_on(crop.mask, *candidates.find(crop.name, probability, crop.volume, lungs, level, point))
+
+
+def _best_on(body: np.ndarray, table: pd.DataFrame, labels: np.ndarray) -> float:
+    on = table.loc[table["label"].isin(np.unique(labels[body])), "probability"]
     return float(on.max()) if len(on) else float("nan")
 
 

@@ -83,8 +83,10 @@ class CubeNetwork(Settings):
 class NoduleVolumes(Settings):
     """Nodules in three dimensions that a candidate network learns from."""
 
-    path: str = Field(
-        "lidc_volumes", description="folder under LUNGSYNTH_DATA with vois.npz, cubes.npz and their tables"
+    path: str | None = Field(
+        "lidc_volumes",
+        description="folder under LUNGSYNTH_DATA with vois.npz, cubes.npz and their tables, learnt from beside the "
+        "outlined nodules of the study's scans; null: these alone",
     )
     exclude_patients: tuple[str, ...] = Field((), description="patients who train and tune nothing")
     test_modulus: int = Field(5, ge=2, description="patients whose id's SHA-256 this divides train and tune nothing")
