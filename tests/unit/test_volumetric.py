@@ -181,6 +181,8 @@ def test_candidates_of_a_scan_are_those_away_from_its_nodules():
     point = OperatingPointSettings()
     (one,) = pieces.of_scan(scan, probability, 1, 0.5, 10, point, "people")
     assert not one.nodule and one.mask.any() and one.slice_mm == 2.5
+    # Of thousands of candidates none may keep its whole scan in memory.
+    assert one.volume.hu.base is None and one.mask.base is None
     # The nodule's own slice falls out; its candidate in the neighbouring ones is none of the others all the same.
     (thin,) = pieces.of_scan(scan, probability, 2, 0.5, 10, point, "people")
     assert thin.slice_mm == 5.0 and thin.mask.any((1, 2)).sum() == 2

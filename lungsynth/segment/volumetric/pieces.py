@@ -94,12 +94,20 @@ def resliced(piece: Piece, slice_mm: float, phase: float) -> Piece | None:
     return replace(piece, volume=volume, mask=mask)
 
 
-def cut_out(volume: Volume, mask: np.ndarray) -> tuple[slice, ...]:
-    """The part of a scan round a body."""
-    centre, spacing = np.argwhere(mask).mean(0), np.asarray(volume.spacing_mm)
-    low = np.maximum(0, np.floor(centre - ROOM_MM / spacing).astype(int))
-    high = np.minimum(mask.shape, np.ceil(centre + ROOM_MM / spacing).astype(int) + 1)
-    return tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+def bodies(volume: Volume, labels: np.ndarray) -> Iterator[tuple[int, Volume, np.ndarray]]:
+    """Each body of a scan, int [z, y, x], with its label: the part of the scan round it, and the body there, bool.
+
+    Both are copies: a view would keep the whole scan in memory with every body of it.
+    """
+    spacing = np.asarray(volume.spacing_mm)
+    for index, place in enumerate(ndimage.find_objects(labels)):
+        if place is None:
+            continue
+        centre = np.argwhere(labels[place] == index + 1).mean(0) + [side.start for side in place]
+        low = np.maximum(0, np.floor(centre - ROOM_MM / spacing).astype(int))
+        high = np.minimum(labels.shape, np.ceil(centre + ROOM_MM / spacing).astype(int) + 1)
+        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        yield index + 1, replace(volume, hu=volume.hu[box].copy()), labels[box] == index + 1
 
 
 def near(mask: np.ndarray, distance_mm: float, spacing_mm: tuple[float, ...]) -> np.ndarray:
@@ -130,33 +138,23 @@ def of_scan(
     table, labels = candidates.find(scan.name, seen, volume, lungs, level, point)
     touched = np.unique(labels[lesions])
     table = table[~table["label"].isin(touched)].sort_values("probability", ascending=False, kind="stable")
-    for row in table.head(most).itertuples():
-        body = labels == row.label
-        box = cut_out(volume, body)
-        yield Piece(
-            f"{scan.name}/{every}/{row.label}",
-            scan.patient,
-            group,
-            replace(volume, hu=volume.hu[box]),
-            body[box],
-            False,
-            True,
-            float(row.probability),
-        )
+    probabilities = table.head(most).set_index("label")["probability"].to_dict()
+    found = {label: (around, body) for label, around, body in bodies(volume, labels) if label in probabilities}
+    for label, best in probabilities.items():
+        name = f"{scan.name}/{every}/{label}"
+        yield Piece(name, scan.patient, group, *found[label], False, True, float(best))
 
 
 def nodules_of_scan(
     scan: Scan, probability: np.ndarray, level: float, point: OperatingPointSettings, group: str
 ) -> Iterator[Piece]:
     """The nodules of a scan that are outlined; the arguments are those of `of_scan`."""
-    found = None
-    for label in np.unique(scan.nodules[scan.nodules > 0]):
-        found = found or candidates.find(scan.name, probability, scan.volume, scan.lungs, level, point)
-        body = scan.nodules == label
-        box = cut_out(scan.volume, body)
-        volume = replace(scan.volume, hu=scan.volume.hu[box])
-        name, best = f"{scan.name}/nodule-{label}", _best_on(body, *found)
-        yield Piece(name, scan.patient, group, volume, body[box], True, True, best)
+    if not scan.nodules.any():
+        return
+    table, labels = candidates.find(scan.name, probability, scan.volume, scan.lungs, level, point)
+    for label, around, body in bodies(scan.volume, scan.nodules):
+        best = _best(table, labels[scan.nodules == label])
+        yield Piece(f"{scan.name}/nodule-{label}", scan.patient, group, around, body, True, True, best)
 
 
 def best_on(crop: Crop, probability: np.ndarray, level: float, point: OperatingPointSettings) -> float:
@@ -165,11 +163,12 @@ def best_on(crop: Crop, probability: np.ndarray, level: float, point: OperatingP
     probability: the detector's of every voxel, uint8 0..255 [z, y, x].
     """
     lungs = all_of(crop.volume.hu)
-    return _best_on(crop.mask, *candidates.find(crop.name, probability, crop.volume, lungs, level, point))
+    table, labels = candidates.find(crop.name, probability, crop.volume, lungs, level, point)
+    return _best(table, labels[crop.mask])
 
 
-def _best_on(body: np.ndarray, table: pd.DataFrame, labels: np.ndarray) -> float:
-    on = table.loc[table["label"].isin(np.unique(labels[body])), "probability"]
+def _best(table: pd.DataFrame, touched: np.ndarray) -> float:
+    on = table.loc[table["label"].isin(np.unique(touched)), "probability"]
     return float(on.max()) if len(on) else float("nan")
 
 
