@@ -154,11 +154,16 @@ def _unmarked(domain: pd.DataFrame) -> Iterator[str]:
         )
 
 
+def like_nothing(precision: float, floor: float) -> bool:
+    """Whether of generated images hardly any lies among real ones; floor: the precision of other real ones."""
+    return precision < STRANGE * floor
+
+
 def _like_nothing(scores: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Generated images of which hardly any lies among real ones, where other real ones do."""
     for score in scores:
         floor = score["floor"] or 0
-        if (score["set"], score["metric"]) == ("generated", "precision") and score["value"] < STRANGE * floor:
+        if (score["set"], score["metric"]) == ("generated", "precision") and like_nothing(score["value"], floor):
             target = score["reference"].removesuffix("_test")
             yield (
                 f"Of the generated {target} {score['value']:.0%} lie among real ones, and of other real ones "

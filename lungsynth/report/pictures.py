@@ -10,7 +10,7 @@ import pandas as pd
 from lungsynth import __version__
 from lungsynth.report import charts, classifiers, compare, contact
 from lungsynth.report.blocks import Chart, number, table_of
-from lungsynth.report.cautions import cautions
+from lungsynth.report.cautions import cautions, like_nothing
 from lungsynth.report.data import Card, Pictures, ReportData
 from lungsynth.report.figures import View
 from lungsynth.report.gather import evenly, selection_counts, training
@@ -157,6 +157,9 @@ def cards(scores: pd.DataFrame, learnt: pd.DataFrame | None = None) -> list[Card
         verdict = "good" if row.low >= bound else "open" if row.value >= bound else "bad"
         aim, note = f"≥ {number(bound, 2)}", f"held-out real pictures score {number(other.value, 2)}"
         n = f"{row.n_set} pictures, {row.n_reference} learnt from"
+        among = _row(scores, "selected", "precision")
+        if among is not None and like_nothing(among.value, among.floor):
+            verdict, note = "open", f"{note}; hardly a generated one lies among real ones, so none can be a copy"
         found.append(Card("Authenticity, selected", row.value, "", row.low, row.high, n, aim, verdict, note))
     return found + ([] if learnt is None else use_cards(learnt))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lungsynth.report import cards, compare, dag, gather
+from lungsynth.report import cards, compare, dag, gather, pictures
 from lungsynth.report.data import ReportData
 from lungsynth.report.page import page
 from lungsynth.sets import bank, shard
@@ -199,3 +199,19 @@ def test_the_rules_behind_a_file_come_from_the_records():
     edges, stages = dag.edges_from(records, [f"{folder}/compose/p"])
     assert edges == [("cut", "draw"), ("scan", "draw")]
     assert stages == {"cut": "banks", "scan": "cohort", "draw": "compose"}
+
+
+def test_that_nothing_is_a_copy_says_nothing_where_nothing_is_like_a_real_picture():
+    common = {"extractor": "pictures", "reference": "held_out", "low": 0.9, "high": 1.0, "n_set": 40, "n_reference": 60}
+    rows = [
+        {"set": "selected", "metric": "authenticity", "value": 1.0, "floor": 0.5},
+        {"set": "held_out", "metric": "authenticity", "value": 0.5, "floor": 0.5},
+    ]
+
+    def authenticity(precision):
+        told = [*rows, {"set": "selected", "metric": "precision", "value": precision, "floor": 0.9}]
+        found = pictures.cards(pd.DataFrame(told).assign(**common))
+        return next(card for card in found if card.label.startswith("Authenticity"))
+
+    assert authenticity(0.6).verdict == "good"
+    assert authenticity(0.1).verdict == "open" and "lies among real ones" in authenticity(0.1).note
