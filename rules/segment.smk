@@ -156,6 +156,7 @@ rule judge_candidates:
             "device",
             "segment.operating_point",
             "segment.volumetric.cut",
+            "segment.volumetric.most",
             "segment.volumetric.network",
         ),
         code=code("segment/judge_candidates.py"),

@@ -331,6 +331,8 @@ def test_a_released_network_judges_the_candidates_of_any_detector(tmp_path):
         judge.joined(table["probability"].to_numpy(), network.judged(module, seen, SMALL), 0.7)
     )
     assert len(loaded.probability(volume, table.iloc[:0])) == 0
+    # Of many the most probable ones are judged, wherever they stand; the rest stay.
+    assert loaded.probability(volume, table[::-1], most=1) == pytest.approx([0.4, said[0]])
 
 
 def test_the_cut_leaves_its_share_of_nodules():

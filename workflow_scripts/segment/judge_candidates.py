@@ -11,7 +11,7 @@ from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     point, device = job.settings("segment.operating_point"), pick_device(job.settings("device"))
-    cut = job.settings("segment.volumetric.cut")
+    cut, most = job.settings("segment.volumetric.cut"), job.settings("segment.volumetric.most")
     judge = load(job.settings("segment.volumetric.network"), job.input.weights[0], cut, device)
     job.record(device=device.type, bitwise=device.type == "cpu")
     files, count = found.files([job.input.detected]), 0
@@ -25,7 +25,7 @@ with step(snakemake) as job:  # noqa: F821
             tables = []
             for level in levels:
                 table, _ = seen.candidates(level, point)
-                opinion = judge.probability(scan.volume, table)
+                opinion = judge.probability(scan.volume, table, most)
                 tables.append(table.assign(threshold=level, probability=opinion)[found.JUDGED])
             write_csv(folder / f"{scan.scan}.csv", concatenate(tables))
             count += sum(map(len, tables))

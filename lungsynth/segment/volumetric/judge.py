@@ -27,18 +27,23 @@ class Judge:
     network: CubeNetwork
     cut: float
 
-    def probability(self, volume: Volume, candidates: pd.DataFrame) -> np.ndarray:
+    def probability(self, volume: Volume, candidates: pd.DataFrame, most: int | None = None) -> np.ndarray:
         """[candidates] the probability of nodule of each.
 
         Args:
             volume: the scan, HU.
-            candidates: x_mm, y_mm, z_mm of each, whatever detector found them.
+            candidates: x_mm, y_mm, z_mm and probability of each, whatever detector found them.
+            most: so many are judged, the most probable; the rest keep the detector's probability. None: all.
         """
         if not len(candidates):
             return np.empty(0)
-        places = volume.to_index(candidates[["x_mm", "y_mm", "z_mm"]].to_numpy(float))
+        detector = candidates["probability"].to_numpy(float)
+        best = np.argsort(-detector, kind="stable")[:most]
+        places = volume.to_index(candidates[["x_mm", "y_mm", "z_mm"]].to_numpy(float)[best])
         shown = cubes.cut(volume.hu, volume.spacing_mm, places, self.network)
-        return joined(candidates["probability"].to_numpy(float), judged(self.module, shown, self.network), self.cut)
+        out = detector.copy()
+        out[best] = joined(detector[best], judged(self.module, shown, self.network), self.cut)
+        return out
 
 
 def joined(detector: np.ndarray, judge: np.ndarray, cut: float) -> np.ndarray:

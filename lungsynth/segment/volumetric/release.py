@@ -96,7 +96,7 @@ def recipe(
         "training": {
             "study": study,
             "run": run.name,
-            **{k: v for k, v in block.items() if k not in ("init_from", "network", "cut")},
+            **{k: v for k, v in block.items() if k not in ("init_from", "network", "cut", "most")},
         },
         "patients": {
             role: sorted({*seen["patients"].get(role, []), *people.get(role, [])}) for role in ("fit", "tune")

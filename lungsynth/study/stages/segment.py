@@ -109,6 +109,9 @@ class Volumetric(Settings):
     cut: float = Field(
         0.5, gt=0, lt=1, description="the network's probability under which it lowers a candidate's; of its weights"
     )
+    most: int = Field(
+        200, ge=1, description="candidates of a scan that are judged, most probable first; LUNA16's score takes 100"
+    )
     nodules: NoduleVolumes = NoduleVolumes()
     thin_mm: tuple[float, ...] = Field(
         (5.0, 8.0), description="slice distances to which scans are thinned once more for their candidates, about"
