@@ -2,7 +2,8 @@
 JUDGE_STATE = f"{R}/{files.judge.state(files.judge.last)}"
 CUBES = f"{R}/segment/cubes.npz"
 # Measured: 10 GB to cut 33,000 cubes of 32 voxels, which are held twice while they are joined; less to learn from them.
-MANY_CUBES = dict(mem_mb=12000)
+CUBES_NETWORK = {**NETWORK, "mem_mb": 12000}
+CUBES_TRAINING = {**TRAINING, "mem_mb": 12000}
 
 
 rule release_candidates_3d:
@@ -29,7 +30,7 @@ rule cut_cubes:
     conda:
         TORCH
     resources:
-        **{**NETWORK, **MANY_CUBES},
+        **CUBES_NETWORK,
     params:
         settings=settings(
             "device",
@@ -70,7 +71,7 @@ rule train_volumetric:
         TORCH
     threads: cores("segment")
     resources:
-        **{**TRAINING, **MANY_CUBES},
+        **CUBES_TRAINING,
     params:
         settings=run_settings("segment", "device", "monitor"),
         code=code("segment/train_volumetric.py"),
@@ -98,7 +99,7 @@ rule release_volumetric:
     conda:
         TORCH
     resources:
-        **{**NETWORK, **MANY_CUBES},
+        **CUBES_NETWORK,
     params:
         settings=settings("device", "segment.volumetric", "study", run=files.judge),
         code=code("segment/release_volumetric.py"),

@@ -165,7 +165,7 @@ def test_a_step_that_reads_images_names_the_table_beside_them(finished):
 def test_every_step_with_a_network_asks_for_a_gpu_where_the_study_wants_one(fresh, monkeypatch):
     for path in (fresh / "rules").glob("*.smk"):
         for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", path.read_text(), re.M):
-            asks = re.search(r"resources:\n        \*\*(NETWORK|TRAINING),", body) is not None
+            asks = re.search(r"resources:\n        \*\*(CUBES_)?(NETWORK|TRAINING),", body) is not None
             assert asks == ("        TORCH\n" in body), name
     monkeypatch.setattr("glob.glob", lambda pattern: ["/dev/nvidia0"])
     assert [gpus_asked(device) for device in ("cpu", "auto", "cuda")] == [0, 1, 1]
