@@ -107,6 +107,9 @@ class Fid(Metric):
     def value(self, real: np.ndarray, fake: np.ndarray, held_out: np.ndarray | None = None) -> float:
         """The distance of two sets of features, at least 2 images each; by `frechet_of_few` below d images a side."""
         check_points(2, real=real, generated=fake)
+        # Of a product of covariances that is not finite LAPACK gives no eigenvalues; some builds of it crash.
+        with np.errstate(over="ignore"):
+            finite(float(np.square(real, dtype=np.float64).sum() * np.square(fake, dtype=np.float64).sum()))
         if min(len(real), len(fake)) < real.shape[1]:
             return max(0.0, finite(frechet_of_few(np.asarray(real, np.float64), np.asarray(fake, np.float64))))
         metric = FrechetInceptionDistance(feature=GivenFeatures(real.shape[1]).eval(), normalize=False)
