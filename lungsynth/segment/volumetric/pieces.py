@@ -94,20 +94,17 @@ def resliced(piece: Piece, slice_mm: float, phase: float) -> Piece | None:
     return replace(piece, volume=volume, mask=mask)
 
 
-def bodies(volume: Volume, labels: np.ndarray) -> Iterator[tuple[int, Volume, np.ndarray]]:
-    """Each body of a scan, int [z, y, x], with its label: the part of the scan round it, and the body there, bool.
+def cut_out(volume: Volume, labels: np.ndarray, label: int, place: tuple[slice, ...]) -> tuple[Volume, np.ndarray]:
+    """The part of a scan round a body, and the body there, bool: copies, or each would keep its whole scan in memory.
 
-    Both are copies: a view would keep the whole scan in memory with every body of it.
+    labels: int [z, y, x]; place: where the body lies, as `ndimage.find_objects` says it.
     """
     spacing = np.asarray(volume.spacing_mm)
-    for index, place in enumerate(ndimage.find_objects(labels)):
-        if place is None:
-            continue
-        centre = np.argwhere(labels[place] == index + 1).mean(0) + [side.start for side in place]
-        low = np.maximum(0, np.floor(centre - ROOM_MM / spacing).astype(int))
-        high = np.minimum(labels.shape, np.ceil(centre + ROOM_MM / spacing).astype(int) + 1)
-        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        yield index + 1, replace(volume, hu=volume.hu[box].copy()), labels[box] == index + 1
+    centre = np.argwhere(labels[place] == label).mean(0) + [side.start for side in place]
+    low = np.maximum(0, np.floor(centre - ROOM_MM / spacing).astype(int))
+    high = np.minimum(labels.shape, np.ceil(centre + ROOM_MM / spacing).astype(int) + 1)
+    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    return replace(volume, hu=volume.hu[box].copy()), labels[box] == label
 
 
 def near(mask: np.ndarray, distance_mm: float, spacing_mm: tuple[float, ...]) -> np.ndarray:
@@ -138,11 +135,11 @@ def of_scan(
     table, labels = candidates.find(scan.name, seen, volume, lungs, level, point)
     touched = np.unique(labels[lesions])
     table = table[~table["label"].isin(touched)].sort_values("probability", ascending=False, kind="stable")
-    probabilities = table.head(most).set_index("label")["probability"].to_dict()
-    found = {label: (around, body) for label, around, body in bodies(volume, labels) if label in probabilities}
-    for label, best in probabilities.items():
-        name = f"{scan.name}/{every}/{label}"
-        yield Piece(name, scan.patient, group, *found[label], False, True, float(best))
+    places = ndimage.find_objects(labels)
+    for row in table.head(most).itertuples():
+        around, body = cut_out(volume, labels, row.label, places[row.label - 1])
+        name = f"{scan.name}/{every}/{row.label}"
+        yield Piece(name, scan.patient, group, around, body, False, True, float(row.probability))
 
 
 def nodules_of_scan(
@@ -152,7 +149,10 @@ def nodules_of_scan(
     if not scan.nodules.any():
         return
     table, labels = candidates.find(scan.name, probability, scan.volume, scan.lungs, level, point)
-    for label, around, body in bodies(scan.volume, scan.nodules):
+    for label, place in enumerate(ndimage.find_objects(scan.nodules), start=1):
+        if place is None:
+            continue
+        around, body = cut_out(scan.volume, scan.nodules, label, place)
         best = _best(table, labels[scan.nodules == label])
         yield Piece(f"{scan.name}/nodule-{label}", scan.patient, group, around, body, True, True, best)
 
