@@ -82,6 +82,7 @@ rule score_contender:
             *SCORED_BY_SETTINGS,
             run=files.contender(wildcards),
         ),
+        stated=lambda wildcards: comparison.stated_rate(study, wildcards.compared),
         code=lambda wildcards: code(
             "compare/score_contender.py",
             EXTRACTOR,

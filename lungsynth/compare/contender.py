@@ -14,6 +14,7 @@ def facts(
     parameters: Mapping[str, int],
     scores: Sequence[Mapping[str, Any]],
     wrong: str = "",
+    stated: float = 1.0,
 ) -> dict[str, Any]:
     """Of a run: kind, name, what it spent, its scores, and a note on what is special or wrong.
 
@@ -22,6 +23,7 @@ def facts(
         rate: what the search of rates found; none where there was no search.
         parameters: `generator` and `critic`.
         wrong: why there are no scores.
+        stated: the factor on the learning rates of a comparison's runs without a search.
     """
     told = verdict[0] if verdict else {"step": 0, "spoilt": False}
     note = told["verdict"] if told["spoilt"] else wrong
@@ -30,7 +32,7 @@ def facts(
         "run": f"{run.label}-{run.seed}",
         "steps": told["step"],
         "images": told["step"] * run.training.batch,
-        "rate": rate[0]["factor"] if rate else 1.0,
+        "rate": rate[0]["factor"] if rate else stated if run.compared else 1.0,
         "verdict": told["verdict"] if verdict else "",
         "note": f"starts from {run.init_from}" if run.init_from and not note else note,
         **parameters,

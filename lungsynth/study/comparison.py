@@ -33,12 +33,17 @@ def contenders(study: Any, name: str) -> list[Run]:
             for variant in (_sizes(study, block) if isinstance(block, Sizes) else _combinations(study, block))
             for k in range(block.seeds)
         ]
-    single = block.rates[0] if len(block.rates) == 1 else 1.0
     return [
-        at_rate(_run(block, SUBJECTS[name], kind, study.seed + k, COMPARED), single)
+        at_rate(_run(block, SUBJECTS[name], kind, study.seed + k, COMPARED), stated_rate(study, name))
         for kind in (*block.kinds, *block.others)
         for k in range(block.seeds if kind in block.kinds else 1)
     ]
+
+
+def stated_rate(study: Any, name: str) -> float:
+    """The factor on the learning rates of a comparison's runs where no search finds one."""
+    block = _block(study, name)
+    return block.rates[0] if isinstance(block, Compared) and len(block.rates) == 1 else 1.0
 
 
 def own(study: Any, name: str) -> list[Run]:

@@ -10,7 +10,7 @@ import yaml
 
 from lungsynth.compare import ledger, table
 from lungsynth.compare.composites import LOTS, held_against
-from lungsynth.compare.contender import spent_by
+from lungsynth.compare.contender import facts, spent_by
 from lungsynth.report import comparison as comparison_page
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study import comparison
@@ -60,6 +60,9 @@ def test_rates_are_tried_with_a_quarter_of_the_budget_and_both_networks_follow()
     assert comparison.tried(one, "nodules", "stylegan") == {}
     alone = comparison.contenders(one, "nodules")[-2]
     assert alone.settings["learning_rate"] == pytest.approx(2 * given.settings["learning_rate"])
+    # What the table says of the rate, too.
+    told = facts(alone, [], [], {}, [], stated=comparison.stated_rate(one, "nodules"))
+    assert told["rate"] == 2 and comparison.stated_rate(study(), "nodules") == 1
 
 
 @pytest.mark.parametrize(

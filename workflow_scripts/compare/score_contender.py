@@ -29,5 +29,5 @@ with step(snakemake) as job:  # noqa: F821
     bank.write(job.output.images, made)
     verdict, rate = ([read_json(path) for path in some] for some in (job.input.verdict, job.input.rate))
     sizes = parameters(run, shape_of(run, test.images.shape[2], test.channels), how_many(labelled(run, fit.table)))
-    write_json(job.output.facts, contender.facts(run, verdict, rate, sizes, scores, wrong))
+    write_json(job.output.facts, contender.facts(run, verdict, rate, sizes, scores, wrong, job.params.stated))
     job.say(f"{run.name}: {len(scores)} scores {wrong}")
