@@ -155,7 +155,7 @@ rule judge_candidates:
         settings=settings(
             "device",
             "segment.operating_point",
-            "segment.volumetric.cut",
+            "segment.volumetric.cuts",
             "segment.volumetric.most",
             "segment.volumetric.network",
         ),

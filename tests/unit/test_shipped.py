@@ -23,7 +23,7 @@ from lungsynth.sets.seen import who_was_seen, with_earlier
 from lungsynth.study import models as models_folder
 from lungsynth.study.errors import DataError, StudyError
 from lungsynth.study.runs import Run, segmenter
-from lungsynth.study.stages.segment import ChosenDetector, CubeNetwork, Network, Segment
+from lungsynth.study.stages.segment import ChosenDetector, CubeNetwork, Cuts, Network, Segment
 from lungsynth.study.training import Training
 from lungsynth.train import weights
 from lungsynth.train.checkpoints import RunPlan
@@ -191,7 +191,7 @@ def test_every_shipped_network_loads_is_small_and_has_its_card(folder):
             assert load_detector(Segment(**recipe["segment"]).detector, path).modules
         else:
             own = recipe["volumetric"]
-            assert not load_judge(CubeNetwork(**own["network"]), path, own["cut"]).module.training
+            assert not load_judge(CubeNetwork(**own["network"]), path, Cuts(**own["cuts"])).module.training
         assert not set(recipe["patients"]["fit"]) & set(recipe["patients"]["tune"])
         assert path.stat().st_size <= 5e6
     else:

@@ -15,7 +15,7 @@ from lungsynth.segment.volumetric import crops, cubes, judge, network, pairs, pi
 from lungsynth.sets.bank import write_arrays
 from lungsynth.study.errors import DataError
 from lungsynth.study.seeds import patient_hash
-from lungsynth.study.stages.segment import CubeNetwork, NoduleVolumes, OperatingPointSettings, Volumetric
+from lungsynth.study.stages.segment import CubeNetwork, Cuts, NoduleVolumes, OperatingPointSettings, Volumetric
 from lungsynth.train import weights
 
 SMALL = CubeNetwork(side=16, spacing_mm=2.0, widths=(4, 8, 8))
@@ -318,7 +318,7 @@ def test_a_released_network_judges_the_candidates_of_any_detector(tmp_path):
     torch.manual_seed(0)
     module = network.CandidateNet(SMALL).eval()
     weights.write(tmp_path / "weights.safetensors", {"judge": module})
-    loaded = judge.load(SMALL, tmp_path / "weights.safetensors", 0.7)
+    loaded = judge.load(SMALL, tmp_path / "weights.safetensors", Cuts(thin=0.7, thick=0.99))
     volume = Volume(
         ramp((20, 40, 40), SPACING, (1, 2, 3)), SPACING, (5.0, -7.0, 100.0), (-1.0, 0, 0, 0, -1.0, 0, 0, 0, 1.0)
     )
@@ -335,7 +335,7 @@ def test_a_released_network_judges_the_candidates_of_any_detector(tmp_path):
     assert loaded.probability(volume, table[::-1], most=1) == pytest.approx([0.4, said[0]])
 
 
-def test_the_cut_leaves_its_share_of_nodules():
+def test_the_cuts_leave_their_shares_of_nodules():
     rng = np.random.default_rng(0)
     table = pd.DataFrame(
         {
@@ -343,18 +343,23 @@ def test_the_cut_leaves_its_share_of_nodules():
             "detector": rng.random(200),
             "source": np.arange(200),
             "group": "people",
-            "slice_mm": 2.5,
+            "slice_mm": np.repeat([2.5, 6.0], 100),
         }
     )
     table.loc[:9, "detector"] = np.nan
     opinion = np.where(table["nodule"] == 1, 0.6, 0.3) + rng.normal(0, 0.1, 200).clip(-0.2, 0.2)
-    cut = release.cut(table, opinion, 0.9)
-    known = table["detector"].notna().to_numpy()
-    assert 0.9 <= (opinion[known & (table["nodule"] == 1)] >= cut).mean() < 0.92
-    scored = release.scores(table, opinion, cut, 0.5).iloc[0]
+    own = Volumetric(keep=0.9, keep_thick=0.6)
+    cuts = release.cuts(table, opinion, own)
+    nodule = (table["detector"].notna() & (table["nodule"] == 1)).to_numpy()
+    for keep, cut, thick in ((0.9, cuts.thin, False), (0.6, cuts.thick, True)):
+        which = nodule & ((table["slice_mm"] > 3.5) == thick).to_numpy()
+        assert keep <= (opinion[which] >= cut).mean() < keep + 0.03
+    assert cuts.at(3.5) == cuts.thin < cuts.thick == cuts.at(5.0)
+    assert release.cuts(table[:100], opinion[:100], own).thick is None
+    scored = release.scores(table, opinion, cuts, 0.5).iloc[0]
     assert scored.nodules_kept >= 0.85 and scored.others_dropped > 0.3 and scored.auc > 0.9
     with pytest.raises(DataError, match="no nodule"):
-        release.cut(table.assign(detector=np.nan), opinion, 0.9)
+        release.cuts(table.assign(detector=np.nan), opinion, own)
 
 
 def test_auc_is_the_chance_of_a_higher_score():
@@ -447,4 +452,4 @@ def test_the_shipped_network_has_seen_no_patient_that_it_is_tested_on():
     assert not [name for name in people if name.startswith("LIDC") and patient_hash(name) % 5 == 0]
     assert (SHIPPED / "weights.safetensors").stat().st_size < 1_000_000
     own = CubeNetwork.model_validate(recipe["volumetric"]["network"])
-    judge.load(own, SHIPPED / "weights.safetensors", recipe["volumetric"]["cut"])
+    judge.load(own, SHIPPED / "weights.safetensors", Cuts.model_validate(recipe["volumetric"]["cuts"]))

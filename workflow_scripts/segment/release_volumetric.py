@@ -1,4 +1,4 @@
-"""The network that judges candidates in three dimensions as others get it: weights, recipe with its cut, scores."""
+"""The network that judges candidates in three dimensions as others get it: weights, recipe with its cuts, scores."""
 
 from lungsynth.ct.files import sha256
 from lungsynth.segment.scoring import threshold
@@ -18,16 +18,17 @@ with step(snakemake) as job:  # noqa: F821
     judge = load_state(own, job.input.state, pick_device(job.settings("device")))
     tune = cubes.take((cubes.table["role"] == "tune").to_numpy())
     opinion = judged(judge.module, tune.cubes, own.network)
-    cut = release.cut(tune.table, opinion, own.keep)
+    cuts = release.cuts(tune.table, opinion, own)
     point = threshold.shipped(job.input.recipe)
     least = point.probability if point else 0.0
     weights.write(job.output.weights, {"judge": judge.module})
     learnt, folder = usable(job.input.cohort, ["fit", "tune"]), own.nodules.path and under_data(own.nodules.path)
     about = release.recipe(
-        own, job.settings("run"), job.settings("study"), cut, cubes.table, people(folder, own.nodules), learnt
+        own, job.settings("run"), job.settings("study"), cuts, cubes.table, people(folder, own.nodules), learnt
     )
     write_json(job.output.recipe, about | {"sha256": sha256(job.output.weights)})
-    table = release.scores(tune.table, opinion, cut, least)
+    table = release.scores(tune.table, opinion, cuts, least)
     write_csv(job.output.scores, table)
-    job.say(f"cut {cut:.4f}, of what the detector shows from {least:.4f} up:")
+    job.say(f"cuts {cuts.at(0):.4f}, in thick slices {cuts.at(own.cuts.thick_mm + 1):.4f}")
+    job.say(f"of what the detector shows from {least:.4f} up:")
     job.say(table.to_string(index=False, float_format="%.3f"))

@@ -2,8 +2,9 @@
 
 A candidate that was taken apart from others is the part above a higher level of the probability, and less than the
 nodule; one that was not may hold the vessel that the nodule sits on. The numbers below were chosen on nodules of 81
-patients of LIDC-IDRI in three dimensions (`models/nodule_segmenter` at its threshold). Mean Dice in space before, grown
-back, and cut off too: .775, .824 and .829 on 119 crops; .608, .695 and .701 on 16 cubes, whose surroundings are whole.
+patients of LIDC-IDRI in three dimensions (an earlier `models/nodule_segmenter` at its threshold). Mean Dice in space
+before, grown back, and cut off too: .775, .824 and .829 on 119 crops; .608, .695 and .701 on 16 cubes, whose
+surroundings are whole.
 """
 
 import numpy as np

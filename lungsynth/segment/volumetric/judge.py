@@ -12,7 +12,7 @@ from torch import nn
 from lungsynth.ct.volume import Volume
 from lungsynth.segment.volumetric import cubes
 from lungsynth.segment.volumetric.network import CandidateKind, CandidateNet, judged
-from lungsynth.study.stages.segment import CubeNetwork, Volumetric
+from lungsynth.study.stages.segment import CubeNetwork, Cuts, Volumetric
 from lungsynth.train import weights as released
 
 LEAST_ODDS = 1e-6
@@ -21,11 +21,11 @@ LEAST_ODDS = 1e-6
 
 @dataclass(frozen=True)
 class Judge:
-    """A network for candidates with its weights, in eval mode, and its cut, see `joined`."""
+    """A network for candidates with its weights, in eval mode, and its cuts, see `joined`."""
 
     module: nn.Module
     network: CubeNetwork
-    cut: float
+    cuts: Cuts
 
     def probability(self, volume: Volume, candidates: pd.DataFrame, most: int | None = None) -> np.ndarray:
         """[candidates] the probability of nodule of each.
@@ -42,14 +42,17 @@ class Judge:
         places = volume.to_index(candidates[["x_mm", "y_mm", "z_mm"]].to_numpy(float)[best])
         shown = cubes.cut(volume.hu, volume.spacing_mm, places, self.network)
         out = detector.copy()
-        out[best] = joined(detector[best], judged(self.module, shown, self.network), self.cut)
+        opinion = judged(self.module, shown, self.network)
+        out[best] = joined(detector[best], opinion, self.cuts.at(volume.spacing_mm[0]))
         return out
 
 
-def joined(detector: np.ndarray, judge: np.ndarray, cut: float) -> np.ndarray:
+def joined(detector: np.ndarray, judge: np.ndarray, cut: float | np.ndarray) -> np.ndarray:
     """The detector's probability with its odds lowered as far as those of the network fall short of those of `cut`.
 
     They are never raised: where a detector has an operating point, the network can take candidates away and bring none.
+    One that sees slices one by one is as sure in thick ones as in thin ones, and of many times as much that is no
+    nodule: there the cut is higher (`Cuts`).
     """
     return expit(_logit(detector) + np.minimum(0, _logit(judge) - _logit(cut)))
 
@@ -58,15 +61,15 @@ def _logit(probability: Any) -> np.ndarray:
     return logit(np.clip(probability, LEAST_ODDS, 1 - LEAST_ODDS))
 
 
-def load(network: CubeNetwork, weights: Path, cut: float, device: Any = "cpu") -> Judge:
-    """A released network (.safetensors); network, cut: the study's, of `segment.volumetric`."""
+def load(network: CubeNetwork, weights: Path, cuts: Cuts, device: Any = "cpu") -> Judge:
+    """A released network (.safetensors); network, cuts: the study's, of `segment.volumetric`."""
     module = CandidateNet(network)
     released.fill({"judge": module}, weights)
-    return Judge(module.to(device).eval().requires_grad_(False), network, cut)
+    return Judge(module.to(device).eval().requires_grad_(False), network, cuts)
 
 
 def load_state(settings: Volumetric, state: Path, device: Any = "cpu") -> Judge:
     """The network of a training's state: averaged weights, where it keeps them."""
     from lungsynth.train.loop import load as load_modules
 
-    return Judge(load_modules(CandidateKind(settings), state, device)["judge"], settings.network, settings.cut)
+    return Judge(load_modules(CandidateKind(settings), state, device)["judge"], settings.network, settings.cuts)

@@ -1,4 +1,4 @@
-"""What goes with the released weights of a network for candidates: its cut, scores and recipe."""
+"""What goes with the released weights of a network for candidates: its cuts, scores and recipe."""
 
 from typing import Any
 
@@ -9,14 +9,16 @@ from lungsynth.segment.volumetric.judge import joined
 from lungsynth.sets.seen import who_was_seen
 from lungsynth.study.errors import DataError
 from lungsynth.study.runs import Run
-from lungsynth.study.stages.segment import Volumetric
+from lungsynth.study.stages.segment import Cuts, Volumetric
 
 BANDS_MM = (0.0, 2.0, 3.5, 6.0, np.inf)
 """Slice distances between which scores are told apart."""
 
 
-def cut(table: pd.DataFrame, opinion: np.ndarray, keep: float) -> float:
-    """What the network says at least of the share `keep` of the tune patients' nodules that the detector found.
+def cuts(table: pd.DataFrame, opinion: np.ndarray, own: Volumetric) -> Cuts:
+    """What the network says at least of the share `own.keep` of the tune patients' nodules that the detector found.
+
+    In thick slices of `own.keep_thick`; where none of them is shown in thick slices, there is no cut of their own.
 
     table: rows of `pairs.Pairs` of tune patients; opinion: [rows] what the network says of each.
 
@@ -24,9 +26,20 @@ def cut(table: pd.DataFrame, opinion: np.ndarray, keep: float) -> float:
         DataError: the detector found none of their nodules.
     """
     found = ((table["nodule"] == 1) & table["detector"].notna()).to_numpy()
+    thick = (table["slice_mm"] > own.cuts.thick_mm).to_numpy()
     if not found.any():
         raise DataError("the detector found no nodule of the tune patients: the network's cut cannot be chosen")
-    return float(np.quantile(opinion[found], 1 - keep, method="lower"))
+
+    def cut(which: np.ndarray, keep: float) -> float:
+        return float(np.quantile(opinion[which], 1 - keep, method="lower"))
+
+    # Without a nodule in thin slices the stricter cut of all is the best guess.
+    thin = found & ~thick if (found & ~thick).any() else found
+    return Cuts(
+        thin=cut(thin, own.keep),
+        thick=cut(found & thick, own.keep_thick) if (found & thick).any() else None,
+        thick_mm=own.cuts.thick_mm,
+    )
 
 
 def auc(nodule: np.ndarray, score: np.ndarray) -> float:
@@ -37,7 +50,7 @@ def auc(nodule: np.ndarray, score: np.ndarray) -> float:
     return float((ranks[nodule].sum() - ones * (ones + 1) / 2) / (ones * rest)) if ones and rest else float("nan")
 
 
-def scores(table: pd.DataFrame, opinion: np.ndarray, cut: float, least: float) -> pd.DataFrame:
+def scores(table: pd.DataFrame, opinion: np.ndarray, cuts: Cuts, least: float) -> pd.DataFrame:
     """How well nodules and others are told apart on tune patients, by group and slice distance.
 
     Columns: group, slices_from_mm, slices_to_mm, nodules, others (cubes), auc of the network alone, auc_detector and
@@ -51,14 +64,15 @@ def scores(table: pd.DataFrame, opinion: np.ndarray, cut: float, least: float) -
             here = ((table["group"] == group) & (band == k)).to_numpy()
             if here.any():
                 about = {"group": group, "slices_from_mm": BANDS_MM[k - 1], "slices_to_mm": BANDS_MM[k]}
-                rows.append(about | _scores(table[here], opinion[here], cut, least))
+                rows.append(about | _scores(table[here], opinion[here], cuts, least))
     return pd.DataFrame(rows)
 
 
-def _scores(table: pd.DataFrame, opinion: np.ndarray, cut: float, least: float) -> dict[str, float]:
+def _scores(table: pd.DataFrame, opinion: np.ndarray, cuts: Cuts, least: float) -> dict[str, float]:
     nodule, known = (table["nodule"] == 1).to_numpy(), table["detector"].notna().to_numpy()
     detector = table["detector"].to_numpy(float)
-    both, shown = joined(np.where(known, detector, 0.5), opinion, cut), known & (detector >= least)
+    both = joined(np.where(known, detector, 0.5), opinion, table["slice_mm"].map(cuts.at).to_numpy())
+    shown = known & (detector >= least)
     return {
         "nodules": int(nodule.sum()),
         "others": int((~nodule).sum()),
@@ -78,7 +92,7 @@ def recipe(
     own: Volumetric,
     run: Run,
     study: str,
-    cut: float,
+    cuts: Cuts,
     table: pd.DataFrame,
     people: dict[str, list[str]],
     scans: pd.DataFrame,
@@ -91,12 +105,12 @@ def recipe(
     block, seen = own.model_dump(mode="json"), who_was_seen(scans, run.seed)
     counts = table.groupby(["role", "group", "nodule"]).size()
     return {
-        "volumetric": {"network": block["network"], "cut": cut},
+        "volumetric": {"network": block["network"], "cuts": cuts.model_dump(mode="json")},
         "cubes": {"/".join(map(str, key)): int(count) for key, count in counts.items()},
         "training": {
             "study": study,
             "run": run.name,
-            **{k: v for k, v in block.items() if k not in ("init_from", "network", "cut", "most")},
+            **{k: v for k, v in block.items() if k not in ("init_from", "network", "cuts", "most")},
         },
         "patients": {
             role: sorted({*seen["patients"].get(role, []), *people.get(role, [])}) for role in ("fit", "tune")

@@ -80,6 +80,18 @@ class CubeNetwork(Settings):
     widths: tuple[int, int, int] = Field((16, 32, 64), description="channels at a half, a quarter and an eighth of it")
 
 
+class Cuts(Settings):
+    """The network's probability under which it lowers a candidate's; of its weights."""
+
+    thin: float = Field(0.5, gt=0, lt=1, description="in slices no farther apart than thick_mm")
+    thick: float | None = Field(None, gt=0, lt=1, description="in slices farther apart; null: the same")
+    thick_mm: float = Field(3.5, gt=0, description="distance of slices beyond which they are thick")
+
+    def at(self, slice_mm: float) -> float:
+        """The cut for slices so far apart."""
+        return self.thin if self.thick is None or slice_mm <= self.thick_mm else self.thick
+
+
 class NoduleVolumes(Settings):
     """Nodules in three dimensions that a candidate network learns from."""
 
@@ -106,9 +118,7 @@ class Volumetric(Settings):
         None, description="a folder of models/, or path of one, with such a network; null: none"
     )
     network: CubeNetwork = CubeNetwork()
-    cut: float = Field(
-        0.5, gt=0, lt=1, description="the network's probability under which it lowers a candidate's; of its weights"
-    )
+    cuts: Cuts = Cuts()
     most: int = Field(
         200, ge=1, description="candidates of a scan that are judged, most probable first; LUNA16's score takes 100"
     )
@@ -121,7 +131,12 @@ class Volumetric(Settings):
     learning_rate: float = Field(2e-3, gt=0, description="AdamW, falling to 0 along half a cosine")
     weight_decay: float = Field(1e-2, ge=0, description="AdamW")
     training: Training = Training(steps=1000, checkpoints=4, batch=32, threads=1, ema=0.98)
-    keep: float = Field(0.95, gt=0, le=1, description="share of the tune patients' nodules that a released cut leaves")
+    keep: float = Field(
+        0.95, gt=0, le=1, description="share of the tune patients' nodules that reach a released cut in thin slices"
+    )
+    keep_thick: float = Field(
+        0.9, gt=0, le=1, description="the same in thick ones, where detectors are surer of more that is none"
+    )
 
 
 class Patches(Settings):
