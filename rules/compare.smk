@@ -79,10 +79,10 @@ rule score_contender:
             "image",
             f"compare.{wildcards.compared}.count",
             "score.anatomy",
+            *comparison.rates_of(study, wildcards.compared),
             *SCORED_BY_SETTINGS,
             run=files.contender(wildcards),
         ),
-        stated=lambda wildcards: comparison.stated_rate(study, wildcards.compared),
         code=lambda wildcards: code(
             "compare/score_contender.py",
             EXTRACTOR,

@@ -1,5 +1,6 @@
 """The trainings behind a comparison: every kind and seed at one budget, none of them from shipped weights."""
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -34,16 +35,20 @@ def contenders(study: Any, name: str) -> list[Run]:
             for k in range(block.seeds)
         ]
     return [
-        at_rate(_run(block, SUBJECTS[name], kind, study.seed + k, COMPARED), stated_rate(study, name))
+        at_rate(_run(block, SUBJECTS[name], kind, study.seed + k, COMPARED), stated_rate(block.rates))
         for kind in (*block.kinds, *block.others)
         for k in range(block.seeds if kind in block.kinds else 1)
     ]
 
 
-def stated_rate(study: Any, name: str) -> float:
-    """The factor on the learning rates of a comparison's runs where no search finds one."""
-    block = _block(study, name)
-    return block.rates[0] if isinstance(block, Compared) and len(block.rates) == 1 else 1.0
+def stated_rate(rates: Sequence[float]) -> float:
+    """The factor on the learning rates of a comparison's runs where no search finds one; none is given: 1."""
+    return rates[0] if len(rates) == 1 else 1.0
+
+
+def rates_of(study: Any, name: str) -> list[str]:
+    """Where the factors of a comparison stand in the settings; nowhere where it tries none."""
+    return [f"compare.{name}.rates"] if isinstance(_block(study, name), Compared) else []
 
 
 def own(study: Any, name: str) -> list[Run]:

@@ -191,5 +191,5 @@ def test_candidates_are_judged_in_three_dimensions_by_one_key(fresh, default):
 def test_the_network_for_three_dimensions_is_made_by_one_command(fresh):
     study = ("--configfile", "config.yaml", "studies/candidates_3d.yaml")
     planned = jobs(snakemake(fresh, "release_candidates_3d", "--dry-run", "--cores", "2", *study).stdout)
-    assert planned["train_volumetric"] == 6
+    assert planned["train_volumetric"] == 5
     assert {"detect_nodules", "cut_cubes", "release_volumetric"} < set(planned) and "judge_candidates" not in planned

@@ -10,6 +10,7 @@ from lungsynth.score.record import Effort
 from lungsynth.sets import bank
 from lungsynth.sets.parts import part_of
 from lungsynth.sets.tables import read_json, write_json
+from lungsynth.study import comparison
 from lungsynth.study.errors import DataError
 from lungsynth.train.loop import pick_device
 from lungsynth.workflow.step import step
@@ -21,6 +22,7 @@ with step(snakemake) as job:  # noqa: F821
     effort = Effort(*(job.settings(f"score.{key}") for key in ("bootstrap", "floors", "confidence")))
     how = How(apply.read(job.input.extractor, device), job.settings("score.metrics"), job.seed, effort)
     slices = job.settings("score.anatomy").slices if name == "lungs" else 0
+    stated = comparison.stated_rate(job.view.get(f"compare.{name}.rates", ()))
     try:
         made = draw_bank([run], [job.input.state], count, job.seed, run.name, image, banks, device, fit.table)
         scores, wrong = scores_of_made(made, test, fit, how, slices), ""
@@ -29,5 +31,5 @@ with step(snakemake) as job:  # noqa: F821
     bank.write(job.output.images, made)
     verdict, rate = ([read_json(path) for path in some] for some in (job.input.verdict, job.input.rate))
     sizes = parameters(run, shape_of(run, test.images.shape[2], test.channels), how_many(labelled(run, fit.table)))
-    write_json(job.output.facts, contender.facts(run, verdict, rate, sizes, scores, wrong, job.params.stated))
+    write_json(job.output.facts, contender.facts(run, verdict, rate, sizes, scores, wrong, stated))
     job.say(f"{run.name}: {len(scores)} scores {wrong}")

@@ -51,8 +51,8 @@ def joined(detector: np.ndarray, judge: np.ndarray, cut: float | np.ndarray) -> 
     """The detector's probability with its odds lowered as far as those of the network fall short of those of `cut`.
 
     They are never raised: where a detector has an operating point, the network can take candidates away and bring none.
-    One that sees slices one by one is as sure in thick ones as in thin ones, and of many times as much that is no
-    nodule: there the cut is higher (`Cuts`).
+    One that sees slices one by one shows many times as many false candidates in thick slices, with the same confidence:
+    there the network may keep a smaller share of the nodules, and has a cut of its own (`Cuts`).
     """
     return expit(_logit(detector) + np.minimum(0, _logit(judge) - _logit(cut)))
 

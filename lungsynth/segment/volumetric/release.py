@@ -12,7 +12,7 @@ from lungsynth.study.runs import Run
 from lungsynth.study.stages.segment import Cuts, Volumetric
 
 BANDS_MM = (0.0, 2.0, 3.5, 6.0, np.inf)
-"""Slice distances between which scores are told apart."""
+"""Slice distances between which scores are told apart, each band with its upper edge."""
 
 
 def cuts(table: pd.DataFrame, opinion: np.ndarray, own: Volumetric) -> Cuts:
@@ -33,7 +33,7 @@ def cuts(table: pd.DataFrame, opinion: np.ndarray, own: Volumetric) -> Cuts:
     def cut(which: np.ndarray, keep: float) -> float:
         return float(np.quantile(opinion[which], 1 - keep, method="lower"))
 
-    # Without a nodule in thin slices the stricter cut of all is the best guess.
+    # Without a nodule in thin slices all of them set the cut there.
     thin = found & ~thick if (found & ~thick).any() else found
     return Cuts(
         thin=cut(thin, own.keep),
@@ -58,7 +58,7 @@ def scores(table: pd.DataFrame, opinion: np.ndarray, cuts: Cuts, least: float) -
     the detector shows, from the probability `least` up.
     """
     rows = []
-    band = np.digitize(table["slice_mm"], BANDS_MM)
+    band = np.digitize(table["slice_mm"], BANDS_MM, right=True)
     for group in sorted(set(table["group"])):
         for k in range(1, len(BANDS_MM)):
             here = ((table["group"] == group) & (band == k)).to_numpy()

@@ -135,7 +135,7 @@ class Volumetric(Settings):
         0.95, gt=0, le=1, description="share of the tune patients' nodules that reach a released cut in thin slices"
     )
     keep_thick: float = Field(
-        0.9, gt=0, le=1, description="the same in thick ones, where detectors are surer of more that is none"
+        0.9, gt=0, le=1, description="the same in thick ones, where detectors show many more false candidates"
     )
 
 
