@@ -226,8 +226,20 @@ def test_patients_can_be_folders_and_unmatched_names_are_skipped(tmp_path):
     made = reader(tmp_path / "n", patient="^(p[0-9])/", keep_patient_ids=True)
     assert sorted(ref.patient for ref in made.list()) == ["p1", "p1", "p2"]
     assert made.skipped == [("loose.nii.gz", "its name does not match patient: ^(p[0-9])/")]
-    with pytest.raises(DataError, match="no scan"):
+    with pytest.raises(DataError, match=r"no scan.*loose\.nii\.gz its name does not match patient"):
         reader(tmp_path / "n", patient="^q").list()
+
+
+def test_a_folder_of_links_out_of_it_says_so(tmp_path):
+    save(tmp_path / "elsewhere" / "a.nii.gz", noise())
+    save(tmp_path / "elsewhere" / "b.nii.gz", noise())
+    (tmp_path / "n").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "n" / f"{name}.nii.gz").symlink_to(tmp_path / "elsewhere" / f"{name}.nii.gz")
+    with pytest.raises(
+        DataError, match=r"no scan.*a\.nii\.gz is a link that leads out .* \(and 1 more in its folder\)"
+    ):
+        reader(tmp_path / "n").list()
 
 
 @pytest.mark.parametrize("own", [{"patient": "("}, {"lungs": "../masks/"}, {"nodules": "/etc/"}, {"axes": "LLS"}])

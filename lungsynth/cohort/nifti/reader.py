@@ -39,8 +39,9 @@ class NiftiReader(Reader):
         refs = [ref for path in self._scans() if (ref := self._ref(path)) is not None]
         self.skipped += in_brief(self._strangers())
         if not refs:
+            passed = "".join(f"; {name} {reason}" for name, reason in in_brief(self.skipped)[:1])
             raise DataError(
-                f"{self.root}: no scan (.nii, .nii.gz) in the folder; check the source's path and `patient`"
+                f"{self.root}: no scan (.nii, .nii.gz) in the folder; check the source's path and `patient`{passed}"
             )
         return sorted(refs[: self.settings.max_scans], key=lambda ref: ref.scan)
 
