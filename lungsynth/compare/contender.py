@@ -10,20 +10,18 @@ from lungsynth.study.runs import Run
 def facts(
     run: Run,
     verdict: Sequence[Mapping[str, Any]],
-    rate: Sequence[Mapping[str, Any]],
+    rate: float,
     parameters: Mapping[str, int],
     scores: Sequence[Mapping[str, Any]],
     wrong: str = "",
-    stated: float = 1.0,
 ) -> dict[str, Any]:
     """Of a run: kind, name, what it spent, its scores, and a note on what is special or wrong.
 
     Args:
         verdict: of its last checkpoint; none where the study does not train it.
-        rate: what the search of rates found; none where there was no search.
+        rate: the factor on its learning rates.
         parameters: `generator` and `critic`.
         wrong: why there are no scores.
-        stated: the factor on the learning rates of a comparison's runs without a search.
     """
     told = verdict[0] if verdict else {"step": 0, "spoilt": False}
     note = told["verdict"] if told["spoilt"] else wrong
@@ -32,7 +30,7 @@ def facts(
         "run": f"{run.label}-{run.seed}",
         "steps": told["step"],
         "images": told["step"] * run.training.batch,
-        "rate": rate[0]["factor"] if rate else stated if run.compared else 1.0,
+        "rate": rate,
         "verdict": told["verdict"] if verdict else "",
         "note": f"starts from {run.init_from}" if run.init_from and not note else note,
         **parameters,

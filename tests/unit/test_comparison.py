@@ -61,7 +61,7 @@ def test_rates_are_tried_with_a_quarter_of_the_budget_and_both_networks_follow()
     alone = comparison.contenders(one, "nodules")[-2]
     assert alone.settings["learning_rate"] == pytest.approx(2 * given.settings["learning_rate"])
     # What the table says of the rate, too.
-    told = facts(alone, [], [], {}, [], stated=comparison.stated_rate([2]))
+    told = facts(alone, [], comparison.stated_rate([2]), {}, [])
     assert told["rate"] == 2 and comparison.stated_rate([0.5, 1, 2]) == comparison.stated_rate([]) == 1
 
 

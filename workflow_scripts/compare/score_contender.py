@@ -22,14 +22,15 @@ with step(snakemake) as job:  # noqa: F821
     effort = Effort(*(job.settings(f"score.{key}") for key in ("bootstrap", "floors", "confidence")))
     how = How(apply.read(job.input.extractor, device), job.settings("score.metrics"), job.seed, effort)
     slices = job.settings("score.anatomy").slices if name == "lungs" else 0
-    stated = comparison.stated_rate(job.view.get(f"compare.{name}.rates", ()))
+    rates = job.view.get(f"compare.{name}.rates", ()) if run.compared else ()
+    rate = read_json(job.input.rate[0])["factor"] if job.input.rate else comparison.stated_rate(rates)
     try:
         made = draw_bank([run], [job.input.state], count, job.seed, run.name, image, banks, device, fit.table)
         scores, wrong = scores_of_made(made, test, fit, how, slices), ""
     except DataError as error:
         made, scores, wrong = test.take([]), [], str(error)
     bank.write(job.output.images, made)
-    verdict, rate = ([read_json(path) for path in some] for some in (job.input.verdict, job.input.rate))
+    verdict = [read_json(path) for path in job.input.verdict]
     sizes = parameters(run, shape_of(run, test.images.shape[2], test.channels), how_many(labelled(run, fit.table)))
-    write_json(job.output.facts, contender.facts(run, verdict, rate, sizes, scores, wrong, stated))
+    write_json(job.output.facts, contender.facts(run, verdict, rate, sizes, scores, wrong))
     job.say(f"{run.name}: {len(scores)} scores {wrong}")

@@ -11,12 +11,12 @@ from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     point, device = job.settings("segment.operating_point"), pick_device(job.settings("device"))
-    cuts, most = job.settings("segment.volumetric.cuts"), job.settings("segment.volumetric.most")
-    judge = load(job.settings("segment.volumetric.network"), job.input.weights[0], cuts, device)
+    network, own_cuts, most = (job.settings(f"segment.volumetric.{key}") for key in ("network", "cuts", "most"))
+    judge = load(network, job.input.weights[0], own_cuts, device)
     job.record(device=device.type, bitwise=device.type == "cpu")
     files, count = found.files([job.input.detected]), 0
-    sure, own = found.are_probabilities(files.values()), threshold.shipped(job.input.recipe)
-    levels = threshold.possible(point.threshold, sure, usable(job.input.cohort), own).levels
+    cuts, own = found.are_probabilities(files.values()), threshold.shipped(job.input.recipe)
+    levels = threshold.possible(point.threshold, cuts, usable(job.input.cohort), own).levels
     with whole_folder(job.output.folder) as folder:
         for scan in job.bar(prepared(job.input.cohort, [], only=job.input.folder)):
             if scan.scan not in files:

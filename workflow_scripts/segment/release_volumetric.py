@@ -29,6 +29,5 @@ with step(snakemake) as job:  # noqa: F821
     write_json(job.output.recipe, about | {"sha256": sha256(job.output.weights)})
     table = release.scores(tune.table, opinion, cuts, least)
     write_csv(job.output.scores, table)
-    job.say(f"cuts {cuts.at(0):.4f}, in thick slices {cuts.at(own.cuts.thick_mm + 1):.4f}")
-    job.say(f"of what the detector shows from {least:.4f} up:")
+    job.say(f"cuts: {cuts}; of what the detector shows from {least:.4f} up:")
     job.say(table.to_string(index=False, float_format="%.3f"))

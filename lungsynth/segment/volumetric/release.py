@@ -30,16 +30,12 @@ def cuts(table: pd.DataFrame, opinion: np.ndarray, own: Volumetric) -> Cuts:
     if not found.any():
         raise DataError("the detector found no nodule of the tune patients: the network's cut cannot be chosen")
 
-    def cut(which: np.ndarray, keep: float) -> float:
-        return float(np.quantile(opinion[which], 1 - keep, method="lower"))
+    def cut(which: np.ndarray, keep: float) -> float | None:
+        return float(np.quantile(opinion[which], 1 - keep, method="lower")) if which.any() else None
 
     # Without a nodule in thin slices all of them set the cut there.
-    thin = found & ~thick if (found & ~thick).any() else found
-    return Cuts(
-        thin=cut(thin, own.keep),
-        thick=cut(found & thick, own.keep_thick) if (found & thick).any() else None,
-        thick_mm=own.cuts.thick_mm,
-    )
+    thin = found if thick[found].all() else found & ~thick
+    return Cuts(thin=cut(thin, own.keep), thick=cut(found & thick, own.keep_thick), thick_mm=own.cuts.thick_mm)
 
 
 def auc(nodule: np.ndarray, score: np.ndarray) -> float:
