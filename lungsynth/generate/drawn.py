@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
+from lungsynth.generate.detail.network import enlarge
 from lungsynth.generate.labels import classes_of, how_many, labelled, of_one_class
 from lungsynth.generate.sample import as_set, draw
 from lungsynth.generate.trained import generator_of, load_all, shape_of
@@ -48,6 +50,8 @@ def draw_bank(
     modules = load_all(runs, files, shape, device, how_many(known))
     labels = None if known is None else known.classes.draw(count, seed, stream)
     images = draw(generator_of(runs), modules, count, seed, stream, labels)
+    if len(runs) == 1 and run.factor > 1:  # no network details them
+        images = enlarge(torch.from_numpy(images), run.factor).numpy()
     if not np.isfinite(images).all():
         raise DataError(f"{run.name}: draws numbers that are not finite; its training has gone astray")
     made = as_set(run.target, images, grid, banks.margin_mm, f"{run.label}:{run.seed}")

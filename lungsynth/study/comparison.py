@@ -194,6 +194,7 @@ def _run(block: Compared, target: str, kind: str, seed: int, variant: str) -> Ru
         seed=seed,
         kind=kind,
         settings=block.settings[kind],
+        factor=getattr(block, "coarse", {}).get(kind, 1),
         training=block.training,
         compared=True,
     )

@@ -226,11 +226,15 @@ def _side(study: Study, what: str) -> int:
 
 
 def _check_kinds(study: Study, path: str, place: tuple[str, str], size: int) -> None:
+    coarse = getattr(_at(study, path), "coarse", {})
     for kind, settings in _at(study, path).settings.items():
+        side, rest = divmod(size, coarse.get(kind, 1))
+        if rest:
+            raise StudyError(f"{path}.coarse: {coarse[kind]} of {kind} does not divide the slices' {size} px")
         try:
-            _registry(place).settings(kind).model_validate(settings).check_size(size)
+            _registry(place).settings(kind).model_validate(settings).check_size(side)
         except (ValueError, StudyError) as error:
-            raise StudyError(f"{path}: images of {size} px do not suit the kind {kind}: {error}") from None
+            raise StudyError(f"{path}: images of {side} px do not suit the kind {kind}: {error}") from None
 
 
 def _check_from_nothing(study: Study) -> None:

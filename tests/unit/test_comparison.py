@@ -6,17 +6,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from lungsynth.compare import ledger, table
 from lungsynth.compare.composites import LOTS, held_against
 from lungsynth.compare.contender import facts, spent_by
+from lungsynth.generate.drawn import draw_bank
+from lungsynth.generate.trained import shape_of, trainable
 from lungsynth.report import comparison as comparison_page
 from lungsynth.sets.bank import ImageSet
 from lungsynth.study import comparison
 from lungsynth.study.errors import StudyError
 from lungsynth.study.runs import Run, chosen
 from lungsynth.study.training import Training
+from lungsynth.train import weights
 from lungsynth.workflow.files import Files
 from lungsynth.workflow.settings import check_compared, load
 
@@ -46,6 +50,27 @@ def test_every_run_has_the_same_budget_and_starts_from_nothing():
         (16000, None, True)
     }
     assert len({run.name for run in runs}) == len(runs)
+
+
+def test_a_kind_may_draw_slices_of_fewer_pixels_which_are_enlarged(tmp_path):
+    config = copy.deepcopy(CONFIG)
+    config["compare"]["lungs"] |= {"kinds": ["gan", "dcgan"], "coarse": {"gan": 4}, "rates": [1]}
+    one = load(config)
+    check_compared(one, "lungs")
+    small, whole = comparison.contenders(one, "lungs")
+    assert (small.kind, small.factor, whole.factor) == ("gan", 4, 1)
+    shape = shape_of(small, one.image.size_px)
+    assert shape.size_px == 40
+    torch.manual_seed(0)
+    kind = trainable(small)
+    weights.write(tmp_path / "gan.safetensors", {name: kind.build(shape)[name] for name in kind.averaged})
+    made = draw_bank([small], [tmp_path / "gan.safetensors"], 2, 1, "s", one.image, one.banks)
+    assert made.images.shape == (2, 160, 160)
+    assert facts(small, [], 1.0, {}, [])["note"].startswith("draws one pixel for 4 x 4")
+    for coarse, words in (({"gan": 3}, "does not divide"), ({"biggan": 2}, "biggan is not compared")):
+        config["compare"]["lungs"]["coarse"] = coarse
+        with pytest.raises(StudyError, match=words):
+            check_compared(load(config), "lungs")
 
 
 def test_rates_are_tried_with_a_quarter_of_the_budget_and_both_networks_follow():

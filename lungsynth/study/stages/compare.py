@@ -83,6 +83,18 @@ class ComparedSlices(Compared):
         description="whether two stages stand beside them all of whose networks are trained here, each with as many "
         "images, and nothing real in what they make",
     )
+    coarse: dict[str, int] = Field(
+        default_factory=dict,
+        description="pixels of a slice along one of a kind's, by kind: it draws smaller slices, enlarged to be scored",
+    )
+
+    @model_validator(mode="after")
+    def _coarse_are_compared(self):
+        if strange := sorted(set(self.coarse) - {*self.kinds, *self.others}):
+            raise ValueError(f"coarse: {', '.join(strange)} is not compared")
+        if self.coarse and min(self.coarse.values()) < 1:
+            raise ValueError(f"coarse: must be 1 or more, got {self.coarse}")
+        return self
 
 
 class Variants(Settings):
