@@ -157,6 +157,7 @@ rule judge_candidates:
             "segment.operating_point",
             "segment.volumetric.cuts",
             "segment.volumetric.most",
+            "segment.volumetric.most_thick",
             "segment.volumetric.network",
         ),
         code=code("segment/judge_candidates.py"),

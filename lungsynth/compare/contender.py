@@ -25,8 +25,9 @@ def facts(
     """
     told = verdict[0] if verdict else {"step": 0, "spoilt": False}
     note = told["verdict"] if told["spoilt"] else wrong
-    if run.compared and run.factor > 1 and not note:
-        note = f"draws one pixel for {run.factor} x {run.factor}, and is enlarged"
+    if run.compared and run.factor > 1:
+        small = f"draws one pixel for {run.factor} x {run.factor}, and is enlarged"
+        note = f"{note}; {small}" if note else small
     return {
         "kind": run.label.removesuffix(f".{COMPARED}") if run.compared else f"{run.kind}, as the study draws",
         "run": f"{run.label}-{run.seed}",

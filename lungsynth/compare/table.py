@@ -36,7 +36,7 @@ def scores(contenders: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 def of_kinds(contenders: Sequence[Mapping[str, Any]], apart: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row a kind, in the order given: its budget, then mean, spread over runs (sd) and floor of every metric.
 
-    Runs that could not be scored are counted in `runs` and not in the means; `note` says what is wrong with them.
+    Runs that could not be scored are counted in `runs` and not in the means; `note`: what is wrong or special.
 
     Args:
         apart: differences of KID to lots of the chain's composites (first, second, kid_difference, low, high): they

@@ -50,10 +50,10 @@ def draw_bank(
     modules = load_all(runs, files, shape, device, how_many(known))
     labels = None if known is None else known.classes.draw(count, seed, stream)
     images = draw(generator_of(runs), modules, count, seed, stream, labels)
-    if len(runs) == 1 and run.factor > 1:  # no network details them
-        images = enlarge(torch.from_numpy(images), run.factor).numpy()
     if not np.isfinite(images).all():
         raise DataError(f"{run.name}: draws numbers that are not finite; its training has gone astray")
+    if len(runs) == 1 and run.factor > 1:  # no network details them
+        images = enlarge(torch.from_numpy(images), run.factor).numpy()
     made = as_set(run.target, images, grid, banks.margin_mm, f"{run.label}:{run.seed}")
     return made if known is None else known.classes.marked(made, labels)
 

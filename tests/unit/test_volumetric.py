@@ -293,7 +293,7 @@ def test_training_learns_balls_from_tubes():
 
 def test_what_is_unknown_cannot_change_the_answer(made):
     torch.manual_seed(0)
-    module = network.CandidateNet(SMALL).eval()
+    module = network.Ensemble(SMALL).eval()
     other = np.where(cubes.known(made.cubes.box_mm, SMALL), made.cubes.hu, 300).astype(np.int16)
     changed = cubes.Cubes(other, made.cubes.box_mm, made.cubes.slice_mm)
     assert (network.judged(module, made.cubes, SMALL) == network.judged(module, changed, SMALL)).all()
@@ -316,7 +316,7 @@ def test_two_opinions_are_one():
 
 def test_a_released_network_judges_the_candidates_of_any_detector(tmp_path):
     torch.manual_seed(0)
-    module = network.CandidateNet(SMALL).eval()
+    module = network.Ensemble(SMALL).eval()
     weights.write(tmp_path / "weights.safetensors", {"judge": module})
     loaded = judge.load(SMALL, tmp_path / "weights.safetensors", Cuts(thin=0.7, thick=0.99))
     volume = Volume(
@@ -333,6 +333,12 @@ def test_a_released_network_judges_the_candidates_of_any_detector(tmp_path):
     assert len(loaded.probability(volume, table.iloc[:0])) == 0
     # Of many the most probable ones are judged, wherever they stand; the rest stay.
     assert loaded.probability(volume, table[::-1], most=1) == pytest.approx([0.4, said[0]])
+    # In thick slices a bound leaves the best by both opinions as they were; whatever else there is falls far.
+    thick = judge.load(SMALL, tmp_path / "weights.safetensors", Cuts(thin=0.7, thick_mm=2.0))
+    bounded = thick.probability(volume, table, most_thick=1)
+    assert bounded[0] == said[0] and bounded[1] < 1e-5
+    assert thick.probability(volume, table[::-1], most=1, most_thick=1) == pytest.approx(bounded[::-1])
+    assert (loaded.probability(volume, table, most_thick=1) == said).all()
 
 
 def test_the_cuts_leave_their_shares_of_nodules():

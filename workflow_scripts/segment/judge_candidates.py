@@ -11,7 +11,9 @@ from lungsynth.workflow.step import step
 
 with step(snakemake) as job:  # noqa: F821
     point, device = job.settings("segment.operating_point"), pick_device(job.settings("device"))
-    network, own_cuts, most = (job.settings(f"segment.volumetric.{key}") for key in ("network", "cuts", "most"))
+    network, own_cuts, *most = (
+        job.settings(f"segment.volumetric.{key}") for key in ("network", "cuts", "most", "most_thick")
+    )
     judge = load(network, job.input.weights[0], own_cuts, device)
     job.record(device=device.type, bitwise=device.type == "cpu")
     files, count = found.files([job.input.detected]), 0
@@ -25,7 +27,7 @@ with step(snakemake) as job:  # noqa: F821
             tables = []
             for level in levels:
                 table, _ = seen.candidates(level, point)
-                opinion = judge.probability(scan.volume, table, most)
+                opinion = judge.probability(scan.volume, table, *most)
                 tables.append(table.assign(threshold=level, probability=opinion)[found.JUDGED])
             write_csv(folder / f"{scan.scan}.csv", concatenate(tables))
             count += sum(map(len, tables))

@@ -11,7 +11,7 @@ from torch import nn
 
 from lungsynth.ct.volume import Volume
 from lungsynth.segment.volumetric import cubes
-from lungsynth.segment.volumetric.network import CandidateKind, CandidateNet, judged
+from lungsynth.segment.volumetric.network import CandidateKind, Ensemble, judged
 from lungsynth.study.stages.segment import CubeNetwork, Cuts, Volumetric
 from lungsynth.train import weights as released
 
@@ -27,13 +27,18 @@ class Judge:
     network: CubeNetwork
     cuts: Cuts
 
-    def probability(self, volume: Volume, candidates: pd.DataFrame, most: int | None = None) -> np.ndarray:
+    def probability(
+        self, volume: Volume, candidates: pd.DataFrame, most: int | None = None, most_thick: int | None = None
+    ) -> np.ndarray:
         """[candidates] the probability of nodule of each.
 
         Args:
             volume: the scan, HU.
             candidates: x_mm, y_mm, z_mm and probability of each, whatever detector found them.
             most: so many are judged, the most probable; the rest keep the detector's probability. None: all.
+            most_thick: in thick slices so many keep their odds, the best by the product of both; of all others the
+                network is taken to say that they are none. A detector of slices shows many times as many false
+                candidates there, and orders them poorly. None: any number.
         """
         if not len(candidates):
             return np.empty(0)
@@ -41,9 +46,14 @@ class Judge:
         best = np.argsort(-detector, kind="stable")[:most]
         places = volume.to_index(candidates[["x_mm", "y_mm", "z_mm"]].to_numpy(float)[best])
         shown = cubes.cut(volume.hu, volume.spacing_mm, places, self.network)
-        out = detector.copy()
+        out, slice_mm = detector.copy(), volume.spacing_mm[0]
         opinion = judged(self.module, shown, self.network)
-        out[best] = joined(detector[best], opinion, self.cuts.at(volume.spacing_mm[0]))
+        out[best] = joined(detector[best], opinion, self.cuts.at(slice_mm))
+        if most_thick is not None and self.cuts.are_thick(slice_mm):
+            kept = best[np.argsort(-(_logit(detector[best]) + _logit(opinion)), kind="stable")[:most_thick]]
+            lowered = joined(detector, np.zeros(len(detector)), self.cuts.at(slice_mm))
+            lowered[kept] = out[kept]
+            return lowered
         return out
 
 
@@ -63,7 +73,7 @@ def _logit(probability: Any) -> np.ndarray:
 
 def load(network: CubeNetwork, weights: Path, cuts: Cuts, device: Any = "cpu") -> Judge:
     """A released network (.safetensors); network, cuts: the study's, of `segment.volumetric`."""
-    module = CandidateNet(network)
+    module = Ensemble(network)
     released.fill({"judge": module}, weights)
     return Judge(module.to(device).eval().requires_grad_(False), network, cuts)
 

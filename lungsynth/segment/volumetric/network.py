@@ -49,9 +49,8 @@ class CandidateNet(nn.Module):
     Input of `seen` [n, 3, c, c, c] -> logits [n].
     """
 
-    def __init__(self, network: CubeNetwork):
+    def __init__(self, widths: tuple[int, ...]):
         super().__init__()
-        widths = network.widths
         self.first = nn.Sequential(nn.Conv3d(3, widths[0], 4, stride=2, padding=1), _conv(widths[0], widths[0]))
         self.levels = nn.ModuleList(nn.Sequential(_conv(a, b), _conv(b, b)) for a, b in pairwise(widths))
         self.head = nn.Linear(2 * widths[-1], 1)
@@ -64,6 +63,20 @@ class CandidateNet(nn.Module):
         side = x.shape[-1] // 2
         middle = x[..., side - 1 : side + 1, side - 1 : side + 1, side - 1 : side + 1]
         return self.head(torch.cat([x.mean((2, 3, 4)), middle.mean((2, 3, 4))], dim=1))[:, 0]
+
+
+class Ensemble(nn.Module):
+    """Networks that differ in the weights they started from; alone, each is surer than it should be of what is rare.
+
+    Input of `seen` [n, 3, c, c, c] -> logits [n, members].
+    """
+
+    def __init__(self, network: CubeNetwork):
+        super().__init__()
+        self.members = nn.ModuleList(CandidateNet(network.widths) for _ in range(network.members))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([member(x) for member in self.members], dim=1)
 
 
 def _conv(inside: int, outside: int) -> nn.Sequential:
@@ -101,8 +114,8 @@ class CandidateKind:
         return Source(draw, self.shape)
 
     def build(self, shape: Shape, classes: int = 1, real: Any = None) -> dict[str, nn.Module]:
-        """The network with fresh weights."""
-        return {"judge": CandidateNet(self.settings.network)}
+        """The networks with fresh weights."""
+        return {"judge": Ensemble(self.settings.network)}
 
     def optimisers(self, modules: dict[str, nn.Module]) -> dict[str, torch.optim.Optimizer]:
         """AdamW on everything."""
@@ -116,11 +129,12 @@ class CandidateKind:
     def step(
         self, modules: dict[str, nn.Module], batches: Iterator[dict[str, Tensor]], rng: torch.Generator, step: int
     ) -> Iterator[Update]:
-        """One update on one batch."""
+        """One update on one batch, of every member by its own errors."""
         batch = next(batches)
         logits = modules["judge"](batch["seen"])
-        loss = functional.binary_cross_entropy_with_logits(logits, batch["nodule"])
-        right = ((logits.detach() > 0) == (batch["nodule"] > 0.5)).float().mean()
+        nodule = batch["nodule"][:, None].expand_as(logits)
+        loss = functional.binary_cross_entropy_with_logits(logits, nodule)
+        right = ((logits.detach() > 0) == (nodule > 0.5)).float().mean()
         yield Update("judge", loss, {"right": right})
 
 
@@ -160,9 +174,9 @@ def _hide(box: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def judged(module: nn.Module, cubes: Cubes, network: CubeNetwork) -> np.ndarray:
-    """Probability of nodule, float64 [n], the mean over the four mirror images of rows and columns.
+    """Probability of nodule, float64 [n], the mean over members and the four mirror images of rows and columns.
 
-    module: a `CandidateNet` in eval mode.
+    module: an `Ensemble` in eval mode.
     """
     device, out = next(module.parameters()).device, np.zeros(len(cubes))
     for start in range(0, len(cubes), CHUNK):
@@ -171,6 +185,6 @@ def judged(module: nn.Module, cubes: Cubes, network: CubeNetwork) -> np.ndarray:
         arrays = (cubes.hu[part].astype(np.float32), box.astype(np.float32), cubes.slice_mm[part])
         with torch.inference_mode():
             x = seen(*(torch.from_numpy(np.ascontiguousarray(one)).to(device) for one in arrays))
-            views = [module(x.flip(axes) if axes else x).sigmoid() for axes in ((), (3,), (4,), (3, 4))]
+            views = [module(x.flip(axes) if axes else x).sigmoid().mean(1) for axes in ((), (3,), (4,), (3, 4))]
             out[part] = torch.stack(views).mean(0).double().cpu().numpy()
     return out

@@ -106,7 +106,7 @@ def recipe(
         "training": {
             "study": study,
             "run": run.name,
-            **{k: v for k, v in block.items() if k not in ("init_from", "network", "cuts", "most")},
+            **{k: v for k, v in block.items() if k not in ("init_from", "network", "cuts", "most", "most_thick")},
         },
         "patients": {
             role: sorted({*seen["patients"].get(role, []), *people.get(role, [])}) for role in ("fit", "tune")

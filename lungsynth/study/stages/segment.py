@@ -78,6 +78,7 @@ class CubeNetwork(Settings):
     side: int = Field(32, ge=16, multiple_of=16, description="voxels along each side of a cube")
     spacing_mm: float = Field(1.0, gt=0, description="side of a voxel; 32 of 1 mm show what is within 16 mm")
     widths: tuple[int, int, int] = Field((16, 32, 64), description="channels at a half, a quarter and an eighth of it")
+    members: int = Field(1, ge=1, description="networks, trained side by side; the mean of their probabilities counts")
 
 
 class Cuts(Settings):
@@ -87,9 +88,13 @@ class Cuts(Settings):
     thick: float | None = Field(None, gt=0, lt=1, description="in slices farther apart; null: the same")
     thick_mm: float = Field(3.5, gt=0, description="distance of slices beyond which they are thick")
 
+    def are_thick(self, slice_mm: float) -> bool:
+        """Whether slices so far apart are thick."""
+        return slice_mm > self.thick_mm
+
     def at(self, slice_mm: float) -> float:
         """The cut for slices so far apart."""
-        return self.thin if self.thick is None or slice_mm <= self.thick_mm else self.thick
+        return self.thick if self.thick is not None and self.are_thick(slice_mm) else self.thin
 
 
 class NoduleVolumes(Settings):
@@ -121,6 +126,12 @@ class Volumetric(Settings):
     cuts: Cuts = Cuts()
     most: int = Field(
         200, ge=1, description="candidates of a scan that are judged, most probable first; LUNA16's score takes 100"
+    )
+    most_thick: int | None = Field(
+        None,
+        ge=1,
+        description="candidates that keep their odds, the best by detector and network together, in a scan with slices "
+        "farther apart than cuts.thick_mm; null: any number",
     )
     nodules: NoduleVolumes = NoduleVolumes()
     thin_mm: tuple[float, ...] = Field(
