@@ -139,7 +139,8 @@ def _weak_eye(point: Mapping[str, Any], eye: str) -> Iterator[str]:
 def _few_nodules(detection: pd.DataFrame) -> Iterator[str]:
     fewest = int(detection["nodules"].min()) if len(detection) else ENOUGH_NODULES
     if fewest < ENOUGH_NODULES:
-        yield f"The segmenter was tested on {fewest} nodules; its sensitivity wants {ENOUGH_NODULES} or more."
+        few = f"{fewest} nodule{'' if fewest == 1 else 's'}"
+        yield f"The segmenter was tested on {few}; its sensitivity wants {ENOUGH_NODULES} or more."
 
 
 def _unmarked(domain: pd.DataFrame) -> Iterator[str]:
