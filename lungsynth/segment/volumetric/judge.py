@@ -46,14 +46,14 @@ class Judge:
         best = np.argsort(-detector, kind="stable")[:most]
         places = volume.to_index(candidates[["x_mm", "y_mm", "z_mm"]].to_numpy(float)[best])
         shown = cubes.cut(volume.hu, volume.spacing_mm, places, self.network)
-        out, slice_mm = detector.copy(), volume.spacing_mm[0]
-        opinion = judged(self.module, shown, self.network)
-        out[best] = joined(detector[best], opinion, self.cuts.at(slice_mm))
+        opinion, slice_mm = judged(self.module, shown, self.network), volume.spacing_mm[0]
+        cut = self.cuts.at(slice_mm)
+        both = joined(detector[best], opinion, cut)
+        out, kept = detector.copy(), np.arange(len(best))
         if most_thick is not None and self.cuts.are_thick(slice_mm):
-            kept = best[np.argsort(-(_logit(detector[best]) + _logit(opinion)), kind="stable")[:most_thick]]
-            lowered = joined(detector, np.zeros(len(detector)), self.cuts.at(slice_mm))
-            lowered[kept] = out[kept]
-            return lowered
+            out = joined(detector, np.zeros(len(detector)), cut)
+            kept = np.argsort(-(_logit(detector[best]) + _logit(opinion)), kind="stable")[:most_thick]
+        out[best[kept]] = both[kept]
         return out
 
 
