@@ -29,6 +29,7 @@ if study.chain == "composites":
     include: "rules/models.smk"
     include: "rules/ship.smk"
     include: "rules/candidates_3d.smk"
+    include: "rules/outlines_3d.smk"
     include: "rules/compare.smk"
     include: "rules/compare_ct.smk"
     include: "rules/compare_detectors.smk"

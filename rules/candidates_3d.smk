@@ -40,11 +40,7 @@ rule cut_cubes:
             "segment.volumetric",
         ),
         code=code("segment/cut_cubes.py", DETECTOR),
-        data=lambda wildcards: data_digest(
-            [{"reader": "volumes", "path": path}]
-            if (path := study.segment.volumetric.nodules.path)
-            else []
-        ),
+        data=lambda wildcards: volumes_digest(),
     message:
         "cubes of nodules and of what the detector takes for some, in pairs"
     script:

@@ -102,9 +102,14 @@ def detector_code(script, run):
     return code(script, f"lungsynth.segment.kinds.{run.kind}.network")
 
 
-def judging():
-    """Weights of the shipped network that judges candidates in three dimensions; nothing where none does."""
-    name = study.segment.volumetric.init_from
+def volumes_digest():
+    """Digest of the folder of nodules in three dimensions that networks learn from, where the study names one."""
+    path = study.segment.volumetric.nodules.path
+    return data_digest([{"reader": "volumes", "path": path}] if path else [])
+
+
+def network_of(name):
+    """Weights of a shipped network, for a step that uses it; nothing where a study names none."""
     return [os.path.relpath(models.weights_path(name))] if name else []
 
 

@@ -14,6 +14,10 @@ DETECTED_FOLDERS = expand(f"{R}/segment/detected/{{batch}}", batch=BATCHES)
 JUDGE = study.segment.volumetric.init_from
 JUDGED = f"{R}/segment/judged/{{batch}}"
 JUDGED_FOLDERS = expand(JUDGED, batch=BATCHES) if JUDGE else []
+# What is shown is outlined in space by a network, or as the detector has it.
+OUTLINES = study.segment.outlines.init_from
+SHOWN = f"{R}/segment/shown" if OUTLINES else f"{R}/segment"
+OUTLINED = f"{R}/segment" if OUTLINES else f"{R}/segment/outlined"
 MASK_FOLDERS = expand(f"{R}/segment/masks/{{batch}}", batch=BATCHES)
 CANDIDATES = expand(f"{R}/segment/candidates/{{batch}}.csv", batch=BATCHES)
 SEGMENTED = [
@@ -140,7 +144,7 @@ rule judge_candidates:
         folder=f"{R}/cohort/scans/{{batch}}",
         detected=f"{R}/segment/detected/{{batch}}",
         recipe=released(models.recipe_path),
-        weights=judging(),
+        weights=network_of(JUDGE),
     output:
         folder=directory(JUDGED),
     log:
@@ -203,8 +207,8 @@ rule find_candidates:
         judged=JUDGED if JUDGE else [],
         threshold=f"{R}/segment/threshold.json",
     output:
-        masks=directory(f"{R}/segment/masks/{{batch}}"),
-        candidates=f"{R}/segment/candidates/{{batch}}.csv",
+        masks=directory(f"{SHOWN}/masks/{{batch}}"),
+        candidates=f"{SHOWN}/candidates/{{batch}}.csv",
     log:
         f"{LOGS}/find_candidates-{{batch}}.log",
     benchmark:
@@ -221,6 +225,36 @@ rule find_candidates:
         "nodule candidates, batch {wildcards.batch}"
     script:
         f"{SCRIPTS}/segment/find_candidates.py"
+
+
+rule outline_candidates:
+    input:
+        cohort=f"{R}/cohort/cohort.csv",
+        folder=f"{R}/cohort/scans/{{batch}}",
+        detected=files.needing_probability(
+            "outline_candidates", f"{R}/segment/detected/{{batch}}"
+        ),
+        masks=f"{SHOWN}/masks/{{batch}}",
+        candidates=f"{SHOWN}/candidates/{{batch}}.csv",
+        weights=network_of(OUTLINES),
+    output:
+        masks=directory(f"{OUTLINED}/masks/{{batch}}"),
+        candidates=f"{OUTLINED}/candidates/{{batch}}.csv",
+    log:
+        f"{LOGS}/outline_candidates-{{batch}}.log",
+    benchmark:
+        f"{LOGS}/outline_candidates-{{batch}}.tsv"
+    conda:
+        TORCH
+    resources:
+        **NETWORK,
+    params:
+        settings=settings("device", "segment.outlines.network"),
+        code=code("segment/outline_candidates.py"),
+    message:
+        "outlines in space of the candidates shown, batch {wildcards.batch}"
+    script:
+        f"{SCRIPTS}/segment/outline_candidates.py"
 
 
 rule score_detection:

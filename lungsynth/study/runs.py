@@ -119,19 +119,30 @@ VOLUMETRIC = "volumetric"
 """Kind and label of the run of the network that judges candidates in three dimensions."""
 CUBES = "cubes"
 """What that run learns from."""
+OUTLINES = "outlines"
+"""Kind and label of the run of the network that outlines candidates."""
+BODIES = "bodies"
+"""What that run learns from."""
 
 
 def volumetric(study: Any) -> Run:
     """The run that trains a network for candidates in three dimensions, for whoever asks for it: the chain does not."""
-    block = study.segment.volumetric
-    own = block.model_dump(mode="json", include={"network", "learning_rate", "weight_decay"})
+    return _of_candidates(study, study.segment.volumetric, CUBES, VOLUMETRIC, ("network",))
+
+
+def outlines(study: Any) -> Run:
+    """The run that trains a network that outlines candidates, for whoever asks for it: the chain does not."""
+    return _of_candidates(study, study.segment.outlines, BODIES, OUTLINES, ("network", "invented", "whole", "warmup"))
+
+
+def _of_candidates(study: Any, block: Any, target: str, label: str, keys: tuple[str, ...]) -> Run:
     return Run(
         stage="segment",
-        target=CUBES,
-        label=VOLUMETRIC,
+        target=target,
+        label=label,
         seed=study.seed,
-        kind=VOLUMETRIC,
-        settings=own,
+        kind=label,
+        settings=block.model_dump(mode="json", include={*keys, "learning_rate", "weight_decay"}),
         training=block.training,
     )
 

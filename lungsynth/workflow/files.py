@@ -36,7 +36,7 @@ class Files:
 
     def __init__(self, study: Study, trained: Mapping[str, Run], compared: Mapping[str, Run] | None = None):
         self.study, self.runs, self.compared = study, trained, compared or {}
-        self.judge = runs.volumetric(study)
+        self.judge, self.outlines = runs.volumetric(study), runs.outlines(study)
         self.root = f"results/{study.study}"
         self.shards = range(study.compose.render.shards)
 
@@ -67,8 +67,9 @@ class Files:
         name = f"{stage}/{wildcards.target}/{wildcards.run}"
         if name in self.compared:
             return self.compared[name]
-        if name == self.judge.name:
-            return self.judge
+        for run in (self.judge, self.outlines):
+            if name == run.name:
+                return run
         if name not in self.runs:
             raise StudyError(f"{name}: this study trains {', '.join(self.runs)}")
         return self.runs[name]
@@ -348,7 +349,8 @@ class Files:
         if self.study.chain == "pictures":
             used.add(self.study.compare.sizes.init_from)
         else:
-            used |= {*self.study.refine.eyes.values(), self.study.segment.volumetric.init_from}
+            segment = self.study.segment
+            used |= {*self.study.refine.eyes.values(), segment.volumetric.init_from, segment.outlines.init_from}
         return sorted({path for start in used for path in self._recipe_of(start)})
 
     def earlier(self, *made_by: Run) -> list[str]:

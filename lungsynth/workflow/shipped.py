@@ -19,7 +19,9 @@ def taken_over(config: dict[str, Any]) -> dict[str, Any]:
     Raises:
         StudyError: `segment.init_from` names no network; a folder holds a network for something else.
     """
-    config = _judge_taken_over(_segmenter_taken_over(config))
+    config = _segmenter_taken_over(config)
+    for part in ("volumetric", "outlines"):
+        config = _part_taken_over(config, part)
     for target in DRAWN:
         config = _generator_taken_over(config, target)
     return config
@@ -33,15 +35,15 @@ def _segmenter_taken_over(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "segment": _merged(segment, _part(models.recipe_of(name, key), "segment", name, key))}
 
 
-def _judge_taken_over(config: dict[str, Any]) -> dict[str, Any]:
-    """The same for the network that judges candidates in three dimensions."""
-    segment, key = config.get("segment"), "segment.volumetric.init_from"
-    block = segment.get("volumetric") if isinstance(segment, dict) else None
+def _part_taken_over(config: dict[str, Any], part: str) -> dict[str, Any]:
+    """The same for what judges candidates in three dimensions, or outlines them: a part of `segment`."""
+    segment, key = config.get("segment"), f"segment.{part}.init_from"
+    block = segment.get(part) if isinstance(segment, dict) else None
     name = block.get("init_from") if isinstance(block, dict) else None
     if not isinstance(name, str):
         return config
-    found = _part(models.recipe_of(name, key), "volumetric", name, key)
-    return {**config, "segment": {**segment, "volumetric": _merged(block, found)}}
+    found = _part(models.recipe_of(name, key), part, name, key)
+    return {**config, "segment": {**segment, part: _merged(block, found)}}
 
 
 def _generator_taken_over(config: dict[str, Any], target: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from lungsynth.ct.files import sha256
 from lungsynth.generate.pretrained import load as load_generator
 from lungsynth.segment.apply import load as load_detector
 from lungsynth.segment.apply import make_kind, seen_through
+from lungsynth.segment.outlines.outline import load as load_outliner
 from lungsynth.segment.release import recipe as segmenter_recipe
 from lungsynth.segment.scoring.threshold import OperatingPoint
 from lungsynth.segment.volumetric.judge import load as load_judge
@@ -23,7 +24,7 @@ from lungsynth.sets.seen import who_was_seen, with_earlier
 from lungsynth.study import models as models_folder
 from lungsynth.study.errors import DataError, StudyError
 from lungsynth.study.runs import Run, segmenter
-from lungsynth.study.stages.segment import ChosenDetector, CubeNetwork, Cuts, Network, Segment
+from lungsynth.study.stages.segment import ChosenDetector, CubeNetwork, Cuts, Network, OutlineNetwork, Segment
 from lungsynth.study.training import Training
 from lungsynth.train import weights
 from lungsynth.train.checkpoints import RunPlan
@@ -189,6 +190,8 @@ def test_every_shipped_network_loads_is_small_and_has_its_card(folder):
     if "generate" not in recipe:
         if "segment" in recipe:
             assert load_detector(Segment(**recipe["segment"]).detector, path).modules
+        elif "outlines" in recipe:
+            assert not load_outliner(OutlineNetwork(**recipe["outlines"]["network"]), path).module.training
         else:
             own = recipe["volumetric"]
             assert not load_judge(CubeNetwork(**own["network"]), path, Cuts(**own["cuts"])).module.training

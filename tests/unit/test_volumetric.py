@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lungsynth.ct.volume import Volume
-from lungsynth.segment.inference import bodies, candidates, found
+from lungsynth.segment.inference import candidates, found
 from lungsynth.segment.inference.planes import Scan
 from lungsynth.segment.volumetric import crops, cubes, judge, network, pairs, pieces, release
 from lungsynth.sets.bank import write_arrays
@@ -391,49 +391,6 @@ def test_found_candidates_have_the_judges_probabilities_where_there_is_one(tmp_p
     assert plain["probability"].tolist() == [0.9, 0.8]
     judged, _ = found.Found(tmp_path / "s.csv", Seen(), tmp_path / "judged.csv").candidates(0.0, point)
     assert judged["probability"].tolist() == [0.2, 0.3]
-
-
-# --- masks that stop at the vessel ---
-
-
-def nodule_on_a_vessel(radius=6.0, vessel=1.6, spacing=(1.25, 0.7, 0.7)):
-    """A ball with a tube through it that leaves it on both sides: the ball, and both."""
-    shape = tuple(int(50 / step) for step in spacing)
-    z, y, x = np.meshgrid(
-        *((np.arange(n) - n // 2) * step for n, step in zip(shape, spacing, strict=True)), indexing="ij"
-    )
-    ball = z**2 + y**2 + x**2 <= radius**2
-    tube = (y - 0.4 * z) ** 2 + (x - 2) ** 2 <= vessel**2
-    return ball, ball | tube, spacing
-
-
-def dice(a, b):
-    """Of two masks."""
-    return 2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b))
-
-
-def test_a_mask_stops_at_the_vessel():
-    ball, both, spacing = nodule_on_a_vessel()
-    cut = bodies.body(both, spacing)
-    assert dice(both, ball) < 0.9 < 0.93 < dice(cut, ball)
-    assert not (cut & ~both).any() and (cut & ball).sum() > 0.97 * ball.sum()
-
-
-@pytest.mark.parametrize("slice_mm", [1.25, 2.5, 5.0, 8.0])
-def test_a_ball_alone_stays_what_it_is(slice_mm):
-    ball, _, spacing = nodule_on_a_vessel(radius=5.0, spacing=(slice_mm, 0.7, 0.7))
-    assert dice(bodies.body(ball, spacing), ball) > 0.97
-
-
-def test_candidates_are_cut_by_one_key_and_stay_as_they_are_without():
-    _, both, spacing = nodule_on_a_vessel()
-    volume = Volume(np.zeros(both.shape, np.int16), spacing)
-    probability, lungs = np.where(both, 240, 0).astype(np.uint8), np.ones(both.shape, np.uint8)
-    off, labels = candidates.find("s", probability, volume, lungs, 0.5, OperatingPointSettings())
-    on, cut = candidates.find("s", probability, volume, lungs, 0.5, OperatingPointSettings(outline_bodies=True))
-    assert (labels > 0).sum() == both.sum() and 0 < (cut > 0).sum() < both.sum()
-    assert on["probability"].tolist() == off["probability"].tolist()
-    assert (on["diameter_mm"] < off["diameter_mm"]).all() and (on["slices"] < off["slices"]).all()
 
 
 # --- what ships ---

@@ -18,6 +18,7 @@ OWN_TARGETS = {
     *("compare_detectors", "detect_contender", "score_opening", "score_detector", "tabulate_detectors"),
     *("pool_detectors", "tabulate_folds"),
     *("judge_candidates", "release_candidates_3d", "cut_cubes", "train_volumetric", "release_volumetric"),
+    *("outline_candidates", "release_outlines_3d", "gather_bodies", "train_outlines", "release_outlines"),
     *(
         "choose_rate",
         "score_contender",
@@ -124,7 +125,8 @@ def test_rules_carry_their_settings_as_plain_strings(fresh):
         for block in re.findall(r"^    params:\n((?:        .*\n)+)", path.read_text(), re.M):
             names = re.findall(r"^        (\w+)=", block, re.M)
             # The user's own files come in at the first step, and in the targets that strangers run on theirs.
-            own = ("list_scans.py", "list_pictures.py", "cut_cubes.py", "score_patches.py", "gather_candidates.py")
+            own = ("list_scans.py", "list_pictures.py", "cut_cubes.py", "gather_bodies.py", "score_patches.py")
+            own = (*own, "gather_candidates.py")
             more = ["data"] if any(script in block for script in own) else []
             assert names == ["settings", "code", *more], f"{path.name}: {block}"
 
@@ -173,23 +175,30 @@ def test_every_step_with_a_network_asks_for_a_gpu_where_the_study_wants_one(fres
     assert [gpus_asked(device) for device in ("cpu", "auto", "cuda")] == [0, 0, 1]
 
 
-def test_candidates_are_judged_in_three_dimensions_by_one_key(fresh, default):
-    """A job a batch more, between the detector and its threshold; without the key the DAG does not know of it."""
-    folder = fresh / "models/tiny_judge"
+@pytest.mark.parametrize("part, rule", [("volumetric", "judge_candidates"), ("outlines", "outline_candidates")])
+def test_candidates_are_judged_and_outlined_in_three_dimensions_by_one_key(fresh, default, part, rule):
+    """A job a batch more; without the key the DAG does not know of it."""
+    folder = fresh / "models/tiny_network"
     folder.mkdir()
-    (folder / "recipe.json").write_text(json.dumps({"volumetric": {"network": {"side": 16}}, "patients": {}}))
+    (folder / "recipe.json").write_text(json.dumps({part: {"network": {"side": 16}}, "patients": {}}))
     (folder / "weights.safetensors").write_bytes(b"")
     try:
-        key = "segment={volumetric: {init_from: tiny_judge}}"
+        key = f"segment={{{part}: {{init_from: tiny_network}}}}"
         planned = jobs(snakemake(fresh, "--dry-run", "--cores", "2", "--config", key).stdout)
     finally:
         shutil.rmtree(folder)
-    assert "judge_candidates" not in default
-    assert planned == jobs(default) | {"judge_candidates": jobs(default)["detect_nodules"]}
+    assert rule not in default
+    assert planned == jobs(default) | {rule: jobs(default)["detect_nodules"]}
 
 
-def test_the_network_for_three_dimensions_is_made_by_one_command(fresh):
-    study = ("--configfile", "config.yaml", "studies/candidates_3d.yaml")
-    planned = jobs(snakemake(fresh, "release_candidates_3d", "--dry-run", "--cores", "2", *study).stdout)
-    assert planned["train_volumetric"] == 5
-    assert {"detect_nodules", "cut_cubes", "release_volumetric"} < set(planned) and "judge_candidates" not in planned
+@pytest.mark.parametrize(
+    "name, made, pieces",
+    [("candidates_3d", ("cut_cubes", "volumetric"), 5), ("outlines_3d", ("gather_bodies", "outlines"), 3)],
+)
+def test_the_networks_for_three_dimensions_are_made_by_one_command(fresh, name, made, pieces):
+    study = ("--configfile", "config.yaml", f"studies/{name}.yaml")
+    planned = jobs(snakemake(fresh, f"release_{name}", "--dry-run", "--cores", "2", *study).stdout)
+    gathered, network = made
+    assert planned[f"train_{network}"] == pieces
+    assert {"detect_nodules", gathered, f"release_{network}"} < set(planned)
+    assert not {"judge_candidates", "outline_candidates"} & set(planned)

@@ -8,10 +8,11 @@ from scipy import ndimage
 
 from lungsynth.ct.shape import ball_diameter_mm, ball_mm3, compactness
 from lungsynth.ct.volume import Volume
-from lungsynth.segment.inference.bodies import outlined
 from lungsynth.study.stages.segment import OperatingPointSettings
 
 COLUMNS = ["scan", "label", "x_mm", "y_mm", "z_mm", "probability", "diameter_mm", "volume_mm3", "slices"]
+MEASURED = ["x_mm", "y_mm", "z_mm", "diameter_mm", "volume_mm3", "slices"]
+"""Those of `COLUMNS` that follow from a candidate's voxels."""
 EVERY_NEIGHBOUR = np.ones((3, 3, 3), bool)
 Score = Literal["max", "mean", "shape"]
 TYPICAL_MM3 = 100.0
@@ -169,6 +170,21 @@ def measure(scan: str, labels: np.ndarray, rank: np.ndarray, volume: Volume) -> 
     return pd.DataFrame(dict(zip(COLUMNS, [*values, last - first + 1], strict=True)))
 
 
+def measured_again(table: pd.DataFrame, scan: str, labels: np.ndarray, volume: Volume) -> pd.DataFrame:
+    """A table of candidates with places and sizes of those that have voxels in a label volume [z, y, x].
+
+    Other rows and columns stay: what ranks a candidate is the detector's.
+    """
+    numbers = np.unique(labels[labels > 0])
+    compact = np.where(labels > 0, np.searchsorted(numbers, labels) + 1, 0)
+    anew = measure(scan, compact, np.zeros(len(numbers)), volume).assign(label=numbers).set_index("label")
+    table = table.copy()
+    rows = (table["scan"] == scan) & table["label"].isin(numbers)
+    for name in MEASURED:
+        table.loc[rows, name] = anew.loc[table.loc[rows, "label"], name].to_numpy()
+    return table
+
+
 def find(
     scan: str,
     probability: np.ndarray,
@@ -184,8 +200,7 @@ def find(
         lungs: labels [z, y, x], 0 outside.
         threshold: probability from which a voxel counts, 0..1.
         point: the study's `segment.operating_point`: smallest component, margin round the lungs, what ranks them. With
-            the score "shape" a component is taken apart where its parts score better (`taken_apart`). With
-            `outline_bodies` each gets its outline in space (`bodies`) once it is ranked.
+            the score "shape" a component is taken apart where its parts score better (`taken_apart`).
 
     Returns:
         A table with `COLUMNS`, one row a candidate, `label` its number in the second value, int32 [z, y, x].
@@ -196,6 +211,4 @@ def find(
     else:
         labels = components(probability >= threshold * 255, volume, lungs, *sizes)
         rank = scored(labels, probability, volume, point.candidate_score)
-    if point.outline_bodies:
-        labels = outlined(labels, probability, volume.spacing_mm)
     return measure(scan, labels, rank, volume), labels

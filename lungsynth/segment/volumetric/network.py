@@ -51,8 +51,8 @@ class CandidateNet(nn.Module):
 
     def __init__(self, widths: tuple[int, ...]):
         super().__init__()
-        self.first = nn.Sequential(nn.Conv3d(3, widths[0], 4, stride=2, padding=1), _conv(widths[0], widths[0]))
-        self.levels = nn.ModuleList(nn.Sequential(_conv(a, b), _conv(b, b)) for a, b in pairwise(widths))
+        self.first = nn.Sequential(nn.Conv3d(3, widths[0], 4, stride=2, padding=1), conv(widths[0], widths[0]))
+        self.levels = nn.ModuleList(nn.Sequential(conv(a, b), conv(b, b)) for a, b in pairwise(widths))
         self.head = nn.Linear(2 * widths[-1], 1)
         self.to(memory_format=torch.channels_last_3d)
 
@@ -79,7 +79,8 @@ class Ensemble(nn.Module):
         return torch.stack([member(x) for member in self.members], dim=1)
 
 
-def _conv(inside: int, outside: int) -> nn.Sequential:
+def conv(inside: int, outside: int) -> nn.Sequential:
+    """A 3 x 3 x 3 convolution, batch norm and ReLU."""
     return nn.Sequential(
         nn.Conv3d(inside, outside, 3, padding=1, bias=False), nn.BatchNorm3d(outside), nn.ReLU(inplace=True)
     )

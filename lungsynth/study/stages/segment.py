@@ -67,9 +67,6 @@ class OperatingPointSettings(Settings):
     candidate_score: Literal["max", "mean", "shape"] = Field(
         "shape", description="what ranks candidates: largest or mean probability, or odds x compactness x sqrt(volume)"
     )
-    outline_bodies: bool = Field(
-        False, description="whether a ranked candidate is outlined anew in space, and cut off at the vessel it sits on"
-    )
 
 
 class CubeNetwork(Settings):
@@ -98,7 +95,7 @@ class Cuts(Settings):
 
 
 class NoduleVolumes(Settings):
-    """Nodules in three dimensions that a candidate network learns from."""
+    """Nodules in three dimensions that networks for candidates and for outlines learn from."""
 
     path: str | None = Field(
         "lidc_volumes",
@@ -150,6 +147,40 @@ class Volumetric(Settings):
     )
 
 
+class OutlineNetwork(Settings):
+    """What outlines candidates in space, and how they are shown to it. It belongs to the trained weights."""
+
+    side: int = Field(32, ge=16, multiple_of=8, description="voxels along each side of a cube")
+    times: float = Field(3.2, gt=1, description="side of a cube over the diameter of the candidate's ball")
+    side_mm: tuple[float, float] = Field((16.0, 72.0), description="least and largest side of a cube")
+    widths: tuple[int, int, int, int] = Field((16, 32, 64, 96), description="channels of the four sizes, finest first")
+
+    @model_validator(mode="after")
+    def _sides_rise(self):
+        if not 0 < self.side_mm[0] <= self.side_mm[1]:
+            raise ValueError(f"side_mm must be above 0 and rise, got {list(self.side_mm)}")
+        return self
+
+
+class Outlines(Settings):
+    """Candidates that are shown, outlined in space by a network. It learns from the nodules of `Volumetric` too."""
+
+    init_from: str | None = Field(
+        None, description="a folder of models/, or path of one, with such a network; null: outlines stay the detector's"
+    )
+    network: OutlineNetwork = OutlineNetwork()
+    invented: float = Field(
+        0.2, ge=0, le=0.5, description="share of a batch that are nodules of crops made fainter, or hollow"
+    )
+    whole: float = Field(
+        0.25, ge=0, le=0.5, description="share of a batch that has surroundings on all sides, where there is such"
+    )
+    learning_rate: float = Field(6e-3, gt=0, description="AdamW, falling to 0 along half a cosine")
+    weight_decay: float = Field(1e-2, ge=0, description="AdamW")
+    warmup: int = Field(50, ge=0, description="steps in which the rate rises from 0")
+    training: Training = Training(steps=1500, checkpoints=3, points_every=5, batch=8, threads=1, ema=0.99)
+
+
 class Patches(Settings):
     """How a detector is judged on nodule patches: the Dice of others' patches, and a released one's operating point."""
 
@@ -182,6 +213,7 @@ class Segment(WithKinds):
     operating_point: OperatingPointSettings = OperatingPointSettings()
     patches: Patches = Patches()
     volumetric: Volumetric = Volumetric()
+    outlines: Outlines = Outlines()
 
     @property
     def detector(self) -> ChosenDetector:

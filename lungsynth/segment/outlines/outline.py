@@ -1,0 +1,92 @@
+"""Candidates of any detector with a probability, outlined in space by a network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import nn
+
+from lungsynth.ct.volume import Volume
+from lungsynth.segment.outlines import views
+from lungsynth.segment.outlines.network import OutlineKind, OutlineNet
+from lungsynth.study.stages.segment import OutlineNetwork, Outlines
+from lungsynth.train import weights as released
+
+LEVEL = 0.5
+"""Of the network's probability, from which a voxel is the nodule's."""
+EVERY_NEIGHBOUR = np.ones((3, 3, 3), bool)
+MIRRORED = ((), (2,), (3,), (2, 3))
+"""Axes of a cube's rows and columns, over whose mirror images the mean is taken."""
+
+
+@dataclass(frozen=True)
+class Outliner:
+    """A network with its weights, in eval mode."""
+
+    module: nn.Module
+    network: OutlineNetwork
+
+    def outline(self, volume: Volume, probability: np.ndarray, candidate: np.ndarray) -> np.ndarray:
+        """The nodule that a candidate is, or is a part of, bool [z, y, x].
+
+        The part of what the network outlines that shares most with the candidate; the candidate itself where none does.
+
+        Args:
+            volume: int16 HU; probability: the detector's, uint8 0..255; candidate: bool, on one grid.
+        """
+        spacing, side = volume.spacing_mm, self.network.side
+        view = views.of_candidate(candidate, spacing, self.network)
+        (hu, p, start), known = views.seen(volume.hu, probability, [candidate], spacing, view, side)
+        x = views.shown(hu, p, start, known, view.side_mm / side, spacing[0])
+        x = x.to(next(self.module.parameters()).device)
+        with torch.inference_mode():
+            looks = [self.module(x.flip(axes)[None]).sigmoid()[0].flip([a - 1 for a in axes]) for axes in MIRRORED]
+        inside = views.back(torch.stack(looks).mean(0).cpu().numpy(), volume.hu.shape, spacing, view) >= LEVEL
+        parts, count = ndimage.label(inside, EVERY_NEIGHBOUR)
+        shared = np.bincount(parts[candidate], minlength=count + 1)
+        shared[0] = 0
+        return parts == shared.argmax() if shared.any() else candidate
+
+    def outlined(self, volume: Volume, probability: np.ndarray, labels: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """Labels of candidates, each with its outline in the place of its own voxels.
+
+        Where two would have a voxel, it is that of the first in `order`; none takes another candidate's own voxels, so
+        that every candidate stays.
+
+        Args:
+            volume, probability: as of `outline`, of a whole scan; labels: whole numbers [z, y, x], 0 outside.
+            order: labels, the surest candidate first.
+        """
+        out, places = labels.copy(), ndimage.find_objects(labels)
+        # As far as a cube may lie about its candidate's middle, and the filter before it is cut.
+        room = np.ceil(0.6 * self.network.side_mm[1] / np.asarray(volume.spacing_mm)).astype(int)
+        for label in order:
+            box = tuple(
+                slice(max(0, side.start - more), side.stop + more)
+                for side, more in zip(places[label - 1], room, strict=True)
+            )
+            piece, own = Volume(volume.hu[box], volume.spacing_mm), labels[box] == label
+            found = self.outline(piece, probability[box], own)
+            free = (out[box] == 0) | own
+            out[box][own & ~found] = 0
+            out[box][found & free] = label
+            if not (found & free).any():
+                out[box][own] = label
+        return out
+
+
+def load(network: OutlineNetwork, weights: Path, device: Any = "cpu") -> Outliner:
+    """A released network (.safetensors); network: the study's `segment.outlines.network`."""
+    module = OutlineNet(network.widths)
+    released.fill({"outlines": module}, weights)
+    return Outliner(module.to(device).eval().requires_grad_(False), network)
+
+
+def load_state(settings: Outlines, state: Path, device: Any = "cpu") -> Outliner:
+    """The network of a training's state: averaged weights, where it keeps them."""
+    from lungsynth.train.loop import load as load_modules
+
+    return Outliner(load_modules(OutlineKind(settings), state, device)["outlines"], settings.network)
