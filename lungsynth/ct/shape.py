@@ -30,6 +30,11 @@ def ball_diameter_mm(volume_mm3: np.ndarray | float) -> np.ndarray:
     return np.cbrt(6 * np.asarray(volume_mm3) / np.pi)
 
 
+def mask_diameter_mm(mask: np.ndarray, spacing_mm: tuple[float, ...]) -> float:
+    """Diameter of the ball with the volume of a mask [z, y, x]; spacing_mm: of the axes z, y, x."""
+    return float(ball_diameter_mm(np.count_nonzero(mask) * np.prod(spacing_mm)))
+
+
 def compactness(labels: np.ndarray, spacing_mm: tuple[float, ...]) -> np.ndarray:
     """[components] volume over that of the ball round the centroid that holds all voxels: a ball has 1, a vessel 0.
 

@@ -177,3 +177,10 @@ def start_small(module: nn.Module, sd: float = 0.02) -> None:
             continue
         if part.bias is not None:
             nn.init.zeros_(part.bias)
+
+
+def conv_3d(inside: int, outside: int) -> nn.Sequential:
+    """A 3 x 3 x 3 convolution, batch norm and ReLU: [n, inside, z, y, x] -> [n, outside, z, y, x]."""
+    return nn.Sequential(
+        nn.Conv3d(inside, outside, 3, padding=1, bias=False), nn.BatchNorm3d(outside), nn.ReLU(inplace=True)
+    )

@@ -188,12 +188,31 @@ def test_every_candidate_of_a_scan_stays_and_none_takes_anothers_voxels(outliner
     assert set(np.unique(made)) == {0, 2, 4, 7} and (made == 4).sum() >= 1
     assert release.dice((made == 7) | (made == 2), ball) > release.dice(both, ball)
     table = pd.DataFrame({"scan": ["s", "s", "t"], "label": [7, 9, 7], "probability": [0.9, 0.1, 0.8]})
-    again = candidates.measured_again(table.assign(**dict.fromkeys(candidates.MEASURED, -1.0)), "s", made, volume)
+    again = candidates.measured_again(table.assign(**dict.fromkeys(candidates.MEASURED, -1)), "s", made, volume)
     assert again.loc[1:, candidates.MEASURED].eq(-1).all(axis=None)
     millilitres = (made == 7).sum() * np.prod(volume.spacing_mm)
     assert again.loc[0, "volume_mm3"] == pytest.approx(millilitres) and again["probability"].equals(
         table["probability"]
     )
+
+
+def test_what_no_cube_can_hold_stays_the_detectors(outliner):
+    volume, _, _ = nodule_on_a_vessel(3.0, 1.0, (2.0, 2.0, 2.0), room_mm=80.0)
+    rod = np.zeros(volume.hu.shape, bool)
+    rod[:, 38:43, 38:43] = True
+    found = outliner.outline(volume, detect(volume), rod)
+    reach = SMALL.side_mm[1] / 2 / 2.0
+    far = np.abs(np.arange(len(rod)) - (len(rod) - 1) / 2) > reach
+    assert far.any() and (found[far] == rod[far]).all()
+
+
+@pytest.mark.parametrize("shares", [{"whole": 0.0}, {"whole": 0.5, "invented": 0.5}])
+def test_a_batch_is_drawn_from_what_there_is(shares):
+    volume, ball, both = nodule_on_a_vessel(3.0, 1.0, (2.0, 1.5, 1.5), 12.0)
+    kind = OutlineKind(Outlines(network=SMALL, **shares))
+    for whole in (True, False):
+        source = kind.source([body_of(volume, ball, both, whole=whole)] * 2, 2)
+        assert source.draw(np.random.default_rng(0))["seen"].shape == (2, views.CHANNELS, 16, 16, 16)
 
 
 def test_a_released_network_outlines_as_the_trained_one_does(outliner, tmp_path):

@@ -18,7 +18,7 @@ with step(snakemake) as job:  # noqa: F821
     device, folder = pick_device(job.settings("device")), nodules.path and under_data(nodules.path)
     trained = load(job.settings("segment.detector"), job.input.state, device, job.settings("segment.inference"))
     shipped = threshold.shipped(job.input.recipe)
-    level = shipped.threshold if shipped else pieces.level_of(point)
+    level = shipped.threshold if shipped and point.threshold is None else pieces.level_of(point)
     made = {"fit": [], "tune": []}
 
     def detect(volume):

@@ -22,7 +22,8 @@ with step(snakemake) as job:  # noqa: F821
             if scan.scan not in masks:
                 continue
             labels = volumes.upright(volumes.read(masks[scan.scan])).hu
-            shown = table[(table["scan"] == scan.scan) & table["shown"]].sort_values("probability", ascending=False)
+            shown = table[(table["scan"] == scan.scan) & table["shown"]]
+            shown = shown.sort_values("probability", ascending=False, kind="stable")
             probability = found.Found(seen[scan.scan]).probability.hu
             outlined = outliner.outlined(scan.volume, probability, labels, shown["label"].to_numpy())
             table = candidates.measured_again(table, scan.scan, outlined, scan.volume)

@@ -178,7 +178,8 @@ def measured_again(table: pd.DataFrame, scan: str, labels: np.ndarray, volume: V
     numbers = np.unique(labels[labels > 0])
     compact = np.where(labels > 0, np.searchsorted(numbers, labels) + 1, 0)
     anew = measure(scan, compact, np.zeros(len(numbers)), volume).assign(label=numbers).set_index("label")
-    table = table.copy()
+    # A column of whole numbers comes back from its file as one.
+    table = table.astype({name: float for name in MEASURED if name != "slices"})
     rows = (table["scan"] == scan) & table["label"].isin(numbers)
     for name in MEASURED:
         table.loc[rows, name] = anew.loc[table.loc[rows, "label"], name].to_numpy()

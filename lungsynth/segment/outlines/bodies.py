@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from lungsynth.ct.shape import ball_diameter_mm
+from lungsynth.ct.shape import mask_diameter_mm
 from lungsynth.ct.volume import Volume
 from lungsynth.segment.inference import candidates
 from lungsynth.segment.inference.planes import Scan
+from lungsynth.segment.outlines import views
 from lungsynth.segment.volumetric.crops import Crop
 from lungsynth.segment.volumetric.pieces import all_of
 from lungsynth.sets.bank import read_arrays, write_arrays
@@ -82,7 +83,8 @@ def inward(mask: np.ndarray, spacing_mm: tuple[float, ...], distance_px: float) 
 
     A mask of which nothing would be left stays.
 
-    distance_px: in voxels of the plane (y, x); as many mm along z.
+    distance_px: in voxels of the planes (y, x). Along z as many mm, but the last slices stay where they are so thick
+        that they are deeper than that.
     """
     pixel = spacing_mm[-1]
     # To the centre of the nearest voxel outside; the outline lies half a voxel before.
@@ -131,7 +133,7 @@ def of_scan(
     if not scan.nodules.any():
         return
     _, labels = candidates.find(scan.name, probability, scan.volume, scan.lungs, threshold, point)
-    room = np.ceil(network.side_mm[1] / np.asarray(scan.volume.spacing_mm)).astype(int)
+    room = np.ceil(views.REACH * network.side_mm[1] / np.asarray(scan.volume.spacing_mm)).astype(int)
     for label, place in enumerate(ndimage.find_objects(scan.nodules), start=1):
         if place is None or (on := best_candidate(labels, scan.nodules == label)) is None:
             continue
@@ -158,11 +160,6 @@ def invented(
                 yield made
 
 
-def diameter_mm(mask: np.ndarray, spacing_mm: tuple[float, ...]) -> float:
-    """Of the ball of a mask's volume."""
-    return float(ball_diameter_mm(np.count_nonzero(mask) * float(np.prod(spacing_mm))))
-
-
 def _soft(mask: np.ndarray, spacing_mm: tuple[float, ...]) -> np.ndarray:
     return ndimage.gaussian_filter(mask.astype(np.float32), np.asarray(EDGE_MM) / spacing_mm)
 
@@ -171,7 +168,8 @@ def _faint(body: Body, rng: np.random.Generator) -> np.ndarray | None:
     """HU float32 [z, y, x] with a nodule of less contrast to the lung; None of small, faint or all but airless ones."""
     hu, mask = body.volume.hu.astype(np.float32), body.mask
     lung, density = hu[~mask & (hu < AIR_BELOW_HU)], hu[mask].mean()
-    if lung.size < AIR_VOXELS or diameter_mm(body.mask, body.volume.spacing_mm) < FAINT_MM or density < SOLID_HU[0]:
+    small = mask_diameter_mm(mask, body.volume.spacing_mm) < FAINT_MM
+    if small or lung.size < AIR_VOXELS or density < SOLID_HU[0]:
         return None
     share = rng.uniform(*FAINT["solid" if density > SOLID_HU[1] else "part"])
     level, soft = np.median(lung), _soft(mask, body.volume.spacing_mm)
@@ -183,7 +181,7 @@ def _faint(body: Body, rng: np.random.Generator) -> np.ndarray | None:
 def _hollow(body: Body, rng: np.random.Generator) -> np.ndarray | None:
     """HU float32 [z, y, x] with air within a wall; None of small nodules."""
     spacing = body.volume.spacing_mm
-    if diameter_mm(body.mask, body.volume.spacing_mm) < HOLLOW_MM:
+    if mask_diameter_mm(body.mask, body.volume.spacing_mm) < HOLLOW_MM:
         return None
     depth = ndimage.distance_transform_edt(np.pad(body.mask, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
     cavity = depth > rng.uniform(WALL_MM[0], max(WALL_MM[1], WALL * depth.max()))

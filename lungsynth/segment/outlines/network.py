@@ -1,7 +1,6 @@
-"""The network that outlines candidates in space, and how it is trained."""
+"""How the network that outlines candidates in space is trained."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,11 +10,13 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lungsynth.segment.inference.candidates import EVERY_NEIGHBOUR
 from lungsynth.segment.outlines import views
 from lungsynth.segment.outlines.bodies import Body, best_candidate
+from lungsynth.segment.outlines.unet import OutlineNet
 from lungsynth.segment.outlines.views import View
 from lungsynth.segment.training.descent import Descent
-from lungsynth.segment.volumetric.network import NOISE_HU, OFFSET_HU, conv
+from lungsynth.segment.volumetric.network import NOISE_HU, OFFSET_HU
 from lungsynth.study.stages.segment import OutlineNetwork, Outlines
 from lungsynth.train.data import Shape, Source, need
 from lungsynth.train.trainable import LossFamily, Update
@@ -35,31 +36,6 @@ HIDE, LEAST_VOXELS = 0.3, 4
 farther than their nodule along z, and where they end must not tell where it does."""
 BLUR, ODDS = 0.8, 0.5
 """Largest sd of a blur in voxels; sd of an offset of the detector's log odds: it has learnt from these nodules too."""
-
-
-class OutlineNet(nn.Module):
-    """A U-Net of 3 x 3 x 3 convolutions, two a level, over four sizes of a cube.
-
-    Input of `views.shown` [n, 6, c, c, c] -> logits [n, c, c, c].
-    """
-
-    def __init__(self, widths: Sequence[int]):
-        super().__init__()
-        pairs = list(pairwise((views.CHANNELS, *widths)))
-        self.down = nn.ModuleList(nn.Sequential(conv(a, b), conv(b, b)) for a, b in pairs)
-        self.up = nn.ModuleList(nn.Sequential(conv(a + b, a), conv(a, a)) for a, b in pairs[1:])
-        self.head = nn.Conv3d(widths[0], 1, 1)
-        self.to(memory_format=torch.channels_last_3d)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x, kept = x.contiguous(memory_format=torch.channels_last_3d), []
-        for level in self.down:
-            x = level(functional.max_pool3d(x, 2) if kept else x)
-            kept.append(x)
-        for level, beside in zip(reversed(self.up), reversed(kept[:-1]), strict=True):
-            x = functional.interpolate(x, scale_factor=2.0, mode="trilinear", align_corners=False)
-            x = level(torch.cat([beside, x], dim=1))
-        return self.head(x)[:, 0]
 
 
 class OutlineKind(Descent):
@@ -83,7 +59,9 @@ class OutlineKind(Descent):
         pools = [[body for body in bodies if body.how != "found"]]
         pools += [[body for body in bodies if body.how == "found" and body.whole is whole] for whole in (True, False)]
         shares = np.array([own.invented, own.whole, 1 - own.invented - own.whole])
-        shares = np.where([bool(pool) for pool in pools], shares, 0)
+        there = np.array([bool(pool) for pool in pools])
+        # Of what there is, as wished; alike where nothing of it was wished.
+        shares = np.where(there, shares, 0) if (shares * there).any() else there.astype(float)
         shares = shares / shares.sum()
 
         def draw(rng: np.random.Generator) -> dict[str, Tensor]:
@@ -138,7 +116,7 @@ def _start(body: Body, rng: np.random.Generator) -> np.ndarray:
     """The detector's candidate, or the body on the nodule above another level of its probability."""
     if rng.random() >= OTHER_START:
         return body.candidate
-    parts, _ = ndimage.label(body.probability >= rng.choice(LEVELS) * 255, np.ones((3, 3, 3)))
+    parts, _ = ndimage.label(body.probability >= rng.choice(LEVELS) * 255, EVERY_NEIGHBOUR)
     other = best_candidate(parts, body.mask)
     return body.candidate if other is None else other
 

@@ -10,14 +10,14 @@ from scipy import ndimage
 from torch import nn
 
 from lungsynth.ct.volume import Volume
+from lungsynth.segment.inference.candidates import EVERY_NEIGHBOUR
 from lungsynth.segment.outlines import views
-from lungsynth.segment.outlines.network import OutlineKind, OutlineNet
+from lungsynth.segment.outlines.unet import OutlineNet
 from lungsynth.study.stages.segment import OutlineNetwork, Outlines
 from lungsynth.train import weights as released
 
 LEVEL = 0.5
 """Of the network's probability, from which a voxel is the nodule's."""
-EVERY_NEIGHBOUR = np.ones((3, 3, 3), bool)
 MIRRORED = ((), (2,), (3,), (2, 3))
 """Axes of a cube's rows and columns, over whose mirror images the mean is taken."""
 
@@ -32,7 +32,8 @@ class Outliner:
     def outline(self, volume: Volume, probability: np.ndarray, candidate: np.ndarray) -> np.ndarray:
         """The nodule that a candidate is, or is a part of, bool [z, y, x].
 
-        The part of what the network outlines that shares most with the candidate; the candidate itself where none does.
+        The part of what the network outlines that shares most with the candidate, with what of the candidate lies
+        beyond the largest cube; the candidate itself where none shares a voxel.
 
         Args:
             volume: int16 HU; probability: the detector's, uint8 0..255; candidate: bool, on one grid.
@@ -45,10 +46,15 @@ class Outliner:
         with torch.inference_mode():
             looks = [self.module(x.flip(axes)[None]).sigmoid()[0].flip([a - 1 for a in axes]) for axes in MIRRORED]
         inside = views.back(torch.stack(looks).mean(0).cpu().numpy(), volume.hu.shape, spacing, view) >= LEVEL
+        # Of what the largest cube cannot hold the network says nothing; what sticks out of a smaller one is a vessel.
+        outside = np.zeros_like(candidate)
+        if view.side_mm == self.network.side_mm[1]:
+            cube = views.back(np.ones((side,) * 3, np.float32), volume.hu.shape, spacing, view)
+            outside = candidate & (cube == 0)
         parts, count = ndimage.label(inside, EVERY_NEIGHBOUR)
         shared = np.bincount(parts[candidate], minlength=count + 1)
         shared[0] = 0
-        return parts == shared.argmax() if shared.any() else candidate
+        return (parts == shared.argmax()) | outside if shared.any() else candidate
 
     def outlined(self, volume: Volume, probability: np.ndarray, labels: np.ndarray, order: np.ndarray) -> np.ndarray:
         """Labels of candidates, each with its outline in the place of its own voxels.
@@ -61,8 +67,7 @@ class Outliner:
             order: labels, the surest candidate first.
         """
         out, places = labels.copy(), ndimage.find_objects(labels)
-        # As far as a cube may lie about its candidate's middle, and the filter before it is cut.
-        room = np.ceil(0.6 * self.network.side_mm[1] / np.asarray(volume.spacing_mm)).astype(int)
+        room = np.ceil(views.REACH * self.network.side_mm[1] / np.asarray(volume.spacing_mm)).astype(int)
         for label in order:
             box = tuple(
                 slice(max(0, side.start - more), side.stop + more)
@@ -73,8 +78,6 @@ class Outliner:
             free = (out[box] == 0) | own
             out[box][own & ~found] = 0
             out[box][found & free] = label
-            if not (found & free).any():
-                out[box][own] = label
         return out
 
 
@@ -87,6 +90,7 @@ def load(network: OutlineNetwork, weights: Path, device: Any = "cpu") -> Outline
 
 def load_state(settings: Outlines, state: Path, device: Any = "cpu") -> Outliner:
     """The network of a training's state: averaged weights, where it keeps them."""
+    from lungsynth.segment.outlines.network import OutlineKind
     from lungsynth.train.loop import load as load_modules
 
     return Outliner(load_modules(OutlineKind(settings), state, device)["outlines"], settings.network)

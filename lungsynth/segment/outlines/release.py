@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lungsynth.segment.outlines.bodies import Body, diameter_mm
+from lungsynth.ct.shape import mask_diameter_mm
+from lungsynth.segment.outlines.bodies import Body
 from lungsynth.segment.outlines.outline import Outliner
 from lungsynth.sets.seen import who_was_seen
 from lungsynth.study.runs import Run
@@ -30,7 +31,7 @@ def scores(outliner: Outliner, bodies: Sequence[Body]) -> pd.DataFrame:
     each = [
         {
             "surroundings": "whole" if body.whole else "crop",
-            "size": int(np.digitize(diameter_mm(body.mask, body.volume.spacing_mm), SIZES_MM)),
+            "size": int(np.digitize(mask_diameter_mm(body.mask, body.volume.spacing_mm), SIZES_MM)),
             "patient": body.patient,
             "dice_detector": dice(body.candidate, body.mask),
             "dice": dice(outliner.outline(body.volume, body.probability, body.candidate), body.mask),

@@ -8,11 +8,13 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
-from lungsynth.segment.outlines.bodies import diameter_mm
+from lungsynth.ct.shape import mask_diameter_mm
 from lungsynth.segment.volumetric.cubes import CLIP_HU, PREFILTER
 from lungsynth.study.stages.segment import OutlineNetwork
 
 CHANNELS = 6
+REACH = 0.6
+"""So far, over its side, may a cube reach from its candidate, with the filter before it is cut."""
 TYPICAL_MM = 1.0, 2.5
 """Sides of a voxel and distance of slices that reach the network as 0; a doubling adds .5."""
 
@@ -33,7 +35,7 @@ class View:
 
 def of_candidate(mask: np.ndarray, spacing_mm: tuple[float, ...], network: OutlineNetwork) -> View:
     """The cube round a candidate, bool [z, y, x]: `network.times` the diameter of the ball of its volume."""
-    side_mm = float(np.clip(network.times * diameter_mm(mask, spacing_mm), *network.side_mm))
+    side_mm = float(np.clip(network.times * mask_diameter_mm(mask, spacing_mm), *network.side_mm))
     return View(np.argwhere(mask).mean(0), side_mm, np.eye(3))
 
 

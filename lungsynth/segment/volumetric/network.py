@@ -11,6 +11,7 @@ from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lungsynth.nets.blocks import conv_3d
 from lungsynth.segment.volumetric.cubes import CLIP_HU, Cubes, known
 from lungsynth.segment.volumetric.pairs import Pairs
 from lungsynth.study.stages.segment import CubeNetwork, Volumetric
@@ -51,8 +52,8 @@ class CandidateNet(nn.Module):
 
     def __init__(self, widths: tuple[int, ...]):
         super().__init__()
-        self.first = nn.Sequential(nn.Conv3d(3, widths[0], 4, stride=2, padding=1), conv(widths[0], widths[0]))
-        self.levels = nn.ModuleList(nn.Sequential(conv(a, b), conv(b, b)) for a, b in pairwise(widths))
+        self.first = nn.Sequential(nn.Conv3d(3, widths[0], 4, stride=2, padding=1), conv_3d(widths[0], widths[0]))
+        self.levels = nn.ModuleList(nn.Sequential(conv_3d(a, b), conv_3d(b, b)) for a, b in pairwise(widths))
         self.head = nn.Linear(2 * widths[-1], 1)
         self.to(memory_format=torch.channels_last_3d)
 
@@ -77,13 +78,6 @@ class Ensemble(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.stack([member(x) for member in self.members], dim=1)
-
-
-def conv(inside: int, outside: int) -> nn.Sequential:
-    """A 3 x 3 x 3 convolution, batch norm and ReLU."""
-    return nn.Sequential(
-        nn.Conv3d(inside, outside, 3, padding=1, bias=False), nn.BatchNorm3d(outside), nn.ReLU(inplace=True)
-    )
 
 
 class CandidateKind:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from lungsynth.ct.shape import ball_diameter_mm
+from lungsynth.ct.shape import mask_diameter_mm
 from lungsynth.ct.volume import Volume
 from lungsynth.segment.inference import baseline, candidates
 from lungsynth.segment.inference.planes import Scan
@@ -55,7 +55,7 @@ class Piece:
     @property
     def diameter_mm(self) -> float:
         """Of the ball of its volume."""
-        return float(ball_diameter_mm(np.count_nonzero(self.mask) * np.prod(self.volume.spacing_mm)))
+        return mask_diameter_mm(self.mask, self.volume.spacing_mm)
 
     @property
     def centre(self) -> np.ndarray:
