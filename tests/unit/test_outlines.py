@@ -16,7 +16,7 @@ from lungsynth.segment.inference.planes import Scan
 from lungsynth.segment.outlines import bodies, release, views
 from lungsynth.segment.outlines.bodies import Body
 from lungsynth.segment.outlines.network import OutlineKind, changed
-from lungsynth.segment.outlines.outline import Outliner, load
+from lungsynth.segment.outlines.outline import Outliner, filled, load
 from lungsynth.segment.volumetric.crops import Crop
 from lungsynth.study.errors import DataError
 from lungsynth.study.seeds import patient_hash
@@ -194,6 +194,15 @@ def test_every_candidate_of_a_scan_stays_and_none_takes_anothers_voxels(outliner
     assert again.loc[0, "volume_mm3"] == pytest.approx(millilitres) and again["probability"].equals(
         table["probability"]
     )
+
+
+def test_a_cavity_is_drawn_with_its_nodule():
+    _, ball, _ = nodule_on_a_vessel()
+    depth = ndimage.distance_transform_edt(ball, sampling=(1.25, 0.7, 0.7))
+    wall = ball & (depth < 2)
+    assert (filled(wall) == ball).all()
+    open_ = wall & (np.arange(ball.shape[1]) < ball.shape[1] // 2)[:, None]
+    assert (filled(open_) == open_).all()
 
 
 def test_what_no_cube_can_hold_stays_the_detectors(outliner):

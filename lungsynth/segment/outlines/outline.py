@@ -22,6 +22,14 @@ MIRRORED = ((), (2,), (3,), (2, 3))
 """Axes of a cube's rows and columns, over whose mirror images the mean is taken."""
 
 
+def filled(mask: np.ndarray) -> np.ndarray:
+    """A mask [z, y, x] with what it encloses in a slice, which readers draw with a nodule: its cavity."""
+    out = mask.copy()
+    for k in np.flatnonzero(mask.any((1, 2))):
+        out[k] = ndimage.binary_fill_holes(mask[k])
+    return out
+
+
 @dataclass(frozen=True)
 class Outliner:
     """A network with its weights, in eval mode."""
@@ -32,8 +40,8 @@ class Outliner:
     def outline(self, volume: Volume, probability: np.ndarray, candidate: np.ndarray) -> np.ndarray:
         """The nodule that a candidate is, or is a part of, bool [z, y, x].
 
-        The part of what the network outlines that shares most with the candidate, with what of the candidate lies
-        beyond the largest cube; the candidate itself where none shares a voxel.
+        The part of what the network outlines that shares most with the candidate, filled, with what of the candidate
+        lies beyond the largest cube; the candidate itself where none shares a voxel.
 
         Args:
             volume: int16 HU; probability: the detector's, uint8 0..255; candidate: bool, on one grid.
@@ -54,7 +62,7 @@ class Outliner:
         parts, count = ndimage.label(inside, EVERY_NEIGHBOUR)
         shared = np.bincount(parts[candidate], minlength=count + 1)
         shared[0] = 0
-        return (parts == shared.argmax()) | outside if shared.any() else candidate
+        return filled(parts == shared.argmax()) | outside if shared.any() else candidate
 
     def outlined(self, volume: Volume, probability: np.ndarray, labels: np.ndarray, order: np.ndarray) -> np.ndarray:
         """Labels of candidates, each with its outline in the place of its own voxels.
