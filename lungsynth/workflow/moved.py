@@ -40,7 +40,7 @@ MOVED = {
     **{f"segment.windows_per.{kind}": f"segment.windows.per_{kind}" for kind in ("volume", "slice", "patch")},
     "segment.views": "segment.inference.views",
     **_each("segment", "segment.operating_point", *OPERATING_POINT),
-    "segment.operating_point.outline_bodies": "segment.outlines.init_from, a network's folder",
+    "segment.operating_point.outline_bodies": "segment.outlines.init_from",
     "segment.keep_nodules": "segment.patches.keep_nodules",
     **_each("features", "features.training", "steps", "batch"),
     "features.inception": "score.inception",
