@@ -176,8 +176,9 @@ def measured_again(table: pd.DataFrame, scan: str, labels: np.ndarray, volume: V
     Other rows and columns stay: what ranks a candidate is the detector's.
     """
     numbers = np.unique(labels[labels > 0])
-    compact = np.where(labels > 0, np.searchsorted(numbers, labels) + 1, 0)
-    anew = measure(scan, compact, np.zeros(len(numbers)), volume).assign(label=numbers).set_index("label")
+    compact = np.zeros(labels.max(initial=0) + 1, np.int32)
+    compact[numbers] = np.arange(1, len(numbers) + 1)
+    anew = measure(scan, compact[labels], np.zeros(len(numbers)), volume).assign(label=numbers).set_index("label")
     # A column of whole numbers comes back from its file as one.
     table = table.astype({name: float for name in MEASURED if name != "slices"})
     rows = (table["scan"] == scan) & table["label"].isin(numbers)

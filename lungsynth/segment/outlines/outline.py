@@ -52,7 +52,8 @@ class Outliner:
         x = views.shown(hu, p, start, known, view.side_mm / side, spacing[0])
         x = x.to(next(self.module.parameters()).device)
         with torch.inference_mode():
-            looks = [self.module(x.flip(axes)[None]).sigmoid()[0].flip([a - 1 for a in axes]) for axes in MIRRORED]
+            looks = self.module(torch.stack([x.flip(axes) for axes in MIRRORED])).sigmoid()
+            looks = [look.flip([axis - 1 for axis in axes]) for look, axes in zip(looks, MIRRORED, strict=True)]
         inside = views.back(torch.stack(looks).mean(0).cpu().numpy(), volume.hu.shape, spacing, view) >= LEVEL
         # Of what the largest cube cannot hold the network says nothing; what sticks out of a smaller one is a vessel.
         outside = np.zeros_like(candidate)
@@ -75,8 +76,9 @@ class Outliner:
             order: labels, the surest candidate first.
         """
         out, places = labels.copy(), ndimage.find_objects(labels)
-        room = np.ceil(views.REACH * self.network.side_mm[1] / np.asarray(volume.spacing_mm)).astype(int)
         for label in order:
+            view = views.of_candidate(labels[places[label - 1]] == label, volume.spacing_mm, self.network)
+            room = np.ceil(views.REACH * view.side_mm / np.asarray(volume.spacing_mm)).astype(int)
             box = tuple(
                 slice(max(0, side.start - more), side.stop + more)
                 for side, more in zip(places[label - 1], room, strict=True)
