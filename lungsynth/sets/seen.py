@@ -25,6 +25,15 @@ def who_was_seen(scans: pd.DataFrame, seed: int) -> dict[str, Any]:
     return {"patients": people, "scans": sorted(named.loc[named["kind"] != "patch", "pixels"])}
 
 
+def with_crops(seen: Mapping[str, Any], people: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    """Who was seen in scans, of `who_was_seen`, and the patients by role of crops that no scan of a cohort holds."""
+    patients = seen["patients"]
+    return {
+        "patients": {role: _union(some.get(role, ()) for some in (patients, people)) for role in ("fit", "tune")},
+        "scans": seen["scans"],
+    }
+
+
 PICTURE_DIGITS = 16
 """Of the SHA-256 of a picture's pixels, which a recipe keeps."""
 

@@ -47,6 +47,12 @@ def body_of(volume, mask, candidate, how="found", whole=True):
     return Body("s/1", "p", how, volume, probability, candidate, (mask * 255).astype(np.uint8), whole)
 
 
+def find(volume, probability=None):
+    """What that detector finds in a crop."""
+    seen = detect(volume) if probability is None else probability
+    return seen, candidates.find("s", seen, volume, np.ones(seen.shape, np.uint8), 0.5, POINT)[1]
+
+
 def detect(volume):
     """A detector that takes for a nodule what is dense."""
     return np.where(volume.hu > -500, 250, 0).astype(np.uint8)
@@ -88,7 +94,7 @@ def test_a_nodule_is_made_faint_and_hollow_within_its_outline():
     rng = np.random.default_rng(0)
     depth, away = (ndimage.distance_transform_edt(one, sampling=volume.spacing_mm) for one in (ball, ~ball))
     body = body_of(volume, ball, both)
-    hollow = {one.how: one for one in bodies.invented(body, detect, 0.5, POINT, rng)}["hollow"]
+    hollow = {one.how: one for one in bodies.invented(body, find, rng)}["hollow"]
     assert (hollow.mask == ball).all() and hollow.candidate.sum() < both.sum()
     faint = bodies._faint(body, rng)
     for made, middle in ((hollow.volume.hu, -700), (faint, -400)):
@@ -96,7 +102,7 @@ def test_a_nodule_is_made_faint_and_hollow_within_its_outline():
         assert np.allclose(made[away > 3], volume.hu[away > 3])
     assert hollow.volume.hu[ball & (depth < 1)].mean() > -300
     small, ball, both = nodule_on_a_vessel(radius=2.0)
-    assert not list(bodies.invented(body_of(small, ball, both), detect, 0.5, POINT, rng))
+    assert not list(bodies.invented(body_of(small, ball, both), find, rng))
 
 
 def test_outlines_of_crops_are_brought_back_to_the_consensus():
@@ -113,12 +119,12 @@ def test_outlines_of_crops_are_brought_back_to_the_consensus():
 
 def test_bodies_are_found_in_crops_and_scans_and_come_back_from_their_file(tmp_path):
     volume, ball, both = nodule_on_a_vessel()
-    crop = bodies.of_crop(Crop("vois-1", "a", volume, ball, False), detect, 0.5, POINT)
+    crop = bodies.of_crop(Crop("vois-1", "a", volume, ball, False), find)
     assert (crop.candidate == both).all() and not crop.whole
-    assert bodies.of_crop(Crop("vois-2", "a", volume, ball, False), lambda v: 0 * detect(v), 0.5, POINT) is None
+    assert bodies.of_crop(Crop("vois-2", "a", volume, ball, False), lambda v: find(v, 0 * detect(v))) is None
     labels, lungs = (ball * 3).astype(np.uint8), np.ones(ball.shape, np.uint8)
     scan = Scan("s", "b", volume, labels, lungs)
-    (one,) = bodies.of_scan(scan, detect(volume), 0.5, POINT, SMALL)
+    (one,) = bodies.of_scan(scan, *find(volume), SMALL)
     assert one.name == "s/nodule-3" and one.whole and release.dice(one.mask, one.candidate) > 0.8
     for name in ("one", "two"):
         bodies.write(tmp_path / f"{name}.npz", {"fit": [crop], "tune": [one]})

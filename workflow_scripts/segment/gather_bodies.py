@@ -1,7 +1,7 @@
 """Nodules that a network of outlines learns from, and tunes on, with what the detector makes of each."""
 
 from lungsynth.segment.apply import load, segment_volume
-from lungsynth.segment.inference import found
+from lungsynth.segment.inference import candidates, found
 from lungsynth.segment.inference.planes import scans_of
 from lungsynth.segment.outlines import bodies
 from lungsynth.segment.scoring import threshold
@@ -21,21 +21,24 @@ with step(snakemake) as job:  # noqa: F821
     level = shipped.threshold if shipped and point.threshold is None else pieces.level_of(point)
     made = {"fit": [], "tune": []}
 
-    def detect(volume):
-        """The detector's probability in a crop, all of which may be lung."""
-        return segment_volume(trained, volume, pieces.all_of(volume.hu))
+    def find(volume):
+        """What the detector makes of a crop, all of which may be lung: its probability, and labels of candidates."""
+        lungs = pieces.all_of(volume.hu)
+        probability = segment_volume(trained, volume, lungs)
+        return probability, candidates.find("crop", probability, volume, lungs, level, point)[1]
 
     for one in job.bar(prepared(job.input.cohort, job.input.folders, made)):
-        for scan in scans_of(one) if one.scan in files else ():
-            seen = found.Found(files[one.scan], one).probability.hu
-            made[one.role] += bodies.of_scan(scan, seen, level, point, network)
+        for scan in scans_of(one) if one.scan in files and one.nodules.any() else ():
+            seen = found.Found(files[one.scan], one)
+            _, labels = seen.candidates(level, point)
+            made[one.role] += bodies.of_scan(scan, seen.probability.hu, labels, network)
     for role, some in made.items():
         for crop in job.bar(crops.read(folder, nodules, role)):
-            body = bodies.of_crop(crop, detect, level, point)
+            body = bodies.of_crop(crop, find)
             if body is None:
                 continue
             some.append(body)
             if role == "fit":
-                some += bodies.invented(body, detect, level, point, rng(job.seed, "bodies", crop.name))
+                some += bodies.invented(body, find, rng(job.seed, "bodies", crop.name))
         job.say(f"{role}: {len(some)} nodules, {sum(body.how != 'found' for body in some)} of them invented")
     bodies.write(job.output.bodies, made)

@@ -1,7 +1,5 @@
 """The shown candidates of a batch of scans with the outlines that a network gives them in space."""
 
-import numpy as np
-
 from lungsynth.ct import volume as volumes
 from lungsynth.ct.files import whole_folder
 from lungsynth.segment.inference import candidates, found
@@ -27,7 +25,7 @@ with step(snakemake) as job:  # noqa: F821
             probability = found.Found(seen[scan.scan]).probability.hu
             outlined = outliner.outlined(scan.volume, probability, labels, shown["label"].to_numpy())
             table = candidates.measured_again(table, scan.scan, outlined, scan.volume)
-            mask = volumes.turned(scan.volume.like(outlined.astype(np.uint16)), scan.axes)
+            mask = volumes.turned(scan.volume.like(outlined), scan.axes)
             volumes.write(folder / f"{scan.scan}.nii.gz", mask)
             count += len(shown)
     write_csv(job.output.candidates, table)

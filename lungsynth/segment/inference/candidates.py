@@ -137,6 +137,13 @@ def taken_apart(
     return in_order(out, np.concatenate(kept_scores))
 
 
+def sharing_most(labels: np.ndarray, mask: np.ndarray) -> np.ndarray | None:
+    """The body of a label volume, bool [z, y, x], that shares most voxels with a mask; None where none shares any."""
+    shared = np.bincount(labels[mask], minlength=1)
+    shared[0] = 0
+    return labels == shared.argmax() if shared.any() else None
+
+
 def in_order(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The same components, numbered 1..n in the order of their first voxels, and their scores.
 

@@ -10,18 +10,17 @@ from scipy import ndimage
 
 from lungsynth.ct.shape import mask_diameter_mm
 from lungsynth.ct.volume import Volume
-from lungsynth.segment.inference import candidates
+from lungsynth.segment.inference.candidates import sharing_most
 from lungsynth.segment.inference.planes import Scan
 from lungsynth.segment.outlines import views
 from lungsynth.segment.volumetric.crops import Crop
-from lungsynth.segment.volumetric.pieces import all_of
 from lungsynth.sets.bank import read_arrays, write_arrays
 from lungsynth.sets.tables import read_csv, write_csv
 from lungsynth.study.errors import DataError
-from lungsynth.study.stages.segment import OperatingPointSettings, OutlineNetwork
+from lungsynth.study.stages.segment import OutlineNetwork
 
-Detect = Callable[[Volume], np.ndarray]
-"""A detector's probability of every voxel of a volume, all of which is looked at: uint8 0..255 [z, y, x]."""
+Find = Callable[[Volume], tuple[np.ndarray, np.ndarray]]
+"""A detector's probability of every voxel of a crop, uint8 0..255 [z, y, x], and the labels of its candidates there."""
 HALF = 128
 """The least share of a voxel, of 255, that makes it the nodule's."""
 FAINT_MM, HOLLOW_MM = 5.0, 9.0
@@ -93,71 +92,49 @@ def inward(mask: np.ndarray, spacing_mm: tuple[float, ...], distance_px: float) 
     return np.rint(255 * (share if (share >= 0.5).any() else mask)).astype(np.uint8)
 
 
-def best_candidate(labels: np.ndarray, mask: np.ndarray) -> np.ndarray | None:
-    """The candidate, bool [z, y, x], that shares most voxels with a mask; None where none shares any."""
-    shared = np.bincount(labels[mask], minlength=1)
-    shared[0] = 0
-    return labels == shared.argmax() if shared.any() else None
-
-
-def of_crop(crop: Crop, detect: Detect, threshold: float, point: OperatingPointSettings) -> Body | None:
+def of_crop(crop: Crop, find: Find) -> Body | None:
     """The nodule of a crop; None where the detector has found nothing of it."""
     share = inward(crop.mask, crop.volume.spacing_mm, OUTWARD_PX)
-    return _found(crop.name, crop.patient, "found", crop.volume, share, crop.whole, detect, threshold, point)
+    return _found(crop.name, crop.patient, "found", crop.volume, share, crop.whole, find)
 
 
 def _found(
-    name: str,
-    patient: str,
-    how: str,
-    volume: Volume,
-    share: np.ndarray,
-    whole: bool,
-    detect: Detect,
-    threshold: float,
-    point: OperatingPointSettings,
+    name: str, patient: str, how: str, volume: Volume, share: np.ndarray, whole: bool, find: Find
 ) -> Body | None:
-    probability = detect(volume)
-    _, labels = candidates.find(name, probability, volume, all_of(volume.hu), threshold, point)
-    on = best_candidate(labels, share >= HALF)
+    probability, labels = find(volume)
+    on = sharing_most(labels, share >= HALF)
     return None if on is None else Body(name, patient, how, volume, probability, on, share, whole)
 
 
-def of_scan(
-    scan: Scan, probability: np.ndarray, threshold: float, point: OperatingPointSettings, network: OutlineNetwork
-) -> Iterator[Body]:
+def of_scan(scan: Scan, probability: np.ndarray, labels: np.ndarray, network: OutlineNetwork) -> Iterator[Body]:
     """The outlined nodules of a whole scan that the detector has found, as far around as a cube may reach.
 
-    probability: the detector's, uint8 0..255 [z, y, x].
+    probability: the detector's, uint8 0..255 [z, y, x]; labels: of its candidates.
     """
-    if not scan.nodules.any():
-        return
-    _, labels = candidates.find(scan.name, probability, scan.volume, scan.lungs, threshold, point)
-    room = np.ceil(views.REACH * network.side_mm[1] / np.asarray(scan.volume.spacing_mm)).astype(int)
     for label, place in enumerate(ndimage.find_objects(scan.nodules), start=1):
-        if place is None or (on := best_candidate(labels, scan.nodules == label)) is None:
+        if place is None or (on := sharing_most(labels, scan.nodules == label)) is None:
             continue
-        box = tuple(slice(max(0, side.start - more), side.stop + more) for side, more in zip(place, room, strict=True))
+        # Training's cubes are turned and enlarged: they reach farther than those of candidates.
+        box = views.within(network.side_mm[1], place, scan.volume.spacing_mm)
         volume = replace(scan.volume, hu=scan.volume.hu[box].copy())
         share = np.where(scan.nodules[box] == label, 255, 0).astype(np.uint8)
         name = f"{scan.name}/nodule-{label}"
         yield Body(name, scan.patient, "found", volume, probability[box].copy(), on[box], share, True)
 
 
-def invented(
-    body: Body, detect: Detect, threshold: float, point: OperatingPointSettings, rng: np.random.Generator
-) -> Iterator[Body]:
+def invented(body: Body, find: Find, rng: np.random.Generator) -> Iterator[Body]:
     """The nodule of a crop made fainter, and hollow, with what the detector finds of it then.
 
     Ground glass and cavities are rare, and what detectors of slices outline worst: of a cavity the wall in parts, of
     ground glass its dense places. The readers' outline stays what it was.
     """
     for how, change in (("faint", _faint), ("hollow", _hollow)):
-        if (hu := change(body, rng)) is not None:
-            volume = replace(body.volume, hu=np.rint(hu).astype(np.int16))
-            args = (body.name, body.patient, how, volume, body.share, body.whole, detect, threshold, point)
-            if (made := _found(*args)) is not None:
-                yield made
+        if (hu := change(body, rng)) is None:
+            continue
+        volume = replace(body.volume, hu=np.rint(hu).astype(np.int16))
+        made = _found(body.name, body.patient, how, volume, body.share, body.whole, find)
+        if made is not None:
+            yield made
 
 
 def _soft(mask: np.ndarray, spacing_mm: tuple[float, ...]) -> np.ndarray:

@@ -10,9 +10,9 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lungsynth.segment.inference.candidates import EVERY_NEIGHBOUR
+from lungsynth.segment.inference.candidates import EVERY_NEIGHBOUR, sharing_most
 from lungsynth.segment.outlines import views
-from lungsynth.segment.outlines.bodies import Body, best_candidate
+from lungsynth.segment.outlines.bodies import Body
 from lungsynth.segment.outlines.unet import OutlineNet
 from lungsynth.segment.outlines.views import View
 from lungsynth.segment.training.descent import Descent
@@ -61,7 +61,7 @@ class OutlineKind(Descent):
         shares = np.array([own.invented, own.whole, 1 - own.invented - own.whole])
         there = np.array([bool(pool) for pool in pools])
         # Of what there is, as wished; alike where nothing of it was wished.
-        shares = np.where(there, shares, 0) if (shares * there).any() else there.astype(float)
+        shares = shares * there if (shares * there).any() else there
         shares = shares / shares.sum()
 
         def draw(rng: np.random.Generator) -> dict[str, Tensor]:
@@ -117,7 +117,7 @@ def _start(body: Body, rng: np.random.Generator) -> np.ndarray:
     if rng.random() >= OTHER_START:
         return body.candidate
     parts, _ = ndimage.label(body.probability >= rng.choice(LEVELS) * 255, EVERY_NEIGHBOUR)
-    other = best_candidate(parts, body.mask)
+    other = sharing_most(parts, body.mask)
     return body.candidate if other is None else other
 
 

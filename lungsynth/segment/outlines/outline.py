@@ -10,7 +10,7 @@ from scipy import ndimage
 from torch import nn
 
 from lungsynth.ct.volume import Volume
-from lungsynth.segment.inference.candidates import EVERY_NEIGHBOUR
+from lungsynth.segment.inference.candidates import EVERY_NEIGHBOUR, sharing_most
 from lungsynth.segment.outlines import views
 from lungsynth.segment.outlines.unet import OutlineNet
 from lungsynth.study.stages.segment import OutlineNetwork, Outlines
@@ -60,10 +60,8 @@ class Outliner:
         if view.side_mm == self.network.side_mm[1]:
             cube = views.back(np.ones((side,) * 3, np.float32), volume.hu.shape, spacing, view)
             outside = candidate & (cube == 0)
-        parts, count = ndimage.label(inside, EVERY_NEIGHBOUR)
-        shared = np.bincount(parts[candidate], minlength=count + 1)
-        shared[0] = 0
-        return filled(parts == shared.argmax()) | outside if shared.any() else candidate
+        found = sharing_most(ndimage.label(inside, EVERY_NEIGHBOUR)[0], candidate)
+        return candidate if found is None else filled(found) | outside
 
     def outlined(self, volume: Volume, probability: np.ndarray, labels: np.ndarray, order: np.ndarray) -> np.ndarray:
         """Labels of candidates, each with its outline in the place of its own voxels.
@@ -78,11 +76,7 @@ class Outliner:
         out, places = labels.copy(), ndimage.find_objects(labels)
         for label in order:
             view = views.of_candidate(labels[places[label - 1]] == label, volume.spacing_mm, self.network)
-            room = np.ceil(views.REACH * view.side_mm / np.asarray(volume.spacing_mm)).astype(int)
-            box = tuple(
-                slice(max(0, side.start - more), side.stop + more)
-                for side, more in zip(places[label - 1], room, strict=True)
-            )
+            box = views.within(views.REACH * view.side_mm, places[label - 1], volume.spacing_mm)
             piece, own = Volume(volume.hu[box], volume.spacing_mm), labels[box] == label
             found = self.outline(piece, probability[box], own)
             free = (out[box] == 0) | own

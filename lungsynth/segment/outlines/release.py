@@ -9,7 +9,7 @@ import pandas as pd
 from lungsynth.ct.shape import mask_diameter_mm
 from lungsynth.segment.outlines.bodies import Body
 from lungsynth.segment.outlines.outline import Outliner
-from lungsynth.sets.seen import who_was_seen
+from lungsynth.sets.seen import who_was_seen, with_crops
 from lungsynth.study.runs import Run
 from lungsynth.study.stages.segment import NoduleVolumes, Outlines
 
@@ -64,7 +64,7 @@ def recipe(
         bodies: the table beside them; people: patients of the nodules' crops by role; scans: rows of cohort.csv of
             scans whose nodules may be among them.
     """
-    block, seen = own.model_dump(mode="json"), who_was_seen(scans, run.seed)
+    block = own.model_dump(mode="json")
     counts = bodies.groupby(["role", "how", "whole"]).size()
     return {
         "outlines": {"network": block["network"]},
@@ -75,8 +75,5 @@ def recipe(
             **{key: value for key, value in block.items() if key not in ("init_from", "network")},
             "nodules": nodules.model_dump(mode="json"),
         },
-        "patients": {
-            role: sorted({*seen["patients"].get(role, []), *people.get(role, [])}) for role in ("fit", "tune")
-        },
-        "scans": seen["scans"],
+        **with_crops(who_was_seen(scans, run.seed), people),
     }

@@ -33,6 +33,12 @@ class View:
     axes: np.ndarray
 
 
+def within(reach_mm: float, place: tuple[slice, ...], spacing_mm: tuple[float, ...]) -> tuple[slice, ...]:
+    """A place in a volume (slices z, y, x) with all that lies no farther from it along each axis."""
+    room = np.ceil(reach_mm / np.asarray(spacing_mm)).astype(int)
+    return tuple(slice(max(0, side.start - more), side.stop + more) for side, more in zip(place, room, strict=True))
+
+
 def of_candidate(mask: np.ndarray, spacing_mm: tuple[float, ...], network: OutlineNetwork) -> View:
     """The cube round a candidate, bool [z, y, x]: `network.times` the diameter of the ball of its volume."""
     side_mm = float(np.clip(network.times * mask_diameter_mm(mask, spacing_mm), *network.side_mm))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lungsynth.segment.volumetric.judge import joined
-from lungsynth.sets.seen import who_was_seen
+from lungsynth.sets.seen import who_was_seen, with_crops
 from lungsynth.study.errors import DataError
 from lungsynth.study.runs import Run
 from lungsynth.study.stages.segment import Cuts, Volumetric
@@ -98,7 +98,7 @@ def recipe(
     Args:
         table: rows of all cubes; people: patients of the nodules' crops by role; scans: rows of cohort.csv by role.
     """
-    block, seen = own.model_dump(mode="json"), who_was_seen(scans, run.seed)
+    block = own.model_dump(mode="json")
     counts = table.groupby(["role", "group", "nodule"]).size()
     return {
         "volumetric": {"network": block["network"], "cuts": cuts.model_dump(mode="json")},
@@ -108,8 +108,5 @@ def recipe(
             "run": run.name,
             **{k: v for k, v in block.items() if k not in ("init_from", "network", "cuts", "most", "most_thick")},
         },
-        "patients": {
-            role: sorted({*seen["patients"].get(role, []), *people.get(role, [])}) for role in ("fit", "tune")
-        },
-        "scans": seen["scans"],
+        **with_crops(who_was_seen(scans, run.seed), people),
     }
