@@ -150,7 +150,11 @@ rule check_cohort:
         runtime=10,
     params:
         settings=settings(
-            "cohort.quarantine", "cohort.min_patients", "cohort.split", "study"
+            "cohort.quarantine",
+            "cohort.seen",
+            "cohort.min_patients",
+            "cohort.split",
+            "study",
         ),
         code=code("cohort/check_cohort.py"),
     message:

@@ -1,6 +1,7 @@
 """Is a scan usable? Measures of one scan and the verdict on it."""
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 from scipy import ndimage as ndi
@@ -11,8 +12,9 @@ from lungsynth.ct.volume import Volume
 OK, BAD = "ok", "quarantined"
 LEAST_LUNG_L = 0.8
 LEAST_LUNG_CM2 = 8.0
-LEAST_LUNG_SHARE = 0.15
-"""The smaller lung has this share of both and more, unless it is collapsed, removed or was not found."""
+LEAST_LUNG_SHARE = 0.35
+"""The smaller lung has this share of both and more, unless it is collapsed, removed, under water or was not found."""
+LESION_MM = (0.2, 150.0)
 LEAST_SLICES = 10
 LEAST_PX = 64
 IN_PLANE_MM = (0.2, 3.0)
@@ -89,6 +91,13 @@ def lung_fault(lungs: np.ndarray, volume: Volume, kind: Kind) -> str:
     if kind == "slice" and area_cm2 < LEAST_LUNG_CM2:
         return f"lungs of {area_cm2:.0f} cm2"
     return ""
+
+
+def lesion_fault(diameters_mm: Iterable[float]) -> str:
+    """What is wrong with the size of a scan's lesions; empty if nothing is."""
+    low, high = LESION_MM
+    odd = next((diameter for diameter in diameters_mm if not low <= diameter <= high), None)
+    return "" if odd is None else f"a lesion of {odd:.3g} mm; {low:g} to {high:g} are possible"
 
 
 def lung_note(lungs: np.ndarray, kind: Kind) -> str:

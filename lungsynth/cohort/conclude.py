@@ -15,6 +15,10 @@ from lungsynth.study.stages.cohort import Split
 
 TEXTS = ("scan", "patient", "source", "class", "copy_of", "axes", "kernel", "pixels", "reason", "texture", "note")
 
+NO_RECIPES: Mapping[str, Mapping[str, Any]] = {}
+REASONS = 3
+"""So many reasons are told where too few patients are left: what is written of a run that stops is not kept."""
+
 
 class Cohort(NamedTuple):
     """Tables: `scans` usable scans with role and batch, `marks` theirs, `quarantine` the rest, `every` all scans."""
@@ -32,6 +36,8 @@ def conclude(
     split: Split,
     min_patients: int,
     quarantine: Literal["report", "stop"],
+    recipes: Mapping[str, Mapping[str, Any]] = NO_RECIPES,
+    seen: Literal["stop", "leave_out"] = "stop",
 ) -> Cohort:
     """Put the batches together and judge the whole.
 
@@ -41,15 +47,21 @@ def conclude(
         split: roles that need a patient are those with a count above 0.
         min_patients: usable patients, at least.
         quarantine: whether a bad scan stops the run.
+        recipes: of the shipped networks that the study starts from, by what they are called (`models.called`).
+        seen: whether a test patient whom one of them has learnt from stops the run or is quarantined.
 
     Raises:
         DataError: one image under two patients of different roles; too few patients, or a role without one; a bad
-            scan where these stop the run.
+            scan, or one that has been learnt from, where these stop the run.
     """
     scans, marks = _stacked(folders, "scans.csv"), _stacked(folders, "marks.csv")
     keys = listed[["scan", "role", "batch", "files"]].astype({"scan": str})
     every = scans.merge(keys, on="scan", how="left").sort_values("scan", ignore_index=True)
     every = _without_copies(every).drop(columns="files")
+    if seen == "leave_out":
+        for k, name in _learnt_from(every[every.verdict == checks.OK], recipes).items():
+            reason = f"{name} has learnt from it: what it finds there is no test"
+            every.loc[k, ["verdict", "reason"]] = [checks.BAD, reason]
     good = every[every.verdict == checks.OK].reset_index(drop=True)
     bad = _quarantined(every, unread)
     if quarantine == "stop" and len(bad):
@@ -57,6 +69,7 @@ def conclude(
             f"cohort: {len(bad)} scans are bad, the first is {bad['scan'][0]}: {bad.reason[0]}; mend or remove "
             "them, or set cohort.quarantine to report"
         )
+    refuse_seen(good, recipes)
     _check_enough(good, bad, split, min_patients)
     return Cohort(good, marks[marks.scan.isin(good.scan)].reset_index(drop=True), bad, every)
 
@@ -69,17 +82,28 @@ def refuse_seen(scans: pd.DataFrame, recipes: Mapping[str, Mapping[str, Any]]) -
         recipes: of the shipped networks that the study starts from, by what they are called (`models.called`).
 
     Raises:
-        DataError: names the patient and the network.
+        DataError: names the first patient and the network, and says how many there are.
     """
+    found = _learnt_from(scans, recipes)
+    if not found:
+        return
+    first, people = next(iter(found)), scans.patient[list(found)].nunique()
+    more = f" ({people - 1} more are in the same place)" if people > 1 else ""
+    raise DataError(
+        f"cohort: {scans.patient[first]} is a test patient here, and {found[first]} has learnt from it{more}; give it "
+        "another role, start from other weights, or set cohort.seen to leave_out"
+    )
+
+
+def _learnt_from(scans: pd.DataFrame, recipes: Mapping[str, Mapping[str, Any]]) -> dict[int, str]:
+    """Index of test patients' scans -> a network that has learnt from the patient; arguments as of `refuse_seen`."""
+    found = {}
     for name, recipe in recipes.items():
         people = {patient for some in recipe.get("patients", {}).values() for patient in some}
-        pixels = set(recipe.get("scans", ()))
-        for row in scans[scans.role == "test"].itertuples():
-            if row.patient in people or row.pixels in pixels:
-                raise DataError(
-                    f"cohort: {row.patient} is a test patient here, and {name} has learnt from it; give it "
-                    "another role, or start from other weights"
-                )
+        seen = scans.patient.isin(people) | scans.pixels.isin(recipe.get("scans", ()))
+        for k in scans.index[seen & (scans.role == "test")]:
+            found.setdefault(k, name)
+    return dict(sorted(found.items()))
 
 
 def _stacked(folders: Sequence[str | Path], name: str) -> pd.DataFrame:
@@ -109,7 +133,9 @@ def _quarantined(every: pd.DataFrame, unread: pd.DataFrame) -> pd.DataFrame:
 
 def _check_enough(good: pd.DataFrame, bad: pd.DataFrame, split: Split, min_patients: int) -> None:
     people = good.patient.nunique()
-    lost = f"; {len(bad)} are in quarantine, the first for: {bad.reason[0]}" if len(bad) else ""
+    reasons = list(dict.fromkeys(bad.reason))
+    more = " ... (all in cohort/scans/*/scans.csv and cohort/unread.csv)" if len(reasons) > REASONS else ""
+    lost = f"; {len(bad)} are in quarantine, the first for: {'; '.join(reasons[:REASONS])}{more}" if len(bad) else ""
     if people < min_patients:
         word = "patient" if people == 1 else "patients"
         raise DataError(f"cohort: {people} usable {word}, cohort.min_patients is {min_patients}{lost}")

@@ -91,6 +91,7 @@ def prepare_scan(
     lungs = lungs_of(scan, ref.kind) if looked else np.zeros(scan.volume.hu.shape, np.uint8)
     if chest_ct:
         reason = reason or checks.lung_fault(lungs, scan.volume, ref.kind)
+        reason = reason or checks.lesion_fault(mark.diameter_mm for mark in scan.marks)
     marks = [] if reason else [_mark_row(ref, k, mark, scan, lungs) for k, mark in enumerate(scan.marks, 1)]
     if not reason:
         _write_volumes(ref, scan, lungs, folder)
@@ -98,8 +99,15 @@ def prepare_scan(
     noise = round(checks.noise_hu(scan.volume), 2) if chest_ct else math.nan
     row = _scan_row(ref, scan, lungs if looked else None, reason)
     outside = sum(mark["inside_lung_mm"] < 0 for mark in marks)
-    note = reason or (checks.lung_note(lungs, ref.kind) if looked else "")
+    note = reason or (_lung_note(scan, lungs, ref.kind) if looked else "")
     return {**row, "reason": note, "axes": axes, "hu_noise": noise, "outside_lungs": outside}, marks
+
+
+def _lung_note(scan: Scan, lungs: np.ndarray, kind: str) -> str:
+    """What the user must know about the lungs of a usable scan."""
+    empty = scan.lungs is not None and not scan.lungs.any() and lungs.any()
+    notes = ["its lung mask is empty: lungs were found without it"] if empty else []
+    return "; ".join([*notes, *filter(None, [checks.lung_note(lungs, kind)])])
 
 
 def upright(scan: Scan) -> Scan:

@@ -9,6 +9,8 @@ from typing import Any
 
 SAMPLED_FILES, SAMPLED_BYTES = 64, 4096
 """The digest is paid at every parse: so many files are looked into at most, each in its middle."""
+TEXTS, TEXT_BYTES, MOST_TEXT_BYTES = (".csv", ".xml", ".mhd", ".json"), 2**20, 2**25
+"""Annotations and headers up to so many bytes are looked at whole, as long as all of them are not more than that."""
 ARCHIVE_END = 2**18
 """Bytes at the end of a zip that are looked at: the directory there has the check sum of every member."""
 
@@ -21,8 +23,10 @@ def under_data(path: str) -> Path:
 def data_digest(sources: Iterable[Mapping[str, Any]]) -> str:
     """Digest of all files in the folders of the study's sources, by name and size, and by a sample of their bytes.
 
-    A scan that is added, removed or replaced changes it; the date of a file and the place of LUNGSYNTH_DATA do not.
-    Another folder whose files have the same names and sizes, as two uncompressed scans may, differs in the sample.
+    A scan that is added or removed, or replaced by one of another size, changes it, and so does a mended table or
+    header; the date of a file and the place of LUNGSYNTH_DATA do not. Another folder whose files have the same names
+    and sizes, as two uncompressed scans may, differs in the sample. One image of many whose pixels change and whose
+    size does not may pass.
     Links to folders are not followed beyond the files in them, except where a source itself is one. "" without a file.
 
     Args:
@@ -36,6 +40,11 @@ def data_digest(sources: Iterable[Mapping[str, Any]]) -> str:
         for path in _files(data_root / source["path"])
     )
     digest = hashlib.sha256(repr(files).encode())
+    left = MOST_TEXT_BYTES
+    for _, name, size in files:
+        if size <= min(TEXT_BYTES, left) and name.lower().endswith(TEXTS):
+            left -= size
+            digest.update(_bytes(data_root / name, 0, size))
     step = -(-len(files) // SAMPLED_FILES) or 1
     for _, name, size in files[::step]:
         digest.update(_sample(data_root / name, size))
@@ -70,10 +79,15 @@ def _size(path: str) -> int:
 def _sample(path: Path, size: int) -> bytes:
     """The bytes in the middle of a file, where an image has its patient, and at the end of a zip; none of what cannot
     be read."""
-    is_zip = path.suffix.lower() == ".zip"
+    if path.suffix.lower() == ".zip":
+        return _bytes(path, size - ARCHIVE_END, ARCHIVE_END)
+    return _bytes(path, (size - SAMPLED_BYTES) // 2, SAMPLED_BYTES)
+
+
+def _bytes(path: Path, start: int, count: int) -> bytes:
     with suppress(OSError):
         if path.is_file():
             with path.open("rb") as file:
-                file.seek(max(0, size - ARCHIVE_END if is_zip else (size - SAMPLED_BYTES) // 2))
-                return file.read(ARCHIVE_END if is_zip else SAMPLED_BYTES)
+                file.seek(max(0, start))
+                return file.read(count)
     return b""

@@ -12,11 +12,11 @@ from chest_samples import SPACING_MM, chest, write_dicom, write_luna
 from PIL import Image
 
 from lungsynth.cohort import checks
-from lungsynth.cohort.base import Scan
+from lungsynth.cohort.base import Mark, Scan, ScanRef
 from lungsynth.cohort.conclude import conclude
 from lungsynth.cohort.listing import from_row, list_scans, open_reader, to_row
 from lungsynth.cohort.names import Names
-from lungsynth.cohort.prepare import lungs_of, prepare_batch, upright
+from lungsynth.cohort.prepare import lungs_of, prepare_batch, prepare_scan, upright
 from lungsynth.cohort.preview import preview
 from lungsynth.cohort.qc import qc_page
 from lungsynth.ct import volume as volumes
@@ -124,6 +124,37 @@ def test_quarantine_can_stop_the_run(cohort):
     _, _, (listed, unread, folders) = cohort
     with pytest.raises(DataError, match=r"1 scans are bad, the first is s4: .*truncated"):
         conclude(listed, unread, folders, Split(fit=1, tune=0, domain=0, test=0), 2, "stop")
+
+
+def test_a_test_patient_that_was_learnt_from_stops_the_run_or_is_left_out(cohort):
+    _, _, (listed, unread, folders) = cohort
+    listed, split = listed.assign(role="test"), Split(fit=0, tune=0, domain=0, test=1)
+    recipes = {"models/a": {"patients": {"fit": ["s1", "s4"]}}, "models/b": {"patients": {"tune": ["s1", "s2"]}}}
+    with pytest.raises(DataError, match=r"s1 is a test patient here, and models/a has learnt from it .1 more"):
+        conclude(listed, unread, folders, split, 1, "report", recipes)
+    made = conclude(listed, unread, folders, split, 1, "report", recipes, "leave_out")
+    assert made.scans.scan.tolist() == ["s0", "s3"]
+    told = made.quarantine.set_index("scan").reason
+    assert told["s1"].startswith("models/a has learnt from it") and told["s2"].startswith("models/b has")
+    assert "truncated" in told["s4"]
+    assert conclude(
+        listed.assign(role="fit"), unread, folders, Split(fit=1, tune=0, domain=0, test=0), 1, "report", recipes
+    )
+
+
+def test_a_lesion_of_an_absurd_size_and_an_empty_lung_mask_are_told(tmp_path):
+    hu, lungs = chest(seed=1)
+    volume = Volume(hu, SPACING_MM)
+    for diameter, word in (
+        (0.01, "a lesion of 0.01 mm; 0.2 to 150 are possible"),
+        (500, "a lesion of 500 mm"),
+        (30, ""),
+    ):
+        marks = (Mark((0.0, 0.0, 50.0), 12), Mark((0.0, 0.0, 50.0), diameter))
+        row, rows = prepare_scan(ScanRef("s", "p", "volume", ()), Scan(volume, lungs=lungs, marks=marks), tmp_path)
+        assert row["reason"].startswith(word) and len(rows) == (0 if word else 2)
+    row, _ = prepare_scan(ScanRef("s", "p", "volume", ()), Scan(volume, lungs=np.zeros_like(lungs)), tmp_path)
+    assert row["verdict"] == "ok" and row["reason"] == "its lung mask is empty: lungs were found without it"
 
 
 def test_too_few_usable_patients_are_one_line(cohort):

@@ -162,10 +162,17 @@ def test_an_outline_of_one_point_drawn_twice_is_one_pixel(tmp_path):
     assert np.argwhere(scan.nodules).tolist() == [[3, 10, 20]]
 
 
-def test_a_copy_of_a_series_sets_that_series_aside_and_stops_nothing(tmp_path):
+def test_a_copy_of_a_series_is_told_and_a_copy_saved_anew_sets_that_series_aside(tmp_path):
     root = archive(tmp_path, [ONE])
     shutil.copytree(root / "p" / "s", root / "p" / "copy")
-    assert len(open_reader({"reader": "lidc", "path": "lidc"}, tmp_path).list()) == 1
+    made = open_reader({"reader": "lidc", "path": "lidc"}, tmp_path)
+    (ref,) = made.list()
+    assert len(made.read(ref).marks) == 1
+    assert made.skipped[0][1].startswith("is another file of the folder once more")
+    for path in (root / "p" / "copy").glob("*.dcm"):
+        again = pydicom.dcmread(path)
+        again.StationName = "elsewhere"
+        again.save_as(path)
     fails(root, "two slices lie at -200 mm; keep one of them")
 
 

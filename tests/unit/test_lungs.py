@@ -237,6 +237,9 @@ def test_a_white_lung_is_said():
     assert not (found == 2).any()
     assert "left lung was not found" in checks.lung_note(found, "volume")
     assert checks.lung_note(np.where(truth == 2, (truth == 2) * (np.arange(128) < 70) * 2, truth), "volume")
+    slices = np.cumsum(np.count_nonzero(truth == 2, axis=(1, 2)))
+    under_water = (truth == 2) & (slices < 0.6 * slices[-1])[:, None, None]  # an effusion fills the lower part
+    assert "left lung is 29 %" in checks.lung_note(np.where(under_water, 0, truth), "volume")
     assert not checks.lung_note(truth, "volume")
     assert not checks.lung_note(found, "slice")
 

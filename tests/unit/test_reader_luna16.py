@@ -194,6 +194,19 @@ def test_a_bad_annotation_is_named_by_its_row(root, row, pattern):
     fails(root, pattern)
 
 
+def test_a_bad_row_costs_its_own_scan_alone(tmp_path):
+    rows = [("1.2.3", -90, -80, -190, -1), ("1.2.4", -90, -80, -190, 4), *2 * [("1.2.5", -90, -80, -190, 4)]]
+    scans = {uid: marker((3, 3, 3)) for uid in ("1.2.3", "1.2.4", "1.2.5")}
+    made = reader(write_luna(tmp_path / "luna", scans, [*rows, ("9.9", 0, 0, 0, 4)], spacing_mm=SPACING))
+    negative, good, twice = made.list()
+    assert made.skipped == [("annotations.csv", "row 6: of a series that is not in the folder")]
+    assert len(made.read(good).marks) == 1
+    with pytest.raises(DataError, match=r"annotations.csv: row 2, diameter_mm: -1 is not above 0"):
+        made.read(negative)
+    with pytest.raises(DataError, match=r"annotations.csv: row 5 repeats row 4"):
+        made.read(twice)
+
+
 def test_a_table_without_its_columns_is_refused(root):
     (root / "annotations.csv").write_text("uid,x\n1,2\n")
     fails(root, "column seriesuid is missing")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -272,6 +273,25 @@ def test_a_name_that_the_table_does_not_know_is_not_taken_for_healthy(root):
     assert sorted(listed(root)) == [("luna16", False, 0), ("luna16", True, 1)]
 
 
+def test_a_mistyped_series_is_told(root):
+    rows = [(LUNA_UID, -50.0, -40.0, -175.0, 12), (f"{LUNA_UID}9", 0.0, 0.0, 0.0, 5), ("9.9", 0.0, 0.0, 0.0, 5)]
+    write_luna(root / "LUNA16", {LUNA_UID: noise(1), f"{LUNA_UID}8": noise(2)}, rows)
+    made = reader(root)
+    assert len(made.list()) == 2
+    assert made.skipped == [("LUNA16/annotations.csv", "row 3 and 1 more: of a series that is not in the folder")]
+
+
+def test_a_series_that_was_copied_is_read_once(root):
+    write_dicom(root / "a", noise(1), series="1.2.1")
+    shutil.copytree(root / "a", root / "b")
+    write_dicom(root / "c", noise(2), series="1.2.2")
+    made = reader(root)
+    first, second = (made.read(ref).volume.hu for ref in made.list())
+    assert {first.shape, second.shape} == {SHAPE}
+    ((file, reason),) = made.skipped
+    assert file.startswith("b/") and reason.startswith("is another file of the folder once more (and 11 more")
+
+
 def test_the_table_may_lie_where_the_archive_puts_it(root):
     write_luna(root, {LUNA_UID: noise(1)}, [(LUNA_UID, -50.0, -40.0, -175.0, 12)])
     (root / "CSVFILES").mkdir()
@@ -281,13 +301,19 @@ def test_the_table_may_lie_where_the_archive_puts_it(root):
 
 def test_excluded_findings_have_the_names_of_the_scans(root):
     write_luna(root / "LUNA16", {LUNA_UID: noise(1), "1.2.3.4": noise(2)})
-    assert read_excluded(root) is None
+    assert read_excluded(root) == (None, [])
     rows = ["seriesuid,coordX,coordY,coordZ,diameter_mm", f"{LUNA_UID},-50,-40,-175,-1", "1.2.3.4,-50,-40,-175,-1"]
     (root / "LUNA16" / "annotations_excluded.csv").write_text("\n".join(rows))
-    excluded = read_excluded(root)
+    excluded, faults = read_excluded(root)
     assert set(excluded["scan"]) == {ref.scan for ref in reader(root).list()}
     assert "1.2.3.4" not in set(excluded["scan"])
-    assert excluded["diameter_mm"].tolist() == [-1, -1]
+    assert excluded["diameter_mm"].tolist() == [-1, -1] and not faults
+    (root / "annotations_excluded.csv").write_text("seriesuid,coordX,coordY,coordZ,diameter_mm\n1.2.3.4,x,0,0,1\n")
+    again, faults = read_excluded(root)
+    assert again.equals(excluded)
+    assert faults == [("annotations_excluded.csv", "counts for nothing: row 2, coordX: 'x' is not a number")]
+    made = reader(root)
+    assert len(made.list()) == 2 and faults[0] in made.skipped
 
 
 def test_labels_of_metaimages_are_no_nifti_scans(root):

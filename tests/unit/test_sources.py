@@ -39,6 +39,18 @@ def test_a_scan_added_removed_replaced_or_renamed_changes_it(data, change):
     assert data_digest(SOURCES) != before
 
 
+def test_a_mended_table_or_header_changes_it_among_many_files(data):
+    """The sample of bytes would pass over them."""
+    for k in range(300):
+        (data / f"luna/subset0/z{k:03d}.raw").write_bytes(b"1")
+    table, seen = data / "luna/zz.csv", set()
+    for text in ("seriesuid,1\n" * 1000, "seriesuid,2\n" + "seriesuid,1\n" * 999):
+        table.write_text(text)
+        seen.add(data_digest(SOURCES))
+    (data / "luna/subset0/a.mhd").write_text("headed")
+    assert len({*seen, data_digest(SOURCES)}) == 3
+
+
 def test_date_and_place_do_not_change_it(data, tmp_path, monkeypatch):
     before = data_digest(SOURCES)
     os.utime(data / "luna/subset0/a.mhd", (1, 1))

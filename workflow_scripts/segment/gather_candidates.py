@@ -3,6 +3,7 @@
 import json
 
 from lungsynth.cohort.luna16.annotations import read_excluded
+from lungsynth.cohort.names import token
 from lungsynth.ct.files import whole_folder, write_text
 from lungsynth.segment.scoring.detection_table import outside_lungs
 from lungsynth.segment.scoring.froc_plot import draw
@@ -26,7 +27,9 @@ with step(snakemake) as job:  # noqa: F821
             draws, confidence = job.settings("score.bootstrap"), job.settings("score.confidence")
             patients = cohort.set_index("scan").loc[read, "patient"].tolist()
             marks, theirs = read_csv(job.input.marks), found[found["scan"].isin(read)]
-            tables, excluded = [], read_excluded(under_data(job.settings("cohort.sources")[0]["path"]))
+            tables, (excluded, faults) = [], read_excluded(under_data(job.settings("cohort.sources")[0]["path"]))
+            for file, reason in faults:
+                job.say(f"{token(file)}: {reason}")
             for name, rows in (("all candidates", theirs), ("shown candidates", theirs[theirs["shown"]])):
                 stream = rng(job.seed, "segment_folder", "draws")
                 score = evaluate(rows, marks, read, excluded, draws, stream, patients, confidence, name)

@@ -1,14 +1,16 @@
 """Tags of DICOM files: which files may be CT slices, and what speaks against one."""
 
+import filecmp
 import gzip
 import math
 import os
 import re
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 from pydicom.charset import convert_encodings
 from pydicom.datadict import keyword_for_tag
@@ -244,6 +246,31 @@ def kernel(header: Header) -> str:
     value = header.tags.get("ConvolutionKernel", None) or ""
     names = [value] if isinstance(value, str) else [str(name) for name in value]
     return "/".join(names) if names and all(KERNEL.fullmatch(name) for name in names) else ""
+
+
+def grouped(
+    root: Path,
+    skipped: list[tuple[str, str]],
+    by: Literal["series", "sop"],
+    is_known: Callable[[Path], bool] = lambda path: False,
+) -> dict[str, list[Header]]:
+    """The CT slices under a folder by the UID of their series, or their own; arguments as `candidates` has them.
+
+    A file that is another one's copy, byte for byte, is told in `skipped` and not taken: folders are copied.
+    """
+    groups: dict[str, list[Header]] = defaultdict(list)
+    first: dict[str, list[Path]] = defaultdict(list)
+    for path in candidates(root, skipped, is_known):
+        header = accepted(path, root, skipped)
+        if header is None:
+            continue
+        same = first[header.sop] if header.sop else []
+        if any(filecmp.cmp(path, other, shallow=False) for other in same):
+            skipped.append((str(path.relative_to(root)), "is another file of the folder once more"))
+            continue
+        same.append(path)
+        groups[getattr(header, by)].append(header)
+    return groups
 
 
 def candidates(

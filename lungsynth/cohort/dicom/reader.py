@@ -1,6 +1,5 @@
 """Folders of DICOM CT: whole series, single slices, with boxes where there are any."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from lungsynth.cohort.base import Reader, Scan, ScanRef, safe_id, short_hash
 from lungsynth.cohort.dicom.acquisitions import lacks
 from lungsynth.cohort.dicom.boxes import box_marks
-from lungsynth.cohort.dicom.headers import Header, accepted, candidates, kernel
+from lungsynth.cohort.dicom.headers import Header, grouped, kernel
 from lungsynth.cohort.dicom.patients import Patient, patients_of
 from lungsynth.cohort.dicom.series import read_series
 from lungsynth.cohort.registry import READERS
@@ -27,12 +26,8 @@ class DicomReader(Reader):
     def list(self) -> list[ScanRef]:
         """Every series (or slice), from headers alone."""
         self.skipped = []
-        groups: dict[str, list[Header]] = defaultdict(list)
-        for path in candidates(self.root, self.skipped, self._is_anothers):
-            header = accepted(path, self.root, self.skipped)
-            if header is not None:
-                single = self.settings.images == "slices"
-                groups[header.sop if single else header.series].append(header)
+        by = "sop" if self.settings.images == "slices" else "series"
+        groups = grouped(self.root, self.skipped, by, self._is_anothers)
         self.skipped += lacks(self.root, groups.values())
         people = patients_of({uid: headers[0] for uid, headers in groups.items()})
         named = {uid: self._pseudonym(patient) for uid, patient in people.items()}

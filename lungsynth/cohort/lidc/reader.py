@@ -10,7 +10,7 @@ import numpy as np
 
 from lungsynth.cohort.base import Mark, Reader, Scan, ScanRef, safe_id, short_hash
 from lungsynth.cohort.dicom.acquisitions import lacks
-from lungsynth.cohort.dicom.headers import Header, accepted, candidates, kernel
+from lungsynth.cohort.dicom.headers import Header, grouped, kernel
 from lungsynth.cohort.dicom.patients import patients_of
 from lungsynth.cohort.dicom.series import read_series
 from lungsynth.cohort.lidc.consensus import Lesion, agree, draw, link
@@ -34,11 +34,7 @@ class LidcReader(Reader):
     def list(self) -> list[ScanRef]:
         """One scan a series, from headers alone; radiographs and what else lies beside it are skipped."""
         self.skipped = []
-        groups: dict[str, list[Header]] = defaultdict(list)
-        for path in candidates(self.root, self.skipped):
-            header = accepted(path, self.root, self.skipped)
-            if header is not None:
-                groups[header.series].append(header)
+        groups = grouped(self.root, self.skipped, "series")
         self.skipped += [*lacks(self.root, groups.values()), *self.unused_readings(groups)]
         self.skipped = in_brief(self.skipped)
         if not groups:

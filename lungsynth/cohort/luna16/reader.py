@@ -2,14 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from lungsynth.cohort.base import Mark, Reader, Role, Scan, ScanRef, safe_id, to_hu
-from lungsynth.cohort.luna16.annotations import Annotation, read_annotations
+from lungsynth.cohort.luna16.annotations import Annotation, of_others, read_annotations
 from lungsynth.cohort.luna16.header import check_files
 from lungsynth.cohort.masks import by_folder, lung_labels, on_grid, usual_ending, where_masks_lie
 from lungsynth.cohort.names import NO_TEXT, entries, is_text, link_fault
@@ -53,6 +53,8 @@ class Luna16Reader(Reader):
                 raise DataError(f"{path}: the scan {path.stem} is there twice, also as {found[path.stem]}")
             found[path.stem] = relative
         self.skipped += in_brief(strangers(self.root, lambda path: path.suffix == ".mhd" or self._is_mask(path)))
+        if others := self.rows_of_others(found):
+            self.skipped.append((self.settings.annotations, others))
         if not found:
             raise DataError(f"{self.root}: no scan (.mhd) in the folder; check the source's path")
         if self.settings.folds:
@@ -67,6 +69,8 @@ class Luna16Reader(Reader):
         volume = raw.like(to_hu(raw.hu, path))
         annotations = self._annotations.get(ref.uid, [])
         for annotation in annotations:
+            if annotation.fault:
+                raise DataError(f"{self._table}: row {annotation.line}{annotation.fault}")
             if not is_inside(volume, annotation.centre_mm):
                 raise DataError(f"{self._table}: row {annotation.line} lies outside the scan {path}")
         labels, notes = self._nodules(ref.uid, volume, annotations)
@@ -76,6 +80,13 @@ class Luna16Reader(Reader):
             for k, a in enumerate(annotations, 1)
         )
         return Scan(volume, self._lungs(ref.uid, volume), labels, marks)
+
+    def rows_of_others(self, series: Container[str]) -> str:
+        """See `of_others`; empty of a table that cannot be read: then `read` says what is wrong."""
+        try:
+            return of_others(self._annotations, series)
+        except DataError:
+            return ""
 
     @property
     def mask_names(self) -> str:

@@ -1,6 +1,7 @@
 """MetaImage files: in LUNA16's layout with its table, lungs and labels; elsewhere scans without marks."""
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -37,18 +38,22 @@ class MetaImages(Reader):
     def list(self) -> list[ScanRef]:
         """All .mhd and .mha files that are no masks, or none."""
         self.skipped = []
-        return [self._ref(path) for path in self._scans()]
+        paths = list(self._scans())
+        stems = defaultdict(set)
+        for path in paths:
+            if layout := self._layout(path.parent):
+                stems[layout].add(path.stem)
+        for layout, series in stems.items():
+            others = _reader(layout).rows_of_others(series) if layout.table else ""
+            if others:
+                self.skipped.append((str((layout.folder / layout.table).relative_to(self.root)), others))
+        return [self._ref(path) for path in paths]
 
     def read(self, ref: ScanRef) -> Scan:
         """The scan; its UID, which the list of scans hides, is the file's name."""
         path = self.root / ref.source_files[0]
-        layout = self._layout(path.parent)
-        if layout is None:
-            layout, settings = Layout(path.parent, ""), Luna16Settings(annotations="", lungs="", nodules="")
-        else:
-            settings = Luna16Settings(annotations=layout.table)
-        file = path.relative_to(layout.folder)
-        return Luna16Reader(settings, layout.folder).read(replace(ref, source_files=(file,), uid=path.stem))
+        reader = _reader(self._layout(path.parent), path.parent)
+        return reader.read(replace(ref, source_files=(path.relative_to(reader.root),), uid=path.stem))
 
     def is_mask(self, path: Path) -> bool:
         """Whether a path under the root lies where LUNA16's masks of lungs, or our labels of nodules, lie."""
@@ -119,6 +124,13 @@ class MetaImages(Reader):
             if path.is_file() and not link_fault(path, self.root) and _is_table(path):
                 return Layout(folder, table, _series(path))
         return Layout(folder, "") if (folder / LUNGS).is_dir() else None
+
+
+def _reader(layout: Layout | None, folder: Path | None = None) -> Luna16Reader:
+    """LUNA16's, of a layout; without one, of scans alone in a folder."""
+    if layout is None:
+        return Luna16Reader(Luna16Settings(annotations="", lungs="", nodules=""), folder)
+    return Luna16Reader(Luna16Settings(annotations=layout.table), layout.folder)
 
 
 def _is_table(path: Path) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from lungsynth.cohort.base import Reader, Scan, ScanRef
+from lungsynth.cohort.luna16.annotations import read_excluded
 from lungsynth.cohort.registry import READERS
 from lungsynth.cohort.scans.metaimages import MetaImages
 from lungsynth.cohort.scans.niftis import Niftis
@@ -26,7 +27,7 @@ class ScansReader(Reader):
         """Every whole scan, from names and headers; a series that is there in two formats is listed once."""
         parts = (self._series, self._metaimages, self._niftis)
         found = [*_or_none(self._series), *self._metaimages.list(), *_or_none(self._niftis)]
-        skipped = [line for part in parts for line in part.skipped]
+        skipped = [line for part in parts for line in part.skipped] + read_excluded(self.root)[1]
         skipped += [(str(ref.source_files[0]), SLICE) for ref in found if ref.kind == "slice"]
         refs, doubles = _once(ref for ref in found if ref.kind == "volume")
         self.skipped = in_brief(dict(skipped + doubles).items())

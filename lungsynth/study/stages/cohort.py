@@ -60,6 +60,9 @@ class Cohort(Settings):
     batches: int = Field(4, ge=1, description="jobs that share the scans; the number of jobs is known before the data")
     split: Split = Split()
     quarantine: Literal["report", "stop"] = Field("report", description="what a bad scan does to the run")
+    seen: Literal["stop", "leave_out"] = Field(
+        "stop", description="what a test patient whom a shipped network of the study has learnt from does to the run"
+    )
     min_patients: int = Field(4, ge=1, description="fewer usable patients stop the run")
     phantom: Phantom = Phantom()
 
