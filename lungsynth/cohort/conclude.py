@@ -69,7 +69,8 @@ def conclude(
             f"cohort: {len(bad)} scans are bad, the first is {bad['scan'][0]}: {bad.reason[0]}; mend or remove "
             "them, or set cohort.quarantine to report"
         )
-    refuse_seen(good, recipes)
+    if seen == "stop":
+        refuse_seen(good, recipes)
     _check_enough(good, bad, split, min_patients)
     return Cohort(good, marks[marks.scan.isin(good.scan)].reset_index(drop=True), bad, every)
 

@@ -106,8 +106,8 @@ def prepare_scan(
 def _lung_note(scan: Scan, lungs: np.ndarray, kind: str) -> str:
     """What the user must know about the lungs of a usable scan."""
     empty = scan.lungs is not None and not scan.lungs.any() and lungs.any()
-    notes = ["its lung mask is empty: lungs were found without it"] if empty else []
-    return "; ".join([*notes, *filter(None, [checks.lung_note(lungs, kind)])])
+    own = "its lung mask is empty: lungs were found without it" if empty else ""
+    return "; ".join(filter(None, (own, checks.lung_note(lungs, kind))))
 
 
 def upright(scan: Scan) -> Scan:

@@ -28,6 +28,11 @@ def concatenate(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([one for one in tables if len(one)] or tables[:1], ignore_index=True)
 
 
+def counts_by(table: pd.DataFrame, *columns: str) -> dict[str, int]:
+    """How many rows hold each combination of the columns' values, which are joined by a slash; for JSON."""
+    return {"/".join(map(str, key)): int(count) for key, count in table.groupby(list(columns)).size().items()}
+
+
 def to_csv(table: pd.DataFrame) -> str:
     """CSV text with shortest exact floats of 9 digits and Unix line ends."""
     return table.to_csv(index=False, float_format="%.9g", lineterminator="\n")

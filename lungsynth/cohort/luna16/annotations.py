@@ -29,13 +29,14 @@ def read_annotations(path: Path) -> dict[str, list[Annotation]]:
         DataError: a column is missing or a value is no number; names the row.
     """
     found: dict[str, list[Annotation]] = {}
-    for line, series, x, y, z, diameter in read_findings(path).itertuples():
-        rows = found.setdefault(series, [])
-        same = next((row for row in rows if row[1:3] == ((x, y, z), diameter)), None)
-        fault = f" repeats row {same.line}" if same else ""
+    first: dict[tuple, int] = {}
+    for line, *row in read_findings(path).itertuples():
+        series, x, y, z, diameter = row
+        same = first.setdefault(tuple(row), line)
+        fault = f"row {line} repeats row {same}" if same != line else ""
         if diameter <= 0:
-            fault = f", diameter_mm: {diameter:g} is not above 0"
-        rows.append(Annotation(line, (x, y, z), diameter, fault))
+            fault = f"row {line}, diameter_mm: {diameter:g} is not above 0"
+        found.setdefault(series, []).append(Annotation(line, (x, y, z), diameter, fault))
     return found
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class Luna16Reader(Reader):
                 raise DataError(f"{path}: the scan {path.stem} is there twice, also as {found[path.stem]}")
             found[path.stem] = relative
         self.skipped += in_brief(strangers(self.root, lambda path: path.suffix == ".mhd" or self._is_mask(path)))
-        if others := self.rows_of_others(found):
+        if others := of_others(self.annotated, found):
             self.skipped.append((self.settings.annotations, others))
         if not found:
             raise DataError(f"{self.root}: no scan (.mhd) in the folder; check the source's path")
@@ -70,7 +70,7 @@ class Luna16Reader(Reader):
         annotations = self._annotations.get(ref.uid, [])
         for annotation in annotations:
             if annotation.fault:
-                raise DataError(f"{self._table}: row {annotation.line}{annotation.fault}")
+                raise DataError(f"{self._table}: {annotation.fault}")
             if not is_inside(volume, annotation.centre_mm):
                 raise DataError(f"{self._table}: row {annotation.line} lies outside the scan {path}")
         labels, notes = self._nodules(ref.uid, volume, annotations)
@@ -81,12 +81,13 @@ class Luna16Reader(Reader):
         )
         return Scan(volume, self._lungs(ref.uid, volume), labels, marks)
 
-    def rows_of_others(self, series: Container[str]) -> str:
-        """See `of_others`; empty of a table that cannot be read: then `read` says what is wrong."""
+    @cached_property
+    def annotated(self) -> Mapping[str, Sequence[Annotation]]:
+        """Series UID -> its annotations; none of a table that cannot be read: then `read` says what is wrong."""
         try:
-            return of_others(self._annotations, series)
+            return self._annotations
         except DataError:
-            return ""
+            return {}
 
     @property
     def mask_names(self) -> str:

@@ -10,6 +10,7 @@ from lungsynth.ct.shape import mask_diameter_mm
 from lungsynth.segment.outlines.bodies import Body
 from lungsynth.segment.outlines.outline import Outliner
 from lungsynth.sets.seen import who_was_seen, with_crops
+from lungsynth.sets.tables import counts_by
 from lungsynth.study.runs import Run
 from lungsynth.study.stages.segment import NoduleVolumes, Outlines
 
@@ -65,10 +66,9 @@ def recipe(
             scans whose nodules may be among them.
     """
     block = own.model_dump(mode="json")
-    counts = bodies.groupby(["role", "how", "whole"]).size()
     return {
         "outlines": {"network": block["network"]},
-        "bodies": {"/".join(map(str, key)): int(count) for key, count in counts.items()},
+        "bodies": counts_by(bodies, "role", "how", "whole"),
         "training": {
             "study": study,
             "run": run.name,

@@ -7,6 +7,7 @@ import pandas as pd
 
 from lungsynth.segment.volumetric.judge import joined
 from lungsynth.sets.seen import who_was_seen, with_crops
+from lungsynth.sets.tables import counts_by
 from lungsynth.study.errors import DataError
 from lungsynth.study.runs import Run
 from lungsynth.study.stages.segment import Cuts, Volumetric
@@ -99,10 +100,9 @@ def recipe(
         table: rows of all cubes; people: patients of the nodules' crops by role; scans: rows of cohort.csv by role.
     """
     block = own.model_dump(mode="json")
-    counts = table.groupby(["role", "group", "nodule"]).size()
     return {
         "volumetric": {"network": block["network"], "cuts": cuts.model_dump(mode="json")},
-        "cubes": {"/".join(map(str, key)): int(count) for key, count in counts.items()},
+        "cubes": counts_by(table, "role", "group", "nodule"),
         "training": {
             "study": study,
             "run": run.name,
